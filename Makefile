@@ -1,0 +1,54 @@
+# The few words of this project. Each installs what it needs first; nothing else has to be typed before.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+KILLS ?= 1000
+
+.PHONY: setup demo serve test check bench soak parts format clean
+
+setup: $(VENV)/.ready-dev
+
+demo: $(VENV)/.ready
+	@$(BIN)/tidemill demo
+
+serve: $(VENV)/.ready
+	@$(BIN)/tidemill serve
+
+test: $(VENV)/.ready-dev parts
+	$(BIN)/pytest
+
+check: $(VENV)/.ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/unit/test_tidy.py
+
+bench: $(VENV)/.ready-dev parts
+	$(BIN)/python -m bench
+
+soak: $(VENV)/.ready-dev parts
+	TIDEMILL_KILLS=$(KILLS) $(BIN)/pytest tests/faults/test_kills.py -s
+
+format: $(VENV)/.ready-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Java, Maven and PostgreSQL, from Debian's packages where we may install them; else the tests say what is missing.
+parts:
+	@sh tests/parts/install.sh
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tidemill needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { echo "No venv module: install it (Debian: apt-get install python3-venv) and try again."; exit 1; }
+	@echo "Installing Tidemill into $(VENV) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

@@ -1,0 +1,5 @@
+"""`python -m tidemill` is the same as `tidemill`."""
+
+from tidemill.cli.main import app
+
+app()

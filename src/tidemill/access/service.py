@@ -1,0 +1,172 @@
+"""Who is asking, and may they: signing in, tokens, and the check that every route makes. Default deny."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NoReturn
+
+import msgspec
+import structlog
+
+from tidemill.access import actions
+from tidemill.access.actions import Action
+from tidemill.access.audit import Audit
+from tidemill.access.ports import AccessKey, PrincipalStore, User
+from tidemill.access.principal import ANONYMOUS, APPLICATION_PREFIX, Principal, application_principal_id
+from tidemill.access.roles import may
+from tidemill.access.secrets import SecretHasher, random_secret
+from tidemill.access.tokens import Claims, TokenSigner
+from tidemill.core.clock import Clock
+from tidemill.core.errors import Conflict, Forbidden, NotFound, Unauthenticated
+from tidemill.core.transaction import Transactions
+
+log = structlog.get_logger(__name__)
+
+ADMIN = "admin"
+FRESH_S = 2.0
+"""How long a token may be good for after its key was switched off by another worker."""
+SESSIONS_MAX = 10_000
+
+
+class Session(msgspec.Struct, frozen=True):
+    """A token that was found good a moment ago."""
+
+    principal: Principal
+    claims: Claims
+    fresh_until_s: float
+
+
+class Access:
+    """Signs principals in and decides what they may do. Caches tokens for a moment, and no secret ever."""
+
+    def __init__(
+        self,
+        principals: PrincipalStore,
+        audit: Audit,
+        transactions: Transactions,
+        signer: TokenSigner,
+        hasher: SecretHasher,
+        clock: Clock,
+    ) -> None:
+        self._principals = principals
+        self._audit = audit
+        self._transactions = transactions
+        self._signer = signer
+        self._hasher = hasher
+        self._clock = clock
+        self._sessions: dict[str, Session] = {}
+
+    async def first_start(self) -> str | None:
+        """Creates `admin` where there is no user at all; returns its password, which nobody can ask for again."""
+        if await self._principals.users():
+            return None
+        password = random_secret()[:24]
+        now_ms = self._clock.now_ms()
+        user = User(ADMIN, "Administrator", ("ADMIN",), await self._hasher.hash(password), 1, now_ms, now_ms)
+        try:
+            async with self._transactions.begin() as tx:
+                await self._principals.add_user(tx, user)
+                await self._audit.changed_in(tx, ADMIN, "user.create", f"user:{ADMIN}")
+        except Conflict:
+            return None  # another worker's first start was quicker
+        return password
+
+    async def set_password(self, user_id: str, password: str, author: str) -> None:
+        """All tokens of the user are void from now on. Raises `NotFound`."""
+        user = await self._principals.user(user_id)
+        if user is None:
+            raise NotFound(f"there is no user {user_id!r}")
+        changed = msgspec.structs.replace(
+            user,
+            password_hash=await self._hasher.hash(password),
+            generation=user.generation + 1,
+            updated_ms=self._clock.now_ms(),
+        )
+        async with self._transactions.begin() as tx:
+            await self._principals.replace_user(tx, changed)
+            await self._audit.changed_in(tx, author, "user.password", f"user:{user_id}")
+        self.forget_sessions()
+
+    async def sign_in_key(self, key_id: str, secret: str) -> str:
+        """A token for an application. Says nothing of which half was wrong."""
+        key = await self._principals.key(key_id)
+        is_match = await self._hasher.matches(secret, key.secret_hash if key else None)
+        if key is None or not is_match or not key.is_active:
+            await self._refuse_sign_in(f"key:{key.id}" if key else "key")
+        return self._sign(Claims(application_principal_id(key.application_id), self._expiry_s(), key_id=key.id))
+
+    async def sign_in_password(self, user_id: str, password: str) -> str:
+        user = await self._principals.user(user_id)
+        is_match = await self._hasher.matches(password, user.password_hash if user else None)
+        if user is None or not is_match:
+            await self._refuse_sign_in(f"user:{user.id}" if user else "user")
+        return self._sign(Claims(user.id, self._expiry_s(), generation=user.generation))
+
+    async def token_for(self, user_id: str) -> str:
+        """A token without a password: for whoever starts the server, never for a route."""
+        user = await self._principals.user(user_id)
+        if user is None:
+            raise NotFound(f"there is no user {user_id!r}")
+        return self._sign(Claims(user.id, self._expiry_s(), generation=user.generation))
+
+    async def authenticate(self, token: str | None) -> Principal:
+        """Raises `Unauthenticated`; `Unavailable` where the database cannot be asked."""
+        if not token:
+            raise Unauthenticated("a token is needed")
+        now_s = self._clock.now_ms() // 1000
+        session = self._sessions.get(token)
+        if session is not None and session.fresh_until_s > self._clock.monotonic_s():
+            if session.claims.expires_s > now_s:
+                return session.principal
+            del self._sessions[token]
+        claims = self._signer.read(token, now_s)
+        principal = await self._principal(claims)
+        if len(self._sessions) >= SESSIONS_MAX:
+            self._sessions.clear()
+        self._sessions[token] = Session(principal, claims, self._clock.monotonic_s() + FRESH_S)
+        return principal
+
+    async def check(self, principal: Principal, action: Action, resource: str = "") -> None:
+        """Raises `Forbidden` unless a role of the principal allows the action. `resource` names what it is
+        done to (`workflow:orders`); grants on single resources will be asked here too."""
+        if action == actions.PUBLIC or (action == actions.SIGNED_IN and principal != ANONYMOUS):
+            return
+        if may(principal.roles, action):
+            return
+        await self._audit.refused(principal.id, action.name, resource, "no role allows it")
+        raise Forbidden(f"{principal.id} may not: {action.description.lower()} ({action.name})")
+
+    def forget_sessions(self) -> None:
+        """After a change of a credential: on this worker it counts at once."""
+        self._sessions.clear()
+
+    async def _principal(self, claims: Claims) -> Principal:
+        if claims.key_id is not None:
+            return await self._application_of(claims.key_id, claims.subject)
+        user = await self._principals.user(claims.subject)
+        if user is None or user.generation != claims.generation:
+            raise Unauthenticated("the token is no longer valid")
+        return Principal(user.id, user.name, user.roles)
+
+    async def _application_of(self, key_id: str, subject: str) -> Principal:
+        key, application = await asyncio.gather(
+            self._principals.key(key_id), self._principals.application(subject.removeprefix(APPLICATION_PREFIX))
+        )
+        if key is None or application is None or not _is_usable(key, application.id):
+            raise Unauthenticated("the token's key is switched off or gone")
+        return Principal(application_principal_id(application.id), application.name, application.roles)
+
+    async def _refuse_sign_in(self, resource: str) -> NoReturn:
+        """`resource` has no name that only the caller has made up: a guesser must not fill the audit log."""
+        await self._audit.refused(ANONYMOUS.id, "sign_in", resource, "unknown name or wrong secret")
+        raise Unauthenticated("unknown name or wrong secret", "INVALID_CREDENTIALS")
+
+    def _sign(self, claims: Claims) -> str:
+        return self._signer.sign(claims, self._clock.now_ms() // 1000)
+
+    def _expiry_s(self) -> int:
+        return self._clock.now_ms() // 1000 + self._signer.life_s
+
+
+def _is_usable(key: AccessKey, application_id: str) -> bool:
+    return key.is_active and key.application_id == application_id

@@ -1,0 +1,103 @@
+"""The API as one ASGI application. Every route comes from a `Routes` and goes through the guard."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.openapi.docs import get_swagger_ui_html
+
+import tidemill
+from tidemill.access import actions
+from tidemill.api import (
+    applications,
+    dead_letters,
+    events,
+    integrations,
+    reports,
+    task_definitions,
+    task_polling,
+    tasks,
+    token,
+    trace,
+    workflow,
+    workflow_definitions,
+    workflow_start,
+)
+from tidemill.api.answers import json_answer
+from tidemill.api.call import guard
+from tidemill.api.errors import ErrorAnswers
+from tidemill.api.not_built import not_built
+from tidemill.api.operations import operations
+from tidemill.api.router import Routes, body_schemas, mount
+from tidemill.api.services import Services
+
+OPENAPI_PATH = "/api/openapi.json"
+
+# Routes are tried in this order: what is called most comes first, what is general after what is particular.
+HOT: tuple[Routes, ...] = (task_polling.routes, workflow_start.routes)
+RESOURCES: tuple[Routes, ...] = (
+    token.routes,
+    applications.routes,
+    workflow_definitions.routes,
+    task_definitions.routes,
+    workflow_start.by_name_routes,
+    workflow.routes,
+    tasks.routes,
+    events.routes,
+    integrations.routes,
+    integrations.test_routes,
+    dead_letters.routes,
+    trace.routes,
+    reports.routes,
+)
+
+
+def create_app(services: Services) -> FastAPI:
+    app = FastAPI(
+        title="Tidemill",
+        version=tidemill.__version__,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        dependencies=[Depends(guard)],
+        redirect_slashes=False,
+    )
+    app.state.services = services
+    ErrorAnswers(services.clock).install(app)
+    resources = (*HOT, not_built(), *RESOURCES, operations(services.are_metrics_public), _documents(app))
+    for routes in resources:
+        mount(app, routes)
+    _describe(app, resources)
+    return app
+
+
+def _documents(app: FastAPI) -> Routes:
+    """The API's own description: public, as there is no secret in it."""
+    routes = Routes("Operations")
+
+    async def openapi(request: Request) -> Response:
+        return json_answer(app.openapi())
+
+    async def docs(request: Request) -> Response:
+        return get_swagger_ui_html(openapi_url=OPENAPI_PATH, title=app.title)
+
+    routes.add("GET", OPENAPI_PATH, actions.PUBLIC, openapi)
+    routes.add("GET", "/docs", actions.PUBLIC, docs)
+    return routes
+
+
+def _describe(app: FastAPI, resources: tuple[Routes, ...]) -> None:
+    """Adds what FastAPI cannot know, as bodies are read without models: their schemas, and the token's header."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        components = document.setdefault("components", {})
+        endpoints = [endpoint for routes in resources for endpoint in routes.endpoints]
+        components.setdefault("schemas", {}).update(body_schemas(endpoints))
+        components["securitySchemes"] = {"token": {"type": "apiKey", "in": "header", "name": "X-Authorization"}}
+        document["security"] = [{"token": []}]
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,105 @@
+"""Applications and their access keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from fastapi import Response
+
+from tidemill.access import actions
+from tidemill.access.ports import AccessKey, Application
+from tidemill.api.answers import empty_answer, json_answer
+from tidemill.api.body import Plain
+from tidemill.api.call import Call
+from tidemill.api.router import Routes
+
+routes = Routes("Application", "/api/applications")
+
+
+class ApplicationRequest(msgspec.Struct, frozen=True):
+    name: Plain
+
+
+@routes.get("", actions.APPLICATION_READ)
+async def all_applications(call: Call) -> Response:
+    return json_answer([_application_json(found) for found in await call.services.applications.all()])
+
+
+@routes.post("", actions.APPLICATION_WRITE, ApplicationRequest)
+async def create(call: Call) -> Response:
+    request = await call.json(ApplicationRequest)
+    return json_answer(_application_json(await call.services.applications.create(request.name, call.principal)))
+
+
+@routes.get("/key/{key_id}", actions.APPLICATION_READ)
+async def of_key(call: Call, key_id: str) -> Response:
+    return json_answer(_application_json(await call.services.applications.of_key(key_id)))
+
+
+@routes.get("/{application_id}", actions.APPLICATION_READ)
+async def get(call: Call, application_id: str) -> Response:
+    return json_answer(_application_json(await call.services.applications.get(application_id)))
+
+
+@routes.put("/{application_id}", actions.APPLICATION_WRITE, ApplicationRequest)
+async def rename(call: Call, application_id: str) -> Response:
+    request = await call.json(ApplicationRequest)
+    renamed = await call.services.applications.rename(application_id, request.name, call.principal)
+    return json_answer(_application_json(renamed))
+
+
+@routes.delete("/{application_id}", actions.APPLICATION_WRITE)
+async def remove(call: Call, application_id: str) -> Response:
+    await call.services.applications.remove(application_id, call.principal)
+    return empty_answer()
+
+
+@routes.post("/{application_id}/roles/{role}", actions.APPLICATION_WRITE)
+async def add_role(call: Call, application_id: str, role: str) -> Response:
+    await call.services.applications.add_role(application_id, role, call.principal)
+    return empty_answer()
+
+
+@routes.delete("/{application_id}/roles/{role}", actions.APPLICATION_WRITE)
+async def remove_role(call: Call, application_id: str, role: str) -> Response:
+    await call.services.applications.remove_role(application_id, role, call.principal)
+    return empty_answer()
+
+
+@routes.get("/{application_id}/accessKeys", actions.APPLICATION_READ)
+async def keys(call: Call, application_id: str) -> Response:
+    return json_answer([_key_json(key) for key in await call.services.applications.keys(application_id)])
+
+
+@routes.post("/{application_id}/accessKeys", actions.APPLICATION_WRITE)
+async def create_key(call: Call, application_id: str) -> Response:
+    """The only answer that ever has the secret."""
+    key, secret = await call.services.applications.create_key(application_id, call.principal)
+    return json_answer({"id": key.id, "secret": secret})
+
+
+@routes.delete("/{application_id}/accessKeys/{key_id}", actions.APPLICATION_WRITE)
+async def remove_key(call: Call, application_id: str, key_id: str) -> Response:
+    await call.services.applications.remove_key(application_id, key_id, call.principal)
+    return empty_answer()
+
+
+@routes.post("/{application_id}/accessKeys/{key_id}/status", actions.APPLICATION_WRITE)
+async def toggle_key(call: Call, application_id: str, key_id: str) -> Response:
+    return json_answer(_key_json(await call.services.applications.toggle_key(application_id, key_id, call.principal)))
+
+
+def _application_json(application: Application) -> dict[str, Any]:
+    return {
+        "id": application.id,
+        "name": application.name,
+        "roles": application.roles,
+        "createdBy": application.created_by,
+        "createTime": application.created_ms,
+        "updateTime": application.updated_ms,
+    }
+
+
+def _key_json(key: AccessKey) -> dict[str, Any]:
+    return {"id": key.id, "createdAt": key.created_ms, "status": "ACTIVE" if key.is_active else "INACTIVE"}

@@ -1,0 +1,88 @@
+"""Event handlers, and the event monitor: what they made of the records they saw."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Query, Response
+
+from tidemill.access import actions
+from tidemill.api.answers import empty_answer, json_answer
+from tidemill.api.body import one_or_many
+from tidemill.api.call import Call
+from tidemill.api.event_monitor import RUNS_MAX, handler_totals, monitor_entries
+from tidemill.api.params import Flag, Number
+from tidemill.api.ports import Expect
+from tidemill.api.router import Routes
+
+routes = Routes("Event", "/api/event")
+
+
+@routes.post("", actions.EVENT_HANDLER_WRITE, dict[str, Any])
+async def create(call: Call) -> Response:
+    """Refuses a name that exists."""
+    return await _save(call, "absent")
+
+
+@routes.put("", actions.EVENT_HANDLER_WRITE, dict[str, Any])
+async def replace(call: Call) -> Response:
+    """Refuses a name that does not exist."""
+    return await _save(call, "present")
+
+
+@routes.get("", actions.EVENT_HANDLER_READ)
+async def all_handlers(call: Call) -> Response:
+    return json_answer(await call.services.catalog.handlers())
+
+
+@routes.get("/execution", actions.RECORD_READ)
+async def monitor(call: Call) -> Response:
+    """Each handler with how many records it saw and how many actions came of them."""
+    history = call.services.places.history
+    totals = await history.totals()
+    results = []
+    for handler in await call.services.catalog.handlers():
+        records = totals.get(_route(handler), 0)
+        runs = await history.of_route(_route(handler), 0, RUNS_MAX) if records else ()
+        results.append(handler_totals(handler, records, runs))
+    return json_answer({"results": results, "totalHits": len(results)})
+
+
+@routes.get("/execution/{event:path}", actions.RECORD_READ)
+async def monitor_event(call: Call, event: str, from_ms: Annotated[Number, Query(alias="from")] = None) -> Response:
+    """What the handlers of an event made of its records since `from` (epoch ms), newest first."""
+    found: list[dict[str, Any]] = []
+    for handler in await call.services.catalog.handlers(event=event):
+        runs = await call.services.places.history.of_route(_route(handler), from_ms or 0, RUNS_MAX)
+        found += monitor_entries(handler, runs, from_ms or 0)
+    found.sort(key=lambda entry: entry["created"], reverse=True)
+    return json_answer(found)
+
+
+@routes.get("/handler/{name}", actions.EVENT_HANDLER_READ)
+async def by_name(call: Call, name: str) -> Response:
+    return json_answer(await call.services.catalog.handler(name))
+
+
+@routes.get("/{event}", actions.EVENT_HANDLER_READ)
+async def by_event(call: Call, event: str, active_only: Annotated[Flag, Query(alias="activeOnly")] = True) -> Response:
+    """The handlers of an event; none is an empty list."""
+    return json_answer(await call.services.catalog.handlers(event=event, active_only=active_only))
+
+
+@routes.delete("/{name}", actions.EVENT_HANDLER_DELETE)
+async def remove(call: Call, name: str) -> Response:
+    await call.services.catalog.remove_handler(name, call.author)
+    await call.changed(actions.EVENT_HANDLER_DELETE, f"event_handler:{name}")
+    return empty_answer()
+
+
+async def _save(call: Call, expect: Expect) -> Response:
+    for document in one_or_many(await call.json(Any)):
+        saved = await call.services.catalog.save_handler(document, call.author, expect)
+        await call.changed(actions.EVENT_HANDLER_WRITE, f"event_handler:{saved.name}")
+    return empty_answer()
+
+
+def _route(handler: Any) -> str:
+    return f"event_handler:{handler['name']}"

@@ -1,0 +1,79 @@
+"""Integrations: Kafka clusters under the paths that Conductor's clients call. Secrets go in and never come out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Query, Response
+
+from tidemill.access import actions
+from tidemill.api.answers import empty_answer, json_answer
+from tidemill.api.call import Call
+from tidemill.api.params import Flag, Text
+from tidemill.api.router import Routes
+from tidemill.kafka import form
+
+routes = Routes("Integrations", "/api/integrations")
+test_routes = Routes("Integrations", "/api/tidemill/integrations")
+
+
+@routes.get("/provider", actions.INTEGRATION_READ)
+async def providers(
+    call: Call,
+    type_: Annotated[Text, Query(alias="type")] = None,
+    category: Text = None,
+    active_only: Annotated[Flag, Query(alias="activeOnly")] = False,
+) -> Response:
+    return json_answer(
+        [
+            found
+            for found in await call.services.integrations.list()
+            if type_ in (None, found["type"])
+            and category in (None, found["category"])
+            and (found["enabled"] or not active_only)
+        ]
+    )
+
+
+@routes.get("/def", actions.INTEGRATION_READ)
+async def definitions(call: Call) -> Response:
+    """What the form of an integration asks for."""
+    return json_answer(form.definitions())
+
+
+@routes.get("/all", actions.INTEGRATION_READ)
+async def names(call: Call) -> Response:
+    return json_answer([found["name"] for found in await call.services.integrations.list()])
+
+
+@routes.get("/provider/{name}", actions.INTEGRATION_READ)
+async def get(call: Call, name: str) -> Response:
+    return json_answer(await call.services.integrations.get(name))
+
+
+@routes.post("/provider/{name}", actions.INTEGRATION_WRITE, dict[str, Any])
+async def save(call: Call, name: str) -> Response:
+    """A secret that is left out, or sent back masked, stays as it is."""
+    await call.services.integrations.save(name, await call.object(), call.author)
+    await call.changed(actions.INTEGRATION_WRITE, f"integration:{name}")
+    return empty_answer()
+
+
+@routes.delete("/provider/{name}", actions.INTEGRATION_DELETE)
+async def remove(call: Call, name: str) -> Response:
+    await call.services.integrations.remove(name, call.author)
+    await call.changed(actions.INTEGRATION_DELETE, f"integration:{name}")
+    return empty_answer()
+
+
+@routes.get("/provider/{name}/integration", actions.INTEGRATION_READ)
+async def models(call: Call, name: str) -> Response:
+    """A cluster has no models under it, as other kinds of integrations have."""
+    await call.services.integrations.get(name)
+    return json_answer([])
+
+
+@test_routes.post("/{name}/test", actions.INTEGRATION_TEST)
+async def test_connection(call: Call, name: str) -> Response:
+    """What was reached, step by step. A cluster that cannot be reached is an answer, not an error."""
+    return json_answer(await call.services.integrations.test(name))

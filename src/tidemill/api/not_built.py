@@ -1,0 +1,85 @@
+"""Conductor's endpoints that are known and not built yet: they answer 501 with a sentence, from one table."""
+
+from __future__ import annotations
+
+from fastapi import Response
+
+from tidemill.access import actions
+from tidemill.api.call import Call
+from tidemill.api.router import Handler, Routes
+from tidemill.core.errors import NotSupported
+
+EVERY = "GET POST PUT DELETE"
+
+TABLE: tuple[tuple[str, str, str], ...] = (
+    ("POST", "/api/workflow/execute/{name}", "executing a workflow and waiting for it"),
+    ("POST", "/api/workflow/execute/{name}/{version}", "executing a workflow and waiting for it"),
+    ("POST", "/api/workflow/test", "testing a workflow with mocked tasks"),
+    ("PUT POST DELETE", "/api/workflow/bulk/{operation}", "operations on many executions"),
+    ("PUT", "/api/workflow/decide/{id}", "deciding by hand; executions go on by themselves"),
+    ("GET", "/api/workflow/search-v2", "searching for whole executions"),
+    ("DELETE", "/api/workflow/{id}/remove", "removing executions"),
+    ("PUT", "/api/workflow/{id}/pause", "pausing executions"),
+    ("PUT", "/api/workflow/{id}/resume", "resuming executions"),
+    ("POST", "/api/workflow/{id}/restart", "restarting executions"),
+    ("POST", "/api/workflow/{id}/retry", "retrying executions"),
+    ("POST", "/api/workflow/{id}/rerun", "running executions again from a task"),
+    ("PUT", "/api/workflow/{id}/skiptask/{ref}", "skipping tasks"),
+    ("POST", "/api/workflow/{id}/resetcallbacks", "resetting callbacks"),
+    ("POST", "/api/workflow/{id}/state", "updating state and variables together"),
+    ("POST", "/api/workflow/{id}/upgrade", "upgrading a running execution"),
+    ("POST", "/api/workflow/{id}/jump/{ref}", "jumping to a task"),
+    ("POST", "/api/workflow/{id}/messages", "messages to executions"),
+    ("GET", "/api/tasks/search", "searching for tasks"),
+    ("GET", "/api/tasks/search-v2", "searching for tasks"),
+    ("GET", "/api/tasks/externalstoragelocation", "external payload storage"),
+    ("GET", "/api/tasks/queue/all/verbose", "queues in detail"),
+    ("GET", "/api/tasks/queue/polldata", "poll data"),
+    ("GET", "/api/tasks/queue/polldata/all", "poll data"),
+    ("POST", "/api/tasks/queue/requeue/{name}", "requeuing tasks; due tasks are always to be had"),
+    ("POST", "/api/tasks/{id}/{status}/signal", "signals"),
+    ("POST", "/api/tasks/{id}/{status}/signal/sync", "signals"),
+    ("GET", "/api/event/queue/config", "queue configuration; use an integration"),
+    ("GET PUT DELETE", "/api/event/queue/config/{type}/{name}", "queue configuration; use an integration"),
+    ("POST", "/api/event/handleIncomingEvent", "events over HTTP; produce a record to the topic"),
+    ("GET PUT DELETE", "/api/event/{name}/tags", "tags"),
+    ("GET POST PUT DELETE", "/api/metadata/workflow/{name}/tags", "tags"),
+    ("GET POST PUT DELETE", "/api/metadata/task/{name}/tags", "tags"),
+    ("GET", "/api/metadata/tags", "tags"),
+    ("GET POST PUT DELETE", "/api/metadata/tags/workflow/{name}", "tags"),
+    ("GET PUT DELETE", "/api/applications/{id}/tags", "tags"),
+    ("GET PUT DELETE", "/api/integrations/provider/{name}/tags", "tags"),
+    ("GET POST DELETE", "/api/integrations/provider/{name}/integration/{api}", "models of an integration"),
+    (
+        "GET POST PUT DELETE",
+        "/api/integrations/provider/{name}/integration/{api}/{rest:path}",
+        "models of an integration",
+    ),
+    ("GET", "/api/integrations/provider/{name}/metrics", "token metrics of an integration"),
+    (EVERY, "/api/users{rest:path}", "users"),
+    (EVERY, "/api/groups{rest:path}", "groups"),
+    (EVERY, "/api/roles{rest:path}", "roles of one's own"),
+    (EVERY, "/api/auth/{rest:path}", "grants on single resources"),
+    (EVERY, "/api/secrets{rest:path}", "secrets"),
+    (EVERY, "/api/environment{rest:path}", "environment variables"),
+    (EVERY, "/api/scheduler/{rest:path}", "schedules"),
+    (EVERY, "/api/prompts{rest:path}", "prompts"),
+    (EVERY, "/api/gateway/{rest:path}", "the API gateway"),
+    (EVERY, "/api/registry/{rest:path}", "the service registry"),
+)
+
+
+def not_built() -> Routes:
+    """To be mounted before what is built: each of these paths is more particular."""
+    routes = Routes("Not built yet")
+    for methods, path, subject in TABLE:
+        for method in methods.split():
+            routes.add(method, path, actions.SIGNED_IN, _refusal(subject))
+    return routes
+
+
+def _refusal(subject: str) -> Handler:
+    async def refuse(call: Call) -> Response:
+        raise NotSupported(f"not yet supported: {subject}")
+
+    return refuse

@@ -1,0 +1,129 @@
+"""What the API needs from the rooms below, as they offer it. `server` hands in the real ones, tests hand in fakes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+from tidemill.core.definitions import Definition, Kind
+from tidemill.core.findings import Finding
+from tidemill.workflows.effects import StartWorkflow, UpdateTask, UpdateVariables
+from tidemill.workflows.plan import Plan
+from tidemill.workflows.ports import ExecutionQuery, TaskLog
+from tidemill.workflows.state import Execution, Task
+
+Expect = Literal["absent", "present", "any"]
+
+
+class Executions(Protocol):
+    """Starting, steering and finding executions."""
+
+    async def start(self, start: StartWorkflow, cause: str = "api", traceparent: str | None = None) -> str:
+        """The execution's id: a new one, or the one that the idempotency key names."""
+        ...
+
+    async def get(self, execution_id: str) -> tuple[Execution, Plan]:
+        """Raises `NotFound`."""
+        ...
+
+    async def find(self, query: ExecutionQuery) -> tuple[int, Sequence[tuple[Execution, Plan]]]:
+        """(how many match in all, the page)."""
+        ...
+
+    async def terminate(self, execution_id: str, reason: str | None = None) -> None: ...
+
+    async def set_variables(self, update: UpdateVariables) -> None: ...
+
+
+class Workers(Protocol):
+    """What workers do: poll, report, log."""
+
+    async def poll(
+        self, name: str, worker: str, domain: str | None = None, count: int = 1, wait_ms: int = 0
+    ) -> Sequence[tuple[Execution, Task, Plan]]:
+        """At most `count` tasks; waits at most `wait_ms` for the first."""
+        ...
+
+    async def update(self, update: UpdateTask) -> str:
+        """The task's id."""
+        ...
+
+    async def get(self, task_id: str) -> tuple[Execution, Task, Plan]:
+        """Raises `NotFound`."""
+        ...
+
+    async def queue_sizes(self, names: Sequence[str] = ()) -> Mapping[str, int]: ...
+
+    async def add_log(self, task_id: str, text: str) -> None:
+        """Raises `NotFound`."""
+        ...
+
+    async def add_logs(self, logs: Sequence[TaskLog]) -> None:
+        """Of tasks that are known to be there."""
+        ...
+
+    async def logs(self, task_id: str) -> Sequence[TaskLog]: ...
+
+
+class Catalog(Protocol):
+    """Definitions of workflows, tasks and event handlers, as their users' JSON."""
+
+    async def save_workflows(self, documents: Any, author: str, overwrite: bool = True) -> Sequence[Definition]:
+        """All or none: raises `BadInput` with the findings of all of them."""
+        ...
+
+    async def workflow(self, name: str, version: int | None) -> Mapping[str, Any]: ...
+
+    async def workflows(self) -> Sequence[Mapping[str, Any]]: ...
+
+    async def remove_workflow(self, name: str, version: int, author: str) -> None: ...
+
+    async def save_tasks(self, documents: Any, author: str) -> Sequence[Definition]: ...
+
+    async def task(self, name: str) -> Mapping[str, Any]: ...
+
+    async def tasks(self) -> Sequence[Mapping[str, Any]]: ...
+
+    async def remove_task(self, name: str, author: str) -> None: ...
+
+    async def save_handler(self, document: Any, author: str, expect: Expect) -> Definition: ...
+
+    async def handler(self, name: str) -> Mapping[str, Any]: ...
+
+    async def handlers(self, event: str | None = None, active_only: bool = False) -> Sequence[Mapping[str, Any]]: ...
+
+    async def remove_handler(self, name: str, author: str) -> None: ...
+
+    async def findings(self, kind: Kind, name: str, version: int | None) -> Sequence[Finding]: ...
+
+    async def saves(self, kind: Kind, name: str, version: int) -> Sequence[Definition]: ...
+
+
+class Integrations(Protocol):
+    """Integrations, as their users' JSON with secrets masked."""
+
+    async def save(self, name: str, body: Mapping[str, Any], author: str) -> Definition: ...
+
+    async def get(self, name: str) -> Mapping[str, Any]: ...
+
+    async def list(self) -> Sequence[Mapping[str, Any]]: ...
+
+    async def remove(self, name: str, author: str) -> None: ...
+
+    async def test(self, name: str) -> Mapping[str, Any]:
+        """What was reached, and with which step it failed."""
+        ...
+
+
+class Replayer(Protocol):
+    """Dead letters on their second way."""
+
+    async def replay(self, letter_id: str, author: str) -> Mapping[str, Any]: ...
+
+    async def discard(self, letter_id: str, author: str) -> Mapping[str, Any]: ...
+
+
+class Readiness(Protocol):
+    async def report(self) -> Mapping[str, Any]:
+        """`ok`, and each part with its state: `{"ok": True, "integrations": {...}, "database": {...}}`."""
+        ...

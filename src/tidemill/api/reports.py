@@ -1,0 +1,117 @@
+"""What nobody else's API has: gaps, findings, the saves of a definition, the audit log."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, cast, get_args
+
+from fastapi import Query, Response
+
+from tidemill.access import actions
+from tidemill.api.answers import json_answer
+from tidemill.api.call import AllowedCall, Call
+from tidemill.api.params import Numbered, Text, Version
+from tidemill.api.router import Routes
+from tidemill.core.codec import from_json
+from tidemill.core.definitions import Definition, Kind
+from tidemill.core.errors import BadInput, NotFound
+from tidemill.core.findings import near
+
+routes = Routes("Tidemill", "/api/tidemill")
+
+Limit = Annotated[int, Query(ge=1, le=1_000)]
+
+_READ = {
+    "workflow": actions.WORKFLOW_DEF_READ,
+    "task": actions.TASK_DEF_READ,
+    "event_handler": actions.EVENT_HANDLER_READ,
+    "integration": actions.INTEGRATION_READ,
+}
+
+
+@routes.get("/gaps", actions.RECORD_READ)
+async def gaps(call: Call, integration: Text = None, limit: Limit = 100) -> Response:
+    """Offsets that were gone before they could be read, newest first."""
+    return json_answer(
+        [
+            {
+                "integration": key.integration,
+                "group": key.group,
+                "topic": gap.partition.topic,
+                "partition": gap.partition.partition,
+                "first": gap.first,
+                "last": gap.last,
+                "records": gap.last - gap.first + 1,
+                "reason": gap.reason,
+                "at": gap.at_ms,
+            }
+            for key, gap in await call.services.places.gaps.find(integration, limit)
+        ]
+    )
+
+
+@routes.get("/findings", actions.SIGNED_IN)
+async def findings(call: Call, kind: str, name: str, version: Version = None) -> Response:
+    """What there is to say about a definition now: with an error among it, it is unavailable."""
+    known = await _readable(call, kind)
+    found = await call.services.catalog.findings(known, name, version)
+    return json_answer([finding.as_json() for finding in found])
+
+
+@routes.get("/definitions/{kind}/{name}/{version}/saves", actions.SIGNED_IN)
+async def saves(call: Call, kind: str, name: str, version: Numbered) -> Response:
+    """All saves, newest first, without their documents."""
+    found = await call.services.catalog.saves(await _readable(call, kind), name, version)
+    if not found:
+        raise NotFound(f"there is no {kind} {name!r} version {version}")
+    return json_answer([_save_json(definition) for definition in found])
+
+
+@routes.get("/definitions/{kind}/{name}/{version}/saves/{save}", actions.SIGNED_IN)
+async def one_save(call: Call, kind: str, name: str, version: Numbered, save: Numbered) -> Response:
+    """One save with its document. An integration's has secrets in it and stays inside."""
+    if await _readable(call, kind) == "integration":
+        raise BadInput("the saves of an integration are listed without their documents")
+    for definition in await call.services.catalog.saves(cast("Kind", kind), name, version):
+        if definition.save == save:
+            return json_answer(_save_json(definition) | {"document": from_json(definition.document)})
+    raise NotFound(f"there is no save {save} of {kind} {name!r} version {version}")
+
+
+@routes.get("/audit", actions.AUDIT_READ)
+async def audit(call: Call, principal: Text = None, limit: Limit = 100, before: Text = None) -> Response:
+    """Newest first; `before` (an id) pages on."""
+    entries = await call.services.audit.find(principal=principal, limit=limit, before_id=before)
+    return json_answer(
+        [
+            {
+                "id": entry.id,
+                "at": entry.at_ms,
+                "principal": entry.principal,
+                "action": entry.action,
+                "resource": entry.resource,
+                "outcome": entry.outcome,
+                "detail": entry.detail,
+            }
+            for entry in entries
+        ]
+    )
+
+
+async def _readable(call: AllowedCall, kind: str) -> Kind:
+    """The kind, if the caller may read definitions of it."""
+    if kind not in get_args(Kind):
+        raise BadInput(f"unknown kind {kind!r}{near(kind, _READ)}")
+    await call.services.access.check(call.principal, _READ[kind], kind)
+    return cast("Kind", kind)
+
+
+def _save_json(definition: Definition) -> dict[str, Any]:
+    return {
+        "kind": definition.kind,
+        "name": definition.name,
+        "version": definition.version,
+        "save": definition.save,
+        "author": definition.author,
+        "at": definition.updated_ms,
+        "findings": from_json(definition.findings),
+    }

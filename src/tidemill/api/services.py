@@ -1,0 +1,32 @@
+"""All that the API works with, made by `server` and handed in whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tidemill.access.applications import Applications
+from tidemill.access.audit import Audit
+from tidemill.access.service import Access
+from tidemill.api.body import BODY_BYTES_MAX
+from tidemill.api.ports import Catalog, Executions, Integrations, Readiness, Replayer, Workers
+from tidemill.core.clock import Clock
+from tidemill.ingest.ports import Places
+from tidemill.ingest.subscription import Subscriptions
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    executions: Executions
+    workers: Workers
+    catalog: Catalog
+    integrations: Integrations
+    places: Places
+    subscriptions: Subscriptions
+    replayer: Replayer
+    access: Access
+    applications: Applications
+    audit: Audit
+    readiness: Readiness
+    clock: Clock
+    body_bytes_max: int = BODY_BYTES_MAX
+    are_metrics_public: bool = False

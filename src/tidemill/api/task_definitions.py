@@ -1,0 +1,50 @@
+"""Task definitions, under the paths that Conductor's clients call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import Response
+
+from tidemill.access import actions
+from tidemill.api.answers import empty_answer, json_answer
+from tidemill.api.body import one_or_many
+from tidemill.api.call import Call
+from tidemill.api.params import Text
+from tidemill.api.router import Routes
+
+routes = Routes("Metadata", "/api/metadata/taskdefs")
+
+
+@routes.post("", actions.TASK_DEF_WRITE, list[dict[str, Any]])
+async def create(call: Call) -> Response:
+    return await _save(call)
+
+
+@routes.put("", actions.TASK_DEF_WRITE, dict[str, Any])
+async def save(call: Call) -> Response:
+    return await _save(call)
+
+
+@routes.get("", actions.TASK_DEF_READ)
+async def all_tasks(call: Call, access: Text = None) -> Response:
+    return json_answer(await call.services.catalog.tasks())
+
+
+@routes.get("/{name}", actions.TASK_DEF_READ)
+async def get(call: Call, name: str) -> Response:
+    return json_answer(await call.services.catalog.task(name))
+
+
+@routes.delete("/{name}", actions.TASK_DEF_DELETE)
+async def remove(call: Call, name: str) -> Response:
+    await call.services.catalog.remove_task(name, call.author)
+    await call.changed(actions.TASK_DEF_DELETE, f"task:{name}")
+    return empty_answer()
+
+
+async def _save(call: Call) -> Response:
+    documents = one_or_many(await call.json(Any))
+    for definition in await call.services.catalog.save_tasks(documents, call.author):
+        await call.changed(actions.TASK_DEF_WRITE, f"task:{definition.name}")
+    return empty_answer()

@@ -1,0 +1,99 @@
+"""What workers call all the time: poll and report. Hot paths: no models, and mounted first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from fastapi import Response
+
+from tidemill.access import actions
+from tidemill.api.answers import empty_answer, json_answer, text_answer
+from tidemill.api.body import Plain, Seconds
+from tidemill.api.call import Call
+from tidemill.api.params import Text
+from tidemill.api.router import Routes
+from tidemill.core.errors import NotSupported
+from tidemill.workflows.effects import ReportedStatus, UpdateTask
+from tidemill.workflows.formats.conductor.views import task_json
+from tidemill.workflows.ports import TaskLog
+
+routes = Routes("Task", "/api/tasks")
+
+BATCH_MAX = 1_000
+WAIT_MS_MAX = 30_000
+"""A poll that waits longer would look like a dead connection to what stands between."""
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    log: str | None = None
+
+
+class TaskResult(msgspec.Struct, frozen=True, rename="camel"):
+    """Conductor's TaskResult. A null counts as absent."""
+
+    task_id: Plain
+    status: ReportedStatus
+    workflow_instance_id: Plain | None = None
+    output_data: dict[str, Any] | None = None
+    reason_for_incompletion: str | None = None
+    callback_after_seconds: Seconds | None = None
+    worker_id: str | None = None
+    logs: list[LogLine] | None = None
+    extend_lease: bool | None = None
+    external_output_payload_storage_path: str | None = None
+
+
+@routes.get("/poll/batch/{name}", actions.TASK_POLL)
+async def poll_batch(
+    call: Call, name: str, workerid: Text = None, domain: Text = None, count: int = 1, timeout: int = 100
+) -> Response:
+    """At most `count` tasks; waits at most `timeout` ms for the first."""
+    wait_ms = min(max(timeout, 0), WAIT_MS_MAX)
+    batch = min(max(count, 1), BATCH_MAX)
+    polled = await call.services.workers.poll(name, workerid or "", domain, batch, wait_ms)
+    return json_answer([task_json(*found) for found in polled])
+
+
+@routes.get("/poll/{name}", actions.TASK_POLL)
+async def poll(call: Call, name: str, workerid: Text = None, domain: Text = None) -> Response:
+    """One task, or 204."""
+    return await _poll_one(call, name, workerid or "", domain)
+
+
+@routes.post("", actions.TASK_UPDATE, TaskResult)
+async def update(call: Call) -> Response:
+    """Answers the task's id as plain text."""
+    return text_answer(await _report(call, await call.json(TaskResult)))
+
+
+@routes.post("/update-v2", actions.TASK_UPDATE, TaskResult)
+async def update_and_poll(call: Call) -> Response:
+    """Reports, and answers the next task of the same kind, or 204."""
+    result = await call.json(TaskResult)
+    task_id = await _report(call, result)
+    _, task, plan = await call.services.workers.get(task_id)
+    return await _poll_one(call, plan.steps[task.ref].name, result.worker_id or "", task.domain)
+
+
+async def _poll_one(call: Call, name: str, worker: str, domain: str | None) -> Response:
+    polled = await call.services.workers.poll(name, worker, domain, 1, 0)
+    return json_answer(task_json(*polled[0])) if polled else empty_answer(204)
+
+
+async def _report(call: Call, result: TaskResult) -> str:
+    if result.external_output_payload_storage_path:
+        raise NotSupported("not yet supported: externalOutputPayloadStoragePath")
+    effect = UpdateTask(
+        status=result.status,
+        task_id=result.task_id,
+        output=result.output_data or {},
+        reason=result.reason_for_incompletion,
+        worker=result.worker_id,
+        callback_after_s=result.callback_after_seconds or 0,
+        extend_lease=bool(result.extend_lease),
+    )
+    task_id = await call.services.workers.update(effect)
+    now_ms = call.services.clock.now_ms()
+    await call.services.workers.add_logs([TaskLog(task_id, now_ms, line.log) for line in result.logs or () if line.log])
+    return task_id

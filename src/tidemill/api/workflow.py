@@ -1,0 +1,178 @@
+"""Executions: reading, searching, steering."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import Query, Response
+
+from tidemill.access import actions
+from tidemill.api.answers import empty_answer, json_answer
+from tidemill.api.body import Plain
+from tidemill.api.call import Call
+from tidemill.api.params import Count, Flag, Number, Start, Text, Version
+from tidemill.api.router import Routes
+from tidemill.api.search_query import read_search
+from tidemill.workflows.effects import UpdateVariables
+from tidemill.workflows.formats.conductor.views import execution_json, summary_json, task_json
+from tidemill.workflows.ports import ExecutionQuery
+from tidemill.workflows.state import RUNNING
+
+routes = Routes("Workflow", "/api/workflow")
+
+IncludeClosed = Annotated[Flag, Query(alias="includeClosed")]
+IncludeTasks = Annotated[Flag, Query(alias="includeTasks")]
+FOUND_MAX = 1_000
+"""Executions in one answer that has no paging of its own."""
+
+
+class CorrelatedRequest(msgspec.Struct, frozen=True, rename="camel"):
+    workflow_names: list[Plain]
+    correlation_ids: list[Plain]
+
+
+@routes.get("/search", actions.WORKFLOW_READ)
+async def search(
+    call: Call,
+    query: Text = None,
+    sort: Text = None,
+    free_text: Annotated[Text, Query(alias="freeText")] = None,
+    start: Start = 0,
+    size: Count = 100,
+) -> Response:
+    total, found = await call.services.executions.find(read_search(query, sort, free_text, start, size))
+    return json_answer({"totalHits": total, "results": [summary_json(execution, plan) for execution, plan in found]})
+
+
+@routes.get("/running/{name}", actions.WORKFLOW_READ)
+async def running(
+    call: Call,
+    name: str,
+    version: Version = None,
+    start_time: Annotated[Number, Query(alias="startTime")] = None,
+    end_time: Annotated[Number, Query(alias="endTime")] = None,
+) -> Response:
+    """Ids, oldest first."""
+    query = ExecutionQuery(
+        names=(name,),
+        statuses=tuple(sorted(RUNNING)),
+        created_from_ms=start_time or None,
+        created_to_ms=end_time or None,
+        order="oldest",
+        count=FOUND_MAX,
+    )
+    _, found = await call.services.executions.find(query)
+    return json_answer([execution.id for execution, _ in found if version in (None, execution.version)])
+
+
+@routes.post("/correlated/batch", actions.WORKFLOW_READ, CorrelatedRequest)
+async def correlated_batch(
+    call: Call, include_closed: IncludeClosed = False, include_tasks: IncludeTasks = False
+) -> Response:
+    request = await call.json(CorrelatedRequest)
+    found = await _correlated(call, request.workflow_names, request.correlation_ids, include_closed, include_tasks)
+    return json_answer(found)
+
+
+@routes.post("/{name}/correlated", actions.WORKFLOW_READ, list[str])
+async def correlated(
+    call: Call, name: str, include_closed: IncludeClosed = False, include_tasks: IncludeTasks = False
+) -> Response:
+    """The body lists correlation ids; so does the answer, each with its executions."""
+    ids = await call.json(list[Plain])
+    return json_answer(await _correlated(call, [name], ids, include_closed, include_tasks))
+
+
+@routes.get("/{name}/correlated/{correlation_id}", actions.WORKFLOW_READ)
+async def correlated_one(
+    call: Call,
+    name: str,
+    correlation_id: str,
+    include_closed: IncludeClosed = False,
+    include_tasks: IncludeTasks = False,
+) -> Response:
+    found = await _correlated(call, [name], [correlation_id], include_closed, include_tasks)
+    return json_answer(found[correlation_id])
+
+
+@routes.get("/{execution_id}", actions.WORKFLOW_READ)
+async def get(
+    call: Call,
+    execution_id: str,
+    include_tasks: IncludeTasks = True,
+    summarize: Flag = False,
+) -> Response:
+    execution, plan = await call.services.executions.get(execution_id)
+    return json_answer(execution_json(execution, plan, include_tasks=include_tasks))
+
+
+@routes.get("/{execution_id}/status", actions.WORKFLOW_READ)
+async def status(
+    call: Call,
+    execution_id: str,
+    include_output: Annotated[Flag, Query(alias="includeOutput")] = False,
+    include_variables: Annotated[Flag, Query(alias="includeVariables")] = False,
+) -> Response:
+    execution, _ = await call.services.executions.get(execution_id)
+    answer: dict[str, Any] = {
+        "workflowId": execution.id,
+        "correlationId": execution.correlation_id,
+        "status": execution.status,
+    }
+    if include_output:
+        answer["output"] = execution.output or {}
+    if include_variables:
+        answer["variables"] = execution.variables
+    return json_answer(answer)
+
+
+@routes.get("/{execution_id}/tasks", actions.WORKFLOW_READ)
+async def tasks(
+    call: Call,
+    execution_id: str,
+    start: Start = 0,
+    count: Count = 15,
+    status: Annotated[list[str] | None, Query()] = None,
+) -> Response:
+    execution, plan = await call.services.executions.get(execution_id)
+    wanted = [task for task in execution.tasks if not status or task.status in status]
+    summary: dict[str, int] = {}
+    for task in execution.tasks:
+        summary[task.status] = summary.get(task.status, 0) + 1
+    page = [task_json(execution, task, plan) for task in wanted[start : start + count]]
+    return json_answer({"totalHits": len(wanted), "results": page, "summary": summary})
+
+
+@routes.delete("/{execution_id}", actions.WORKFLOW_CONTROL)
+async def terminate(call: Call, execution_id: str, reason: Text = None) -> Response:
+    await call.services.executions.terminate(execution_id, reason)
+    return empty_answer()
+
+
+@routes.post("/{execution_id}/variables", actions.WORKFLOW_CONTROL, dict[str, Any])
+async def set_variables(
+    call: Call, execution_id: str, append: Annotated[Flag, Query(alias="appendArray")] = False
+) -> Response:
+    """Answers the whole execution."""
+    await call.services.executions.set_variables(UpdateVariables(execution_id, await call.object(), append))
+    execution, plan = await call.services.executions.get(execution_id)
+    return json_answer(execution_json(execution, plan, include_tasks=True))
+
+
+async def _correlated(
+    call: Call, names: list[str], ids: list[str], include_closed: bool, include_tasks: bool
+) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {correlation_id: [] for correlation_id in ids}
+    if not names or not ids:
+        return found
+    query = ExecutionQuery(
+        names=names,
+        correlation_ids=ids,
+        statuses=() if include_closed else tuple(sorted(RUNNING)),
+        count=FOUND_MAX,
+    )
+    _, executions = await call.services.executions.find(query)
+    for execution, plan in executions:
+        found[execution.correlation_id or ""].append(execution_json(execution, plan, include_tasks=include_tasks))
+    return found

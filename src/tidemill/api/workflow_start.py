@@ -1,0 +1,112 @@
+"""Starting executions over the API."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, cast, get_args
+
+import msgspec
+from fastapi import Header, Query, Response
+
+from tidemill.access import actions
+from tidemill.api.answers import text_answer
+from tidemill.api.body import Plain, Whole
+from tidemill.api.call import Call
+from tidemill.api.params import Text, Version
+from tidemill.api.router import Routes
+from tidemill.core.errors import BadInput, NotFound, NotSupported
+from tidemill.core.ids import new_id
+from tidemill.workflows.effects import IdempotencyStrategy, StartWorkflow
+
+routes = Routes("Workflow", "/api/workflow")
+by_name_routes = Routes("Workflow", "/api/workflow")
+
+STAMPS = frozenset({"createTime", "updateTime", "createdBy", "updatedBy", "ownerApp"})
+
+
+class StartRequest(msgspec.Struct, frozen=True, rename="camel"):
+    """Conductor's StartWorkflowRequest. A null counts as absent; the SDK sends a strategy with or without key."""
+
+    name: Plain
+    version: Whole | None = None
+    correlation_id: Plain | None = None
+    input: dict[str, Any] | None = None
+    task_to_domain: dict[str, str] | None = None
+    workflow_def: dict[str, Any] | None = None
+    external_input_payload_storage_path: str | None = None
+    priority: Whole | None = None
+    idempotency_key: Plain | None = None
+    idempotency_strategy: IdempotencyStrategy | None = None
+
+
+@routes.post("", actions.WORKFLOW_START, StartRequest)
+async def start(call: Call) -> Response:
+    """Answers the execution's id as plain text."""
+    request = await call.json(StartRequest)
+    if request.workflow_def:
+        await _check_given_definition(call, request, request.workflow_def)
+    if request.external_input_payload_storage_path:
+        raise NotSupported("not yet supported: externalInputPayloadStoragePath")
+    return await _start(call, request)
+
+
+@by_name_routes.post("/{name}", actions.WORKFLOW_START, dict[str, Any])
+async def start_by_name(
+    call: Call,
+    name: str,
+    version: Version = None,
+    correlation_id: Annotated[Text, Query(alias="correlationId")] = None,
+    priority: Version = None,
+    key: Annotated[Text, Header(alias="X-Idempotency-key")] = None,
+    strategy: Annotated[Text, Header(alias="X-on-conflict")] = None,
+) -> Response:
+    """The body is the input."""
+    request = StartRequest(
+        name=name,
+        version=version,
+        correlation_id=correlation_id,
+        input=await call.object(),
+        priority=priority,
+        idempotency_key=key,
+        idempotency_strategy=_strategy(strategy),
+    )
+    return await _start(call, request)
+
+
+async def _check_given_definition(call: Call, request: StartRequest, given: dict[str, Any]) -> None:
+    """The SDK's workflow objects send their definition along with every start. It may say nothing else than
+    the registered one, by which the execution runs."""
+    try:
+        registered = await call.services.catalog.workflow(request.name, request.version)
+    except NotFound as error:
+        raise NotSupported("not yet supported: starting a workflowDef that is not registered") from error
+    differing = [
+        key for key, value in given.items() if value is not None and key not in STAMPS and registered.get(key) != value
+    ]
+    if differing:
+        names = ", ".join(differing)
+        raise NotSupported(f"not yet supported: a workflowDef that differs from the registered one (in {names})")
+
+
+def _strategy(text: str | None) -> IdempotencyStrategy | None:
+    for strategy in get_args(IdempotencyStrategy):
+        if text == strategy:
+            return cast("IdempotencyStrategy", strategy)
+    if text is not None:
+        raise BadInput(f"X-on-conflict: {text!r} is none of {', '.join(get_args(IdempotencyStrategy))}")
+    return None
+
+
+async def _start(call: Call, request: StartRequest) -> Response:
+    effect = StartWorkflow(
+        execution_id=new_id(call.services.clock.now_ms()),
+        name=request.name,
+        version=request.version,
+        input=request.input or {},
+        correlation_id=request.correlation_id,
+        task_to_domain=request.task_to_domain or {},
+        idempotency_key=request.idempotency_key,
+        idempotency_strategy=request.idempotency_strategy or "RETURN_EXISTING",
+        created_by=call.author,
+        priority=request.priority or 0,
+    )
+    return text_answer(await call.services.executions.start(effect, traceparent=call.traceparent))

@@ -1,0 +1,121 @@
+"""The embedded broker: puts its parts together, listens, stops. A thread and a child process both run this one."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import msgspec
+import structlog
+
+from tidemill.broker.api_versions import ApiVersionsHandler
+from tidemill.broker.disk import Disk, SystemDisk
+from tidemill.broker.dispatch import Dispatcher, Handler
+from tidemill.broker.flusher import Flusher
+from tidemill.broker.journal import Journal
+from tidemill.broker.listener import Listener
+from tidemill.broker.log.fetch import FetchHandler
+from tidemill.broker.log.memory import MemoryLogs
+from tidemill.broker.log.offsets import ListOffsetsHandler
+from tidemill.broker.log.produce import ProduceHandler
+from tidemill.broker.protocol.apis import ApiKey
+from tidemill.broker.settings import BrokerSettings
+from tidemill.broker.topics.configs import ConfigHandlers
+from tidemill.broker.topics.creation import CreationHandlers
+from tidemill.broker.topics.metadata import MetadataHandlers, Node
+from tidemill.broker.topics.topics import Topics
+from tidemill.broker.transactions.closed import ClosedTransactions
+from tidemill.core.clock import Clock, SystemClock
+from tidemill.core.errors import Unavailable
+from tidemill.core.file_lock import FileLock
+from tidemill.core.supervisor import Supervisor
+
+log = structlog.get_logger(__name__)
+
+STOP_TIMEOUT_S = 5.0
+
+
+class ClusterRecord(msgspec.Struct, frozen=True):
+    """What this broker is called for as long as its data lives."""
+
+    cluster_id: str
+
+
+class Broker:
+    """One node. Start it once."""
+
+    def __init__(self, settings: BrokerSettings, *, clock: Clock | None = None, disk: Disk | None = None) -> None:
+        self.settings = settings
+        self._clock = clock or SystemClock()
+        self._disk = disk or SystemDisk()
+        self._lock = FileLock(
+            settings.data / "broker", "give this broker a directory of its own, or stop the other one"
+        )
+        self._supervisor = Supervisor()
+        self.listener = Listener(settings)
+        self._address: tuple[str, int] | None = None
+
+    @property
+    def address(self) -> str | None:
+        """`host:port` while it runs."""
+        return f"{self._address[0]}:{self._address[1]}" if self._address else None
+
+    async def start(self) -> None:
+        """Recovers what is in the data directory, then listens. Raises `Conflict` if another broker works on it and
+        `Unavailable` if the directory or the address cannot be had."""
+        self._disk.make_folder(self.settings.data)
+        self._lock.take()
+        try:
+            await self._open()
+        except OSError as error:
+            self._lock.release()
+            raise Unavailable(f"the embedded broker did not start: {error}") from error
+        log.info("embedded broker started", address=self.address, data=str(self.settings.data))
+
+    async def stop(self) -> None:
+        """Takes nothing new, lets the parts write what they hold, frees the data directory."""
+        if self._address is None:
+            return
+        self.listener.close()
+        await self._supervisor.stop(STOP_TIMEOUT_S)
+        await self._logs.close()
+        await self._journal.close()
+        await self._flusher.close()
+        self._address = None
+        self._lock.release()
+        log.info("embedded broker stopped")
+
+    async def _open(self) -> None:
+        settings = self.settings
+        self._flusher = Flusher(settings.fsync, settings.fsync_interval_ms, self._clock)
+        self._journal = Journal(settings.data / "journal", self._disk, self._flusher)
+        self._logs = MemoryLogs()
+        self._topics = Topics(settings, self._journal, self._logs)
+        self._topics.open()
+        # The port is known, and said in Metadata, before the first client can ask.
+        self._address = (settings.advertised_host or settings.host, await self.listener.bind())
+        node = Node(settings.node_id, *self._address, self._cluster_id())
+        _ = self._supervisor.start("broker flusher", self._flusher.run())
+        _ = self._supervisor.start("broker logs", self._logs.run())
+        await self.listener.serve(Dispatcher(self._handlers(node)))
+
+    def _handlers(self, node: Node) -> dict[ApiKey, Handler]:
+        """The table of all that is served."""
+        table: dict[ApiKey, Handler] = {}
+        for part in (
+            MetadataHandlers(self._topics, node),
+            CreationHandlers(self._topics),
+            ConfigHandlers(self._topics, self.settings),
+            ProduceHandler(self._topics, ClosedTransactions()),
+            FetchHandler(self._topics, self.settings),
+            ListOffsetsHandler(self._topics),
+        ):
+            table.update(part.handlers())
+        table[ApiKey.API_VERSIONS] = ApiVersionsHandler(table).api_versions
+        return table
+
+    def _cluster_id(self) -> str:
+        cluster = self._journal.table("cluster", str, ClusterRecord)
+        if "this" not in cluster:
+            cluster.put("this", ClusterRecord(uuid4().hex))
+        found: ClusterRecord = cluster["this"]
+        return found.cluster_id

@@ -1,0 +1,220 @@
+"""One client's connection: bytes to frames, frames to answers, answers in the order of the requests.
+
+Bounded: it stops reading while too much waits to be answered, and stops answering while the client does not read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+import structlog
+
+from tidemill.broker.dispatch import CORRELATION_ID, Answer, Call, Dispatcher
+from tidemill.broker.protocol.apis import ApiKey
+from tidemill.broker.protocol.primitives import ProtocolError
+from tidemill.broker.protocol.schema import Message
+from tidemill.broker.settings import BrokerSettings
+
+log = structlog.get_logger(__name__)
+
+INBOX_BYTES = 64 * 1024
+LENGTH_BYTES = CORRELATION_ID.size
+KEY_BYTES = 2  # of the API key, which comes first and says how long its frame may be
+JOINED_BYTES_MAX = 64 * 1024
+"""Smaller answers are copied into one piece, larger ones go out piece by piece."""
+
+
+class Pending:
+    """A request that has been started, and its answer when it is there."""
+
+    __slots__ = ("answer", "call", "future", "is_done")
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.answer: Answer = None
+        self.future: asyncio.Future[Answer] | None = None
+        self.is_done = False
+
+
+class Connection(asyncio.BufferedProtocol):
+    """Requests are started one after the other; only Produce is started while earlier Produces still wait for the
+    disk, so that they share its next round."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        settings: BrokerSettings,
+        admit: Callable[[Connection], bool],
+        on_lost: Callable[[Connection], None],
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._settings = settings
+        self._admit = admit
+        self._on_lost = on_lost
+        self._transport: asyncio.Transport | None = None
+        self._host = ""
+        self._inbox = memoryview(bytearray(INBOX_BYTES))
+        self._filled = 0
+        self._large: bytearray | None = None  # a frame that is larger than the inbox, and how much of it is there
+        self._large_filled = 0
+        self._waiting: deque[Call] = deque()
+        self._pending: deque[Pending] = deque()
+        self._is_writable = True
+        self._is_reading = True
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        peer = self._transport.get_extra_info("peername")
+        self._host = str(peer[0]) if peer else ""
+        if not self._admit(self):
+            self._transport.abort()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
+        self._waiting.clear()
+        for pending in self._pending:
+            # Only what merely reads is broken off: half a commit must end, whoever still listens.
+            if pending.future is not None and pending.call.context.api.key == ApiKey.FETCH:
+                pending.future.cancel()
+        self._on_lost(self)
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Answers that the client has not taken yet."""
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
+    def pause_writing(self) -> None:
+        self._is_writable = False
+
+    def resume_writing(self) -> None:
+        self._is_writable = True
+        self._write_answers()
+        self._start_calls()
+
+    def get_buffer(self, size_hint: int) -> memoryview:
+        if self._large is not None:
+            return memoryview(self._large)[self._large_filled :]
+        return self._inbox[self._filled :]
+
+    def buffer_updated(self, size: int) -> None:
+        try:
+            if self._large is None:
+                self._filled += size
+                self._take_frames()
+            else:
+                self._large_filled += size
+                if self._large_filled == len(self._large):
+                    frame, self._large = self._large, None
+                    self._take(frame)
+        except ProtocolError as error:
+            log.info("connection closed: not a frame of Kafka's protocol", client=self._host, reason=str(error))
+            self.close()
+            return
+        self._start_calls()
+
+    def _take_frames(self) -> None:
+        """Reads all frames that are whole, and moves the rest to where it can grow."""
+        start = 0
+        while self._filled - start >= LENGTH_BYTES + KEY_BYTES:
+            (size,) = CORRELATION_ID.unpack_from(self._inbox, start)
+            first = start + LENGTH_BYTES
+            self._check(size, bytes(self._inbox[first : first + KEY_BYTES]))
+            if self._filled - first < size:
+                if LENGTH_BYTES + size <= INBOX_BYTES:
+                    break
+                self._large = bytearray(size)
+                self._large_filled = self._filled - first
+                self._large[: self._large_filled] = self._inbox[first : self._filled]
+                self._filled = 0
+                return
+            start = first + size
+            self._take(bytearray(self._inbox[first:start]))
+        rest = self._filled - start
+        if start and rest:
+            self._inbox[:rest] = bytes(self._inbox[start : self._filled])
+        self._filled = rest
+
+    def _check(self, size: int, key: bytes) -> None:
+        """A length is believed only as far as its API allows."""
+        is_produce = int.from_bytes(key) == ApiKey.PRODUCE
+        limit = self._settings.frame_bytes_max if is_produce else self._settings.control_frame_bytes_max
+        if not 0 < size <= limit:
+            raise ProtocolError(f"a frame of {size} bytes, where {limit} are allowed")
+
+    def _take(self, frame: bytearray) -> None:
+        self._waiting.append(self._dispatcher.read(frame, self._host))
+        if len(self._waiting) + len(self._pending) >= self._settings.requests_in_flight_max and self._is_reading:
+            self._is_reading = False
+            if self._transport is not None:
+                self._transport.pause_reading()
+
+    def _start_calls(self) -> None:
+        while self._waiting and self._is_writable and self._may_start(self._waiting[0]):
+            self._start(self._waiting.popleft())
+        is_room = len(self._waiting) + len(self._pending) < self._settings.requests_in_flight_max // 2
+        if not self._is_reading and is_room and self._transport is not None:
+            self._is_reading = True
+            self._transport.resume_reading()
+
+    def _may_start(self, call: Call) -> bool:
+        if not self._pending:
+            return True
+        both = (call.context.api.key, self._pending[-1].call.context.api.key)
+        return both == (ApiKey.PRODUCE, ApiKey.PRODUCE)
+
+    def _start(self, call: Call) -> None:
+        pending = Pending(call)
+        self._pending.append(pending)
+        try:
+            answer = call.route.handler(call.request, call.context)
+        except Exception as error:  # noqa: BLE001
+            # A handler that breaks costs its client one request, and nobody else anything.
+            self._finish(pending, self._broken(call, error))
+            return
+        if isinstance(answer, Awaitable):
+            pending.future = asyncio.ensure_future(answer)
+            pending.future.add_done_callback(lambda future: self._ended(pending, future))
+        else:
+            self._finish(pending, answer)
+
+    def _ended(self, pending: Pending, future: asyncio.Future[Answer]) -> None:
+        if future.cancelled():
+            self._finish(pending, None)
+        else:
+            error = future.exception()
+            self._finish(pending, self._broken(pending.call, error) if error is not None else future.result())
+        self._start_calls()
+
+    def _finish(self, pending: Pending, answer: Answer) -> None:
+        pending.answer, pending.is_done = answer, True
+        self._write_answers()
+
+    def _write_answers(self) -> None:
+        while self._pending and self._pending[0].is_done and self._is_writable:
+            pending = self._pending.popleft()
+            if pending.answer is not None:
+                self._write(pending.call, pending.answer)
+
+    def _broken(self, call: Call, error: BaseException) -> Answer:
+        """Where the response has no place for an error of its own, all that is left is to close."""
+        log.error("request failed", api=call.context.api.name, exc_info=error)
+        answer = self._dispatcher.failed(call)
+        if answer is None:
+            self.close()
+        return answer
+
+    def _write(self, call: Call, answer: Message) -> None:
+        if self._transport is None:
+            return
+        pieces = self._dispatcher.encode(call, answer)
+        if sum(map(len, pieces)) <= JOINED_BYTES_MAX:
+            self._transport.write(b"".join(pieces))
+        else:
+            self._transport.writelines(pieces)

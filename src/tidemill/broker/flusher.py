@@ -1,0 +1,85 @@
+"""When written files are forced to the disk: never, every so often, or before anything is acknowledged.
+
+One thread syncs; whoever asks meanwhile shares the next round (group commit). Must not know what is in the files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from tidemill.broker.disk import File
+from tidemill.broker.errors import Refused
+from tidemill.broker.protocol.error_code import ErrorCode
+from tidemill.broker.settings import Fsync
+from tidemill.core.blocking import BlockingThread
+from tidemill.core.clock import Clock
+
+log = structlog.get_logger(__name__)
+
+
+class Flusher:
+    """`wrote(file)` after each write. Where it gives a future, the write may be acknowledged when that is done."""
+
+    def __init__(self, policy: Fsync, interval_ms: int, clock: Clock) -> None:
+        self._policy = policy
+        self._interval_s = 0.0 if policy is Fsync.ALWAYS else interval_ms / 1000
+        self._clock = clock
+        self._thread = BlockingThread("broker-fsync")
+        self._written: set[File] = set()
+        self._round: asyncio.Future[None] | None = None
+        self._wake = asyncio.Event()
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether acknowledgements, and what consumers may see, wait for the disk."""
+        return self._policy is Fsync.ALWAYS
+
+    def wrote(self, file: File) -> asyncio.Future[None] | None:
+        """The future fails with `Refused` if the disk does. It is shared: never cancel it, shield it."""
+        if self._policy is Fsync.NEVER:
+            return None
+        self._written.add(file)
+        self._wake.set()
+        if self._policy is Fsync.INTERVAL:
+            return None
+        if self._round is None:
+            self._round = asyncio.get_running_loop().create_future()
+        return self._round
+
+    def forget(self, file: File) -> None:
+        """Before a file is closed whose content no longer matters."""
+        self._written.discard(file)
+
+    async def run(self) -> None:
+        """Until cancelled. For a supervisor."""
+        while True:
+            await self._wake.wait()
+            await self._clock.sleep(self._interval_s)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Syncs what has been written until now."""
+        self._wake.clear()
+        files, self._written = self._written, set()
+        waiting, self._round = self._round, None
+        try:
+            await self._thread.run(_sync, files)
+        except OSError as error:
+            # After a failed sync nobody can know what is on the disk: those who wait are told, and no retry hides it.
+            log.error("disk does not take what was written", error=str(error))
+            if waiting is not None:
+                waiting.set_exception(Refused(ErrorCode.KAFKA_STORAGE_ERROR, f"fsync: {error.strerror}"))
+        else:
+            if waiting is not None:
+                waiting.set_result(None)
+
+    async def close(self) -> None:
+        await self.flush()
+        self._thread.close()
+
+
+def _sync(files: set[File]) -> None:
+    for file in files:
+        file.sync()

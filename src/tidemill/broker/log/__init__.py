@@ -1,0 +1,1 @@
+"""Partitions' logs, and the requests that write and read them."""

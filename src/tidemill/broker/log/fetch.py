@@ -1,0 +1,114 @@
+"""Fetch: reads what there is, or waits until there is enough or the client's patience ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+
+from tidemill.broker.dispatch import Answer, Handlers, RequestContext
+from tidemill.broker.errors import Refused
+from tidemill.broker.ports import PartitionLog
+from tidemill.broker.protocol.apis import ApiKey
+from tidemill.broker.protocol.messages.fetch import (
+    AbortedTransaction,
+    FetchableTopicResponse,
+    FetchPartition,
+    FetchRequest,
+    FetchResponse,
+    PartitionData,
+)
+from tidemill.broker.settings import BrokerSettings
+from tidemill.broker.topics.topics import Topics
+
+READ_COMMITTED = 1
+NO_OFFSET = -1
+
+
+class FetchHandler:
+    """There are no fetch sessions: every request names all its partitions, as clients do when told session 0."""
+
+    def __init__(self, topics: Topics, settings: BrokerSettings) -> None:
+        self._topics = topics
+        self._bytes_max = settings.fetch_bytes_max
+
+    def handlers(self) -> Handlers:
+        return {ApiKey.FETCH: self.fetch}
+
+    def fetch(self, request: FetchRequest, context: RequestContext) -> Answer | Awaitable[Answer]:
+        response, is_enough = self._read(request)
+        if is_enough or request.max_wait_ms <= 0:
+            return response
+        # No await between the read above and the subscription: nothing can be appended unseen in between.
+        arrived = asyncio.Event()
+        logs = self._logs(request)
+        for log in logs:
+            log.subscribe(arrived.set)
+        return self._wait(request, response, arrived, logs)
+
+    async def _wait(
+        self, request: FetchRequest, response: FetchResponse, arrived: asyncio.Event, logs: list[PartitionLog]
+    ) -> FetchResponse:
+        try:
+            async with asyncio.timeout(request.max_wait_ms / 1000):
+                while True:
+                    await arrived.wait()
+                    arrived.clear()
+                    response, is_enough = self._read(request)
+                    if is_enough:
+                        return response
+        except TimeoutError:
+            return response
+        finally:
+            for log in logs:
+                log.unsubscribe(arrived.set)
+
+    def _logs(self, request: FetchRequest) -> list[PartitionLog]:
+        found = []
+        for wanted in request.topics:
+            topic = self._topics.get(wanted.topic)
+            for partition in wanted.partitions:
+                if topic is not None and partition.partition < len(topic.logs):
+                    found.append(topic.logs[partition.partition])
+        return found
+
+    def _read(self, request: FetchRequest) -> tuple[FetchResponse, bool]:
+        """What there is, and whether it need not wait: enough bytes, or an error to tell."""
+        room = min(request.max_bytes, self._bytes_max)
+        committed_only = request.isolation_level == READ_COMMITTED
+        total, has_error = 0, False
+        responses = []
+        for topic in request.topics:
+            partitions = []
+            for wanted in topic.partitions:
+                data = self._slice(topic.topic, wanted, room - total, committed_only)
+                total += len(data.records or b"")
+                has_error = has_error or data.error_code != 0
+                partitions.append(data)
+            responses.append(FetchableTopicResponse(topic=topic.topic, partitions=partitions))
+        return FetchResponse(responses=responses), has_error or total >= request.min_bytes
+
+    def _slice(self, topic: str, wanted: FetchPartition, room: int, committed_only: bool) -> PartitionData:
+        try:
+            log = self._topics.log(topic, wanted.partition)
+            found = log.read(
+                wanted.fetch_offset, min(wanted.partition_max_bytes, max(room, 0)), committed_only=committed_only
+            )
+        except Refused as refusal:
+            return PartitionData(
+                partition_index=wanted.partition,
+                error_code=refusal.code,
+                high_watermark=NO_OFFSET,
+                aborted_transactions=None,
+                records=b"",
+            )
+        aborted = found.aborted
+        return PartitionData(
+            partition_index=wanted.partition,
+            high_watermark=found.high_watermark,
+            last_stable_offset=found.last_stable_offset,
+            log_start_offset=found.log_start_offset,
+            aborted_transactions=None
+            if aborted is None
+            else [AbortedTransaction(producer_id=item.producer_id, first_offset=item.first_offset) for item in aborted],
+            records=found.records if room > 0 else b"",
+        )

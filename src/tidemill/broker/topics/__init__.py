@@ -1,0 +1,1 @@
+"""Topics: their names, ids, partitions and settings, and the requests that show and change them."""

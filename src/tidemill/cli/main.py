@@ -1,0 +1,25 @@
+"""The `tidemill` command. Each command is thin: it reads options, calls, prints."""
+
+from __future__ import annotations
+
+import typer
+
+from tidemill import __version__
+from tidemill.cli import demo, produce, serve, trace
+
+app = typer.Typer(
+    help="Kafka topics at work: records start and steer workflows, exactly once.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("serve")(serve.serve)
+app.command("demo")(demo.demo)
+app.command("trace")(trace.trace)
+app.command("produce")(produce.produce)
+
+
+@app.command("version")
+def version() -> None:
+    """Print the version."""
+    print(__version__)

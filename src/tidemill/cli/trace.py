@@ -1,0 +1,83 @@
+"""`tidemill trace`: what happened to one record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.tree import Tree
+
+from tidemill.cli.client import DEFAULT_URL, ApiClient, Token, Url
+
+Found = Mapping[str, Any]
+
+
+def trace(
+    integration: Annotated[str, typer.Argument(help="Name of the integration")],
+    topic: Annotated[str, typer.Argument()],
+    partition: Annotated[int, typer.Argument()],
+    offset: Annotated[int, typer.Argument()],
+    url: Url = DEFAULT_URL,
+    token: Token = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the API's answer as it is")] = False,
+) -> None:
+    """Show which handlers saw a record, what they made of it, and where what it caused went."""
+    path = f"/api/tidemill/trace/{quote(integration, safe='')}/{quote(topic, safe='')}/{partition}/{offset}"
+    found = ApiClient(url, token).get(path)
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        Console(highlight=False).print(trace_tree(found))
+
+
+def trace_tree(found: Found) -> Tree:
+    """The API's answer as a tree: record → handler with its condition → execution → published record."""
+    record = found["record"]
+    place = " ".join(str(record[name]) for name in ("integration", "topic", "partition", "offset"))
+    tree = Tree(f"[bold]record[/bold] {escape(place)}: {escape(found['summary'])}")
+    for route in found["routes"]:
+        _add_route(tree, route)
+    for group in found["groups"]:
+        if not group["isRead"]:
+            at = "has not begun here" if group["nextOffset"] is None else f"is at offset {group['nextOffset']}"
+            tree.add(f"group {escape(group['group'])} {at}")
+    return tree
+
+
+def _add_route(tree: Tree, route: Found) -> None:
+    detail = route["detail"]
+    condition = f", condition {json.dumps(detail['condition'])}" if "condition" in detail else ""
+    reason = f": {route['reason']}" if route["reason"] else ""
+    branch = tree.add(escape(f"{route['route']}: {route['outcome']}{condition}{reason}"))
+    for line in detail.get("logs", ()):
+        branch.add(escape(f"console: {line}"))
+    for execution in route["executions"]:
+        _add_execution(branch, execution)
+    if route["deadLetter"]:
+        letter = route["deadLetter"]
+        branch.add(escape(f"dead letter {letter['id']} ({letter['state']})"))
+
+
+def _add_execution(branch: Tree, execution: Found) -> None:
+    if execution["status"] is None:
+        branch.add(escape(f"execution {execution['workflowId']}: no longer on file"))
+        return
+    name = f"{execution['workflowType']} {execution['version']}"
+    reason = f": {execution['reason']}" if execution["reason"] else ""
+    node = branch.add(escape(f"execution {execution['workflowId']} of {name}: {execution['status']}{reason}"))
+    for task in execution["tasks"]:
+        node.add(escape(_task_line(task)))
+
+
+def _task_line(task: Found) -> str:
+    line = f"{task['ref']}: {task['status']}" + (f": {task['reason']}" if task["reason"] else "")
+    publication = task.get("publication")
+    if publication is None:
+        return line
+    where = " ".join(str(publication[name]) for name in ("integration", "topic", "partition", "offset"))
+    return f"{line} → record {where}"

@@ -1,0 +1,290 @@
+"""A batch in one Kafka transaction, the cursor with it. Blocks; everything here runs on the publisher's thread.
+
+Decides nothing about leases and writes nothing to the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import TypeVar
+
+import msgspec
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from tidemill.core.clock import Clock
+from tidemill.core.errors import Unavailable
+from tidemill.core.faults import Faults
+from tidemill.ingest.outbox import NumberedBatch, OutboxRow
+from tidemill.ingest.publication import Publication
+from tidemill.ingest.record import ID_HEADER
+from tidemill.kafka.client import error_text, plain_producer_settings, producer_settings
+from tidemill.kafka.cursor import Cursor
+from tidemill.kafka.integration import Integration
+from tidemill.kafka.refusal import NO_TRANSACTIONS, PERMANENT_ERRORS, TOPIC_ERRORS, guilty
+from tidemill.kafka.topics import Topics
+
+T = TypeVar("T")
+
+CALL_TIMEOUT_S = 30.0
+"""For everything that one batch takes. Past this and a little, the watchdog gives the producer up."""
+
+_FENCED = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
+_NO_ANSWER = frozenset({KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError.REQUEST_TIMED_OUT})
+_TURN_S = 2.0
+_FLUSH_STEP_S = 1.0
+_ROOM_STEP_S = 0.1
+
+Place = tuple[int | None, int | None]
+"""Partition and offset of a record that is out."""
+
+
+class Fenced(Unavailable):
+    """Another producer with our transactional id has begun since."""
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """What became of a batch, by row index: where those are that are out, and why some never will be. Rows in
+    neither wait again. With transactions all are out or none. `is_ambiguous`: several failed together and
+    nothing tells who is guilty, so the rest has to be tried in smaller parts."""
+
+    out: Mapping[int, Place] = {}
+    refused: Mapping[int, str] = {}
+    is_ambiguous: bool = False
+
+
+class BatchProducer:
+    """Opened once. After any exception it is of no more use: the next one asks the cursor what is out."""
+
+    def __init__(
+        self,
+        integration: Integration,
+        transactional_id: str,
+        clock: Clock,
+        faults: Faults,
+        *,
+        is_transactional: bool = True,
+    ) -> None:
+        self.is_transactional = is_transactional
+        self._integration = integration
+        self._transactional_id = transactional_id
+        self._clock = clock
+        self._faults = faults
+        self._topics = Topics(clock)
+        self._producer: Producer | None = None
+        self._cursor: Cursor | None = None
+        self._deadline_s = 0.0
+        self._is_abandoned = False
+
+    def open(self) -> int | None:
+        """Fences the predecessor, ends its transaction one way or the other, and returns the cursor after that.
+
+        On a cluster without transactions it goes on without them. Raises `Unavailable`.
+        """
+        self._begin_call()
+        with _translated():
+            self._cursor = Cursor(self._integration, self._transactional_id)
+            self._patiently(self._cursor.prepare)
+            if self.is_transactional:
+                self._producer = Producer(producer_settings(self._integration, self._transactional_id))
+                self.is_transactional = self._patiently(partial(_init_transactions, self._producer))
+            if not self.is_transactional:
+                self._producer = Producer(plain_producer_settings(self._integration))
+            return self._patiently(self._cursor.read)
+
+    def publish(self, batch: NumberedBatch) -> Sent:
+        """Raises `Unavailable`: then the batch is out or not, and the cursor knows."""
+        self._begin_call()
+        producer, rows = self._opened(), batch.rows
+        with _translated():
+            missing = self._topics.missing(producer, {row.publication.topic for row in rows}, self._remaining_s())
+            if missing:
+                topics = ((index, row.publication.topic) for index, row in enumerate(rows))
+                return Sent(
+                    refused={index: _refusal(topic, missing[topic]) for index, topic in topics if topic in missing}
+                )
+            flight = Flight()
+            self._begin_transaction(producer)
+            self._produce(producer, rows, flight)
+            self._flush(producer, batch.number, flight)
+            if flight.errors:
+                return self._given_up(producer, rows, flight)
+            self._faults.reached("inside_kafka_transaction")
+            self._commit(producer, batch.number)
+        self._faults.reached("after_kafka_commit")
+        return Sent(out=flight.places)
+
+    def refresh(self, number: int) -> None:
+        """Commits the cursor alone: Kafka forgets the offsets of a group that is idle for long."""
+        self._begin_call()
+        with _translated():
+            self._begin_transaction(self._opened())
+            self._commit(self._opened(), number)
+
+    def abandon(self) -> None:
+        """From another thread: whatever call hangs, nothing more is to come after it."""
+        self._is_abandoned = True
+
+    def close(self) -> None:
+        if self._producer is not None:
+            self._producer.purge()
+            self._producer = None
+        if self._cursor is not None:
+            self._cursor.close()
+            self._cursor = None
+
+    def _patiently(self, call: Callable[[float], T]) -> T:
+        """Calls again after each timeout, in short turns: a producer that is given up meanwhile ends soon."""
+        while True:
+            try:
+                return call(min(_TURN_S, self._remaining_s()))
+            except KafkaException as error:
+                if error.args[0].code() not in _NO_ANSWER or self._clock.monotonic_s() >= self._deadline_s:
+                    raise
+
+    def _begin_transaction(self, producer: Producer) -> None:
+        if self.is_transactional:
+            producer.begin_transaction()
+
+    def _produce(self, producer: Producer, rows: Sequence[OutboxRow], flight: Flight) -> None:
+        for index, row in enumerate(rows):
+            publication = row.publication
+            headers = _headers(publication)
+            partition = -1 if publication.partition is None else publication.partition
+            on_delivery = partial(flight.delivered, index)
+            while True:
+                try:
+                    producer.produce(
+                        publication.topic,
+                        publication.value,
+                        publication.key,
+                        partition,
+                        on_delivery=on_delivery,
+                        headers=headers,
+                    )
+                except BufferError:
+                    producer.poll(min(_ROOM_STEP_S, self._remaining_s()))
+                    continue
+                except KafkaException as error:
+                    flight.not_accepted(index, error.args[0])
+                break
+
+    def _flush(self, producer: Producer, number: int, flight: Flight) -> None:
+        """Until every record is acknowledged or one has failed: after that librdkafka sends no more of them."""
+        while producer.flush(min(_FLUSH_STEP_S, self._remaining_s())) > 0 and not flight.errors:
+            # Raises what has stopped the transaction, if something has: no record's report would say it.
+            if self.is_transactional:
+                self._send_cursor(producer, number)
+
+    def _given_up(self, producer: Producer, rows: Sequence[OutboxRow], flight: Flight) -> Sent:
+        permanent = {index: error for index, error in flight.errors.items() if error.code() in PERMANENT_ERRORS}
+        if not permanent:
+            raise KafkaException(next(iter(flight.errors.values())))
+        if self.is_transactional:
+            producer.abort_transaction(self._remaining_s())
+        for index, error in permanent.items():
+            if error.code() in TOPIC_ERRORS:
+                self._topics.forget(rows[index].publication.topic)
+        sure = guilty(permanent, flight.partitions, flight.alone)
+        return Sent(
+            out={} if self.is_transactional else flight.places,
+            refused={index: _refusal(rows[index].publication.topic, permanent[index]) for index in sure},
+            is_ambiguous=len(sure) < len(permanent),
+        )
+
+    def _commit(self, producer: Producer, number: int) -> None:
+        if not self.is_transactional:
+            self._opened_cursor().store(number)
+            return
+        self._send_cursor(producer, number)
+        self._check_abandoned()
+        producer.commit_transaction(self._remaining_s())
+
+    def _send_cursor(self, producer: Producer, number: int) -> None:
+        self._check_abandoned()
+        cursor = self._opened_cursor()
+        producer.send_offsets_to_transaction(cursor.offsets(number), cursor.group_metadata(), self._remaining_s())
+
+    def _begin_call(self) -> None:
+        self._deadline_s = self._clock.monotonic_s() + CALL_TIMEOUT_S
+
+    def _remaining_s(self) -> float:
+        self._check_abandoned()
+        remaining_s = self._deadline_s - self._clock.monotonic_s()
+        if remaining_s <= 0:
+            raise Unavailable(f"the broker did not answer within {CALL_TIMEOUT_S:.0f} s")
+        return remaining_s
+
+    def _check_abandoned(self) -> None:
+        if self._is_abandoned:
+            raise Unavailable("this producer has been given up")
+
+    def _opened(self) -> Producer:
+        if self._producer is None:
+            raise Unavailable("the producer is closed")
+        return self._producer
+
+    def _opened_cursor(self) -> Cursor:
+        if self._cursor is None:
+            raise Unavailable("the producer is closed")
+        return self._cursor
+
+
+class Flight:
+    """What the broker says of each record of one batch, by row index."""
+
+    def __init__(self) -> None:
+        self.places: dict[int, Place] = {}
+        self.errors: dict[int, KafkaError] = {}
+        self.partitions: dict[int, tuple[str, int]] = {}
+        self.alone: set[int] = set()
+        """Those that librdkafka did not even take."""
+
+    def delivered(self, index: int, error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            self.places[index] = (message.partition(), message.offset())
+        else:
+            self.errors[index] = error
+            self.partitions[index] = (message.topic() or "", message.partition() or 0)
+
+    def not_accepted(self, index: int, error: KafkaError) -> None:
+        self.errors[index] = error
+        self.alone.add(index)
+
+
+def sent_id(publication: Publication) -> bytes:
+    """What the record carries as `tidemill-id`."""
+    return dict(publication.headers).get(ID_HEADER) or publication.id.encode()
+
+
+def _refusal(topic: str, error: KafkaError) -> str:
+    return f"topic {topic!r}: {error_text(error)}"
+
+
+def _headers(publication: Publication) -> list[tuple[str, str | bytes | None]]:
+    headers: list[tuple[str, str | bytes | None]] = list(publication.headers)
+    if all(name != ID_HEADER for name, _ in headers):
+        headers.append((ID_HEADER, publication.id.encode()))
+    return headers
+
+
+def _init_transactions(producer: Producer, timeout_s: float) -> bool:
+    try:
+        producer.init_transactions(timeout_s)
+    except KafkaException as error:
+        if error.args[0].code() in NO_TRANSACTIONS:
+            return False
+        raise
+    return True
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except KafkaException as exception:
+        error: KafkaError = exception.args[0]
+        if error.code() in _FENCED:
+            raise Fenced(error_text(error)) from exception
+        raise Unavailable(error_text(error)) from exception

@@ -1,0 +1,281 @@
+"""One term of office of a publisher: from taking the lease to losing it, with one producer.
+
+Numbers a batch in the database, has it published, writes the receipts and numbers the next one. What a crash
+or a lost answer left open is settled by the cursor at the beginning of the next term.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+import structlog
+
+from tidemill.core import metrics
+from tidemill.core.blocking import BlockingThread
+from tidemill.core.clock import Clock
+from tidemill.core.errors import StaleWrite, Unavailable
+from tidemill.core.transaction import Transaction, Transactions
+from tidemill.ingest.effect import EffectDoor, EffectGroup
+from tidemill.ingest.outbox import Lease, NumberedBatch, Outbox
+from tidemill.ingest.publication import PublicationRefused, Published
+from tidemill.kafka.integration import Integration
+from tidemill.kafka.producer import CALL_TIMEOUT_S, BatchProducer, Sent
+from tidemill.kafka.receipts import SEARCH_TIMEOUT_S, find_places
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+Numbering = Callable[[Transaction], Awaitable[NumberedBatch | None]]
+
+LEASE_MS = 10_000
+REPEATS_MAX = 10
+"""How often a receipt is written again because somebody else wrote first, before all is read anew."""
+
+CURSOR_REFRESH_MS = 86_400_000
+"""Kafka forgets the offsets of an idle group after 7 days."""
+
+_WATCHDOG_SLACK_S = 5.0
+"""librdkafka's calls can outlive their timeout; past this they are taken for stuck."""
+
+
+class LeaseLost(Exception):
+    """Somebody else publishes for this integration now."""
+
+
+class Term:
+    """`kept` has the last batch that went out under an earlier term of this process and may not be finished:
+    its places need not be searched for."""
+
+    def __init__(
+        self,
+        integration: Integration,
+        lease: Lease,
+        producer: BatchProducer,
+        outbox: Outbox,
+        door: EffectDoor,
+        transactions: Transactions,
+        clock: Clock,
+        *,
+        rows_max: int,
+        lease_ms: int,
+        kept: dict[int, Sent],
+    ) -> None:
+        self.lease = lease
+        self._integration = integration
+        self._producer = producer
+        self._thread = BlockingThread(f"publisher-{integration.name}")
+        self._outbox = outbox
+        self._door = door
+        self._transactions = transactions
+        self._clock = clock
+        self._rows_max = rows_max
+        self._lease_ms = lease_ms
+        self._kept = kept
+        self._last_number = lease.last_number
+        self._parts: deque[Sequence[int]] = deque()
+        self._cursor_at_ms = clock.now_ms()
+        self._is_stuck = False
+
+    async def begin(self) -> str | None:
+        """Fences the predecessor and settles what it left. Returns what a user should know of it.
+
+        Raises `LeaseLost` and `Unavailable`.
+        """
+        cursor = await self._call(self._producer.open, CALL_TIMEOUT_S)
+        # Only now: whoever took the lease while we were opening has been fenced by us, and not we by them.
+        await self._verify()
+        batches = await self._outbox.unfinished(self.lease)
+        notice = self._notice(cursor, batches)
+        if notice is not None:
+            log.warning("cursor lost", integration=self._integration.name, notice=notice, cursor=cursor)
+        for batch in batches:
+            if cursor is not None and batch.number <= cursor:
+                _ = await self._finish(batch, await self._places(batch), None)
+            else:
+                _ = await self._carry_out(batch, None)
+        if cursor is not None and cursor > self._last_number:
+            # The database is a restored one. Its next numbers must not be taken for those that are out.
+            await self._set_cursor()
+        return notice
+
+    async def run(self, rest: Callable[[], Awaitable[None]], is_stopping: Callable[[], bool]) -> None:
+        """Publishes until `is_stopping`; `rest` waits until there may be more.
+
+        Raises `LeaseLost` and `Unavailable`.
+        """
+        batch: NumberedBatch | None = None
+        while not is_stopping() or batch is not None:
+            if batch is not None:
+                batch = await self._carry_out(batch, None if is_stopping() else self._number)
+                continue
+            batch = await self._next_batch()
+            if batch is None:
+                await rest()
+                await self._refresh()
+
+    async def keep(self) -> None:
+        """Renews the lease until it is lost or the task is cancelled."""
+        while await self._is_ours():
+            await self._clock.sleep(self._lease_ms / 3000)
+
+    async def end(self) -> None:
+        """Closes the producer. One that is stuck is left alone, with its thread."""
+        if not self._is_stuck:
+            try:
+                await self._call(self._producer.close, CALL_TIMEOUT_S)
+            except Unavailable as error:
+                log.warning("producer not closed", integration=self._integration.name, error=str(error))
+        self._thread.close()
+
+    async def _carry_out(self, batch: NumberedBatch, then: Numbering | None) -> NumberedBatch | None:
+        begin_s = self._clock.monotonic_s()
+        sent = await self._call(partial(self._producer.publish, batch), CALL_TIMEOUT_S)
+        name = self._integration.name
+        if sent.out:
+            self._cursor_at_ms = self._clock.now_ms()
+            metrics.publish_seconds.labels(name).observe(self._clock.monotonic_s() - begin_s)
+            metrics.publish_batch_records.labels(name).observe(len(sent.out))
+        self._kept.clear()
+        self._kept[batch.number] = sent
+        if sent.is_ambiguous:
+            self._take_apart(batch, sent)
+        return await self._finish(batch, sent, then)
+
+    async def _finish(self, batch: NumberedBatch, sent: Sent, then: Numbering | None) -> NumberedBatch | None:
+        """Receipts, rows and the next batch in one transaction."""
+        gone = [row.id for index, row in enumerate(batch.rows) if index in sent.out or index in sent.refused]
+        groups = list(_effects(batch, sent))
+        for _ in range(REPEATS_MAX):
+            prepared = await self._door.prepare(groups) if groups else None
+            try:
+                async with self._transactions.begin() as tx:
+                    if prepared is not None:
+                        await prepared.write(tx)
+                    await self._outbox.finish(tx, self.lease, batch.number, gone)
+                    following = await then(tx) if then is not None else None
+            except StaleWrite:
+                metrics.stale_writes.labels("publisher").inc()
+                await self._verify()
+                continue
+            if prepared is not None:
+                prepared.committed()
+            self._count(following)
+            self._kept.clear()
+            self._report(sent)
+            return following
+        # Among other things this is how a commit looks whose answer was lost: the batch is not there any more.
+        raise Unavailable(f"batch {batch.number} of {self._integration.name} could not be finished")
+
+    async def _next_batch(self) -> NumberedBatch | None:
+        for _ in range(REPEATS_MAX):
+            try:
+                async with self._transactions.begin() as tx:
+                    batch = await self._number(tx)
+            except StaleWrite:
+                await self._verify()
+                continue
+            self._count(batch)
+            return batch
+        raise Unavailable(f"no batch of {self._integration.name} could be numbered")
+
+    async def _number(self, tx: Transaction) -> NumberedBatch | None:
+        number = self._last_number + 1
+        if self._parts:
+            return await self._outbox.number_rows(tx, self.lease, number, self._parts[0])
+        return await self._outbox.number(tx, self.lease, number, self._rows_max)
+
+    def _count(self, batch: NumberedBatch | None) -> None:
+        """After the transaction that numbered it has committed."""
+        if batch is None:
+            return
+        self._last_number = batch.number
+        if self._parts and [row.id for row in batch.rows] == list(self._parts[0]):
+            self._parts.popleft()
+
+    def _take_apart(self, batch: NumberedBatch, sent: Sent) -> None:
+        """The rest in halves, in order and before anything newer, so that the order per key stays."""
+        rest = [row.id for index, row in enumerate(batch.rows) if index not in sent.out and index not in sent.refused]
+        middle = (len(rest) + 1) // 2
+        self._parts.extendleft(part for part in (rest[middle:], rest[:middle]) if part)
+
+    async def _places(self, batch: NumberedBatch) -> Sent:
+        kept = self._kept.get(batch.number)
+        if kept is not None:
+            return kept
+        search = partial(find_places, self._integration, batch.rows, self._clock)
+        found = await self._call(search, SEARCH_TIMEOUT_S * 2)
+        return Sent(out=found)
+
+    def _notice(self, cursor: int | None, batches: Sequence[NumberedBatch]) -> str | None:
+        if cursor is not None and cursor > self._last_number:
+            return (
+                f"Kafka's cursor is at batch {cursor}, the database only at {self._last_number}: it is older than "
+                "what was published, and publications may be seen again"
+            )
+        if cursor is None and any(batch.number > 1 for batch in batches):
+            return (
+                "Kafka has no cursor for this integration any more, and a batch waits of which nobody can say "
+                "whether it is out: it goes out again"
+            )
+        return None
+
+    async def _refresh(self) -> None:
+        now_ms = self._clock.now_ms()
+        if now_ms - self._cursor_at_ms < CURSOR_REFRESH_MS or self._last_number == 0:
+            return
+        await self._set_cursor()
+
+    async def _set_cursor(self) -> None:
+        await self._call(partial(self._producer.refresh, self._last_number), CALL_TIMEOUT_S)
+        self._cursor_at_ms = self._clock.now_ms()
+
+    async def _verify(self) -> None:
+        if not await self._outbox.renew(self.lease, self._clock.now_ms(), self._lease_ms):
+            raise LeaseLost(f"another process publishes for {self._integration.name} now")
+
+    async def _is_ours(self) -> bool:
+        try:
+            return await self._outbox.renew(self.lease, self._clock.now_ms(), self._lease_ms)
+        except Unavailable:
+            return True  # the next write will tell
+
+    async def _call(self, call: Callable[[], T], timeout_s: float) -> T:
+        try:
+            return await asyncio.wait_for(self._thread.run(call), timeout_s + _WATCHDOG_SLACK_S)
+        except asyncio.CancelledError:
+            self._give_up()
+            raise
+        except TimeoutError as error:
+            self._give_up()
+            raise Unavailable("a call of the Kafka client hung and was given up") from error
+
+    def _give_up(self) -> None:
+        self._is_stuck = True
+        self._producer.abandon()
+
+    def _report(self, sent: Sent) -> None:
+        name = self._integration.name
+        metrics.published.labels(name, "published").inc(len(sent.out))
+        metrics.published.labels(name, "refused").inc(len(sent.refused))
+        for reason in sorted(set(sent.refused.values())):
+            log.warning("publications refused", integration=name, reason=reason)
+
+
+def _effects(batch: NumberedBatch, sent: Sent) -> list[EffectGroup]:
+    groups = []
+    for index, row in enumerate(batch.rows):
+        publication = row.publication
+        if not publication.origin:
+            continue
+        if index in sent.out:
+            effect: Published | PublicationRefused = Published(publication.origin, publication.topic, *sent.out[index])
+        elif index in sent.refused:
+            effect = PublicationRefused(publication.origin, publication.topic, sent.refused[index])
+        else:
+            continue
+        groups.append(EffectGroup([effect], cause=f"publication {publication.id}"))
+    return groups

@@ -1,0 +1,247 @@
+"""The sandbox: pools of child processes, and what is done when one of them dies.
+
+Runs no user code in this process. Every script error is an answer; only a sandbox that cannot start raises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import tempfile
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tidemill.core import metrics
+from tidemill.core.clock import Clock
+from tidemill.core.errors import Unavailable
+from tidemill.core.findings import Finding
+from tidemill.sandbox.child import Call, Child, Engine
+from tidemill.sandbox.script import Computed, Script, ScriptError
+from tidemill.sandbox.settings import SandboxSettings
+
+_STRIKES_SCRIPTS_MAX = 1_000
+_CHECK_LIMIT_S = 4.0
+_CRASHES = {"SIGABRT", "SIGTRAP", "SIGILL", "SIGSEGV", "SIGBUS", "SIGFPE", "SIGSYS"}
+"""How a child ends by its own fault. Any other way may be somebody else's doing."""
+
+
+class SandboxPool:
+    """Implements `sandbox.script.Sandbox`. JavaScript's children start at `start`, jq's at their first call."""
+
+    def __init__(self, settings: SandboxSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._directory: tempfile.TemporaryDirectory[str] | None = None
+        self._crews: dict[Engine, Crew] = {}
+        self._strikes = Strikes(settings)
+
+    async def start(self) -> None:
+        """Raises `Unavailable` if no child can be started."""
+        self._directory = tempfile.TemporaryDirectory(prefix="tidemill-sandbox-")
+        path = Path(self._directory.name)
+        sizes: dict[Engine, int] = {
+            "javascript": self._settings.javascript_children,
+            "jq": self._settings.jq_children,
+        }
+        self._crews = {
+            engine: Crew([Child(engine, self._settings, path) for _ in range(size)], self._settings.calls_waiting_max)
+            for engine, size in sizes.items()
+        }
+        await self._crews["javascript"].start()
+
+    async def close(self) -> None:
+        """Kills all children; calls under way raise `Unavailable`."""
+        crews, self._crews = self._crews, {}
+        for crew in crews.values():
+            await crew.close()
+        if self._directory is not None:
+            self._directory.cleanup()
+            self._directory = None
+
+    @property
+    def pids(self) -> Sequence[int]:
+        return [pid for crew in self._crews.values() for pid in crew.pids]
+
+    async def check(self, script: Script) -> Sequence[Finding]:
+        call = await self._checked(script)
+        if call.end == "died":
+            # It may have been killed from outside, or by the script before.
+            call = await self._checked(script)
+        if call.end != "answered":
+            return [Finding("", f"the compiler gave up on it: {_blamed(call).error}", kind="compile")]
+        return [
+            Finding("", item.error.message, kind=item.error.kind, line=item.error.line, column=item.error.column)
+            for item in call.computed
+            if item.error is not None
+        ]
+
+    async def _checked(self, script: Script) -> Call:
+        call = Call(b"", _text(script), (), _CHECK_LIMIT_S, what="check")
+        await self._call(script.engine, call)
+        return call
+
+    async def run(self, script: Script, inputs: Sequence[bytes]) -> Sequence[Computed]:
+        source = _text(script)
+        key = hashlib.blake2b(source.encode(), digest_size=16).digest()
+        computed: list[Computed] = []
+        segments = [
+            Segment(part, is_careful=script.engine == "jq") for part in reversed(_parts(inputs, self._settings))
+        ]
+        while segments:
+            segment = segments.pop()
+            limit_s = self._strikes.limit_s(key)
+            call = Call(key, source, segment.inputs, limit_s, is_careful=segment.is_careful)
+            await self._call(script.engine, call)
+            self._strikes.count(key, call)
+            computed += call.computed
+            if len(call.computed) < len(segment.inputs):
+                blamed, again = judged(segment, call)
+                computed += blamed
+                segments += again
+        metrics.sandbox_messages.labels(script.engine).inc(len(inputs))
+        return computed
+
+    async def _call(self, engine: Engine, call: Call) -> None:
+        crew = self._crews.get(engine)
+        if crew is None:
+            raise Unavailable("the sandbox is not running")
+        started_s = self._clock.monotonic_s()
+        async with crew.child() as child:
+            await child.run(call)
+        metrics.sandbox_seconds.labels(engine).observe(self._clock.monotonic_s() - started_s)
+        metrics.sandbox_calls.labels(engine, call.end).inc()
+        if self._crews.get(engine) is not crew:
+            raise Unavailable("the sandbox was closed")
+
+
+def _text(script: Script) -> str:
+    """Half a surrogate pair cannot be sent to anybody; the engines would not take it either."""
+    return script.source.encode("utf-8", "replace").decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Inputs that wait for their answers. `is_careful`: one answer at a time, so that the first without one is to
+    blame. `deaths` counts the children that died over the first input, as far as is known."""
+
+    inputs: Sequence[bytes]
+    is_careful: bool = False
+    deaths: int = 0
+
+
+def judged(segment: Segment, call: Call) -> tuple[list[Computed], list[Segment]]:
+    """The error of the message that is to blame, if that is sure, and what is to be run again, last first.
+
+    V8's child tells nothing about a batch that it died of, so the batch is run again with one answer at a time.
+    A crash in a fresh child is proof, a crash in an old one may be the memory of other scripts, and who was killed
+    may have been killed by anybody.
+    """
+    rest = replace(segment, inputs=segment.inputs[len(call.computed) :], deaths=0)
+    if call.end == "answered":
+        return [], [rest]
+    is_crash = call.how in _CRASHES
+    deaths = segment.deaths if is_crash or not call.computed else 0
+    if not segment.is_careful and len(rest.inputs) > 1:
+        return [], [replace(rest, is_careful=True, deaths=deaths + 1)]
+    others = [replace(rest, inputs=rest.inputs[1:], deaths=1)] if len(rest.inputs) > 1 else []
+    if call.end == "died" and deaths < (1 if is_crash else 2):
+        return [], [*others, replace(rest, inputs=rest.inputs[:1], deaths=deaths + 1)]
+    return [_blamed(call)], others
+
+
+def _blamed(call: Call) -> Computed:
+    if call.end == "hung":
+        return Computed(error=ScriptError("timeout", f"took longer than {call.limit_s:g} s"))
+    if call.end == "garbled":
+        return Computed(error=ScriptError("type", f"the value cannot be read: {call.how}"))
+    return Computed(error=ScriptError("memory", f"ran out of memory or crashed the sandbox ({call.how})"))
+
+
+def _parts(inputs: Sequence[bytes], settings: SandboxSettings) -> list[Sequence[bytes]]:
+    """Calls of a bounded size; as a rule there is one."""
+    if len(inputs) <= settings.call_messages_max and sum(map(len, inputs)) <= settings.call_bytes_max:
+        return [inputs] if inputs else []
+    parts: list[Sequence[bytes]] = []
+    part: list[bytes] = []
+    size = 0
+    for item in inputs:
+        if part and (len(part) >= settings.call_messages_max or size + len(item) > settings.call_bytes_max):
+            parts.append(part)
+            part, size = [], 0
+        part.append(item)
+        size += len(item)
+    return [*parts, part]
+
+
+class Strikes:
+    """How often each script hung of late. Whoever hangs again and again gets less time."""
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        self._settings = settings
+        self._counts: OrderedDict[bytes, int] = OrderedDict()
+
+    def limit_s(self, key: bytes) -> float:
+        is_struck = self._counts.get(key, 0) >= self._settings.strikes_max
+        return self._settings.time_limit_tight_s if is_struck else self._settings.time_limit_s
+
+    def count(self, key: bytes, call: Call) -> None:
+        hung = call.end == "hung" or any(
+            item.error is not None and item.error.kind == "timeout" for item in call.computed
+        )
+        if hung:
+            self._counts[key] = self._counts.get(key, 0) + 1
+            self._counts.move_to_end(key)
+            if len(self._counts) > _STRIKES_SCRIPTS_MAX:
+                self._counts.popitem(last=False)
+        elif call.end == "answered":
+            self._counts.pop(key, None)
+
+
+class Crew:
+    """The children of one engine. A call takes one for itself; how many may wait for one is bounded."""
+
+    def __init__(self, children: Sequence[Child], waiting_max: int) -> None:
+        self._children = children
+        self._waiting_max = waiting_max
+        self._waiting = 0
+        self._idle: asyncio.LifoQueue[Child] = asyncio.LifoQueue()
+        self._is_closed = False
+        for child in children:
+            self._idle.put_nowait(child)
+
+    @property
+    def pids(self) -> list[int]:
+        return [pid for child in self._children if (pid := child.pid) is not None]
+
+    async def start(self) -> None:
+        for child in self._children:
+            await child.start()
+
+    async def close(self) -> None:
+        self._is_closed = True
+        for child in self._children:
+            await child.kill()
+
+    @asynccontextmanager
+    async def child(self) -> AsyncIterator[Child]:
+        """A running child, the one used last first: it has the scripts. Raises `Unavailable`."""
+        child = await self._taken()
+        try:
+            if self._is_closed:
+                raise Unavailable("the sandbox was closed")
+            await child.start()
+            yield child
+        finally:
+            self._idle.put_nowait(child)
+
+    async def _taken(self) -> Child:
+        if self._idle.empty() and self._waiting >= self._waiting_max:
+            raise Unavailable(f"{self._waiting} calls of the sandbox are waiting already")
+        self._waiting += 1
+        try:
+            return await self._idle.get()
+        finally:
+            self._waiting -= 1

@@ -1,0 +1,184 @@
+"""The composition root: the only place where concrete classes meet. Starts nothing but what must answer at once."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from tidemill.access.applications import Applications
+from tidemill.access.audit import Audit
+from tidemill.access.secrets import SecretHasher
+from tidemill.access.service import ADMIN, Access
+from tidemill.access.tokens import TokenSigner
+from tidemill.api.app import create_app
+from tidemill.api.services import Services
+from tidemill.core.clock import Clock
+from tidemill.core.faults import Faults
+from tidemill.core.settings import Settings
+from tidemill.core.supervisor import Supervisor
+from tidemill.ingest.pumps import Pumps
+from tidemill.ingest.replay import Replayer
+from tidemill.ingest.retention import DAY_S, Retention
+from tidemill.ingest.settings import PumpSettings
+from tidemill.kafka.consumer import KafkaSources
+from tidemill.kafka.integrations import Integrations
+from tidemill.kafka.publishers import Publishers
+from tidemill.server.gauges import sample_gauges
+from tidemill.server.ground import Ground, open_ground
+from tidemill.server.readiness import Readiness
+from tidemill.storage.access import StoredAuditLog, StoredPrincipals
+from tidemill.storage.definitions import StoredDefinitions
+from tidemill.storage.executions import StoredExecutions
+from tidemill.storage.outbox import StoredOutbox
+from tidemill.storage.places import StoredPlaces
+from tidemill.storage.task_logs import StoredTaskLogs
+from tidemill.storage.task_queue import StoredTaskQueue
+from tidemill.storage.timers import StoredTimers
+from tidemill.workflows.catalog import Catalog
+from tidemill.workflows.engine import Engine, Written
+from tidemill.workflows.executions import Executions
+from tidemill.workflows.handlers.subscriptions import HandlerSubscriptions
+from tidemill.workflows.timers import TimerRunner
+from tidemill.workflows.workers import Workers
+
+GRACE_S = 6.0
+"""How long a stop waits for the batches in hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstStart:
+    """Shown to the operator once."""
+
+    user: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A process that is built and not yet at work: `start` puts the loops under the supervisor."""
+
+    app: Any
+    access: Access
+    pumps: Pumps
+    publishers: Publishers
+    timers: TimerRunner
+    executions: StoredExecutions
+    retention: Retention
+    clock: Clock
+    first_start: FirstStart | None
+
+    def start(self, supervisor: Supervisor) -> None:
+        _ = supervisor.start("publishers", self.publishers.run())
+        _ = supervisor.start("timers", self.timers.run())
+        _ = supervisor.start("pumps", self.pumps.run())
+        _ = supervisor.start("retention", self.retention.run())
+        _ = supervisor.start("gauges", sample_gauges(self.executions, self.clock))
+
+    async def stop(self) -> None:
+        """All of them at once: whatever is away, the process is to end soon. What one of them leaves half
+        done is finished by the next process."""
+        await asyncio.gather(self.pumps.stop(GRACE_S), self.publishers.stop(GRACE_S))
+
+    async def admin_token(self) -> str:
+        return await self.access.token_for(ADMIN)
+
+
+async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Server:
+    """Everything is closed by `stack`, last opened first. Raises `TidemillError` where something cannot be had."""
+    ground = await open_ground(settings, clock, stack)
+    database = ground.database
+    definitions, executions, places = StoredDefinitions(database), StoredExecutions(database), StoredPlaces(database)
+    integrations = Integrations(definitions, ground.cipher, clock, ground.embedded_address)
+    catalog = Catalog(definitions, ground.sandbox, integrations, clock)
+    subscriptions = HandlerSubscriptions(catalog, definitions, ground.sandbox)
+
+    wakes = Wakes()
+    engine = Engine(executions, catalog, ground.sandbox, clock, wakes)
+    workers = Workers(engine, database, executions, StoredTaskQueue(database), StoredTaskLogs(database), catalog, clock)
+    timers = TimerRunner(engine, database, StoredTimers(database), clock)
+    faults = Faults.from_environment()
+    publishers = _publishers(ground, integrations, engine, faults)
+    sources = _sources(ground, integrations, faults)
+    pump_settings = PumpSettings(batch_records_max=settings.batch_records, hops_max=settings.hops_max)
+    pumps = Pumps(sources, subscriptions, places, engine, database, clock, faults, pump_settings)
+    wakes.connect(workers, timers, publishers)
+
+    access, applications, audit = _access(ground)
+    password = await access.first_start()
+    services = Services(
+        executions=Executions(engine, database, executions, catalog, clock),
+        workers=workers,
+        catalog=catalog,
+        integrations=integrations,
+        places=places,
+        subscriptions=subscriptions,
+        replayer=Replayer(subscriptions, engine, database, places, clock),
+        access=access,
+        applications=applications,
+        audit=audit,
+        readiness=Readiness(definitions, integrations, sources, pumps, publishers),
+        clock=clock,
+        are_metrics_public=settings.metrics_public,
+    )
+    return Server(
+        app=create_app(services),
+        access=access,
+        pumps=pumps,
+        publishers=publishers,
+        timers=timers,
+        executions=executions,
+        retention=Retention(places.history, clock, settings.history_days * DAY_S),
+        clock=clock,
+        first_start=FirstStart(ADMIN, password) if password else None,
+    )
+
+
+class Wakes:
+    """What the engine calls after each commit. The runners need the engine, so they are connected after it."""
+
+    def connect(self, workers: Workers, timers: TimerRunner, publishers: Publishers) -> None:
+        self._workers = workers
+        self._timers = timers
+        self._publishers = publishers
+
+    def __call__(self, written: Written) -> None:
+        self._workers.committed(written)
+        self._timers.committed(written)
+        for integration in written.integrations:
+            self._publishers.wake(integration)
+
+
+def _publishers(ground: Ground, integrations: Integrations, engine: Engine, faults: Faults) -> Publishers:
+    return Publishers(
+        integrations,
+        StoredOutbox(ground.database),
+        engine,
+        ground.database,
+        ground.clock,
+        faults,
+        ground.installation_id,
+        ground.worker.text,
+        rows_max=ground.settings.batch_records,
+        lease_ms=round(ground.settings.lease_s * 1000),
+    )
+
+
+def _sources(ground: Ground, integrations: Integrations, faults: Faults) -> KafkaSources:
+    return KafkaSources(
+        integrations,
+        faults,
+        ground.clock,
+        session_timeout_ms=round(ground.settings.session_timeout_s * 1000),
+        worker=ground.worker.text if ground.worker.is_kept else None,
+    )
+
+
+def _access(ground: Ground) -> tuple[Access, Applications, Audit]:
+    database, clock = ground.database, ground.clock
+    principals, hasher = StoredPrincipals(database), SecretHasher()
+    audit = Audit(StoredAuditLog(database), database, clock)
+    signer = TokenSigner(ground.cipher.derive("tokens"), round(ground.settings.token_hours * 3600))
+    access = Access(principals, audit, database, signer, hasher, clock)
+    return access, Applications(principals, access, audit, database, hasher, clock), audit

@@ -1,0 +1,86 @@
+"""The life of a server process: start bottom-up, serve, stop top-down."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import sys
+from contextlib import AsyncExitStack
+
+import structlog
+
+from tidemill.core.clock import SystemClock
+from tidemill.core.settings import Settings
+from tidemill.core.supervisor import Supervisor
+from tidemill.server.build import Server, build
+from tidemill.server.http import HttpServer
+from tidemill.server.signals import stop_on_signal
+
+log = structlog.get_logger(__name__)
+
+CUT_S = 3.0
+"""How long what was cut short may take to put its things away."""
+
+
+async def run(settings: Settings, *, print_json: bool = False) -> bool:
+    """Returns after a stop: whether somebody asked for it, and not a part that died. Raises `TidemillError`
+    where it cannot start."""
+    stop = stop_on_signal()
+    dead: list[str] = []
+
+    def died(name: str, _error: BaseException) -> None:
+        dead.append(name)
+        stop.set()
+
+    async with AsyncExitStack() as stack:
+        http = HttpServer(settings.host, settings.port)
+        stack.callback(http.close)
+        log.info("starting", **settings.masked())
+        server = await build(settings, SystemClock(), stack)
+        supervisor = Supervisor(on_death=died)
+        _ = supervisor.start("http", http.serve(server.app))
+        server.start(supervisor)
+        _tune_interpreter()
+        await _announce(server, http, print_json)
+        await stop.wait()
+        log.info("stopping")
+        await _stop(server, http, supervisor)
+    log.info("stopped")
+    return not dead
+
+
+def _tune_interpreter() -> None:
+    """Batches make thousands of objects that all die by reference count. Python's default looks for cycles
+    after each 700 of them, through everything that was imported: a quarter of the time on the hot path."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    # The clients' threads (SQLite, librdkafka) need the interpreter for microseconds, many times per batch. With
+    # the default each of them may wait 5 ms for it.
+    sys.setswitchinterval(0.0005)
+
+
+async def _stop(server: Server, http: HttpServer, supervisor: Supervisor) -> None:
+    """Take nothing new, finish what is in hand, then abort what does not end."""
+    http.stop()
+    await server.stop()
+    stuck = await supervisor.stop(CUT_S)
+    if stuck:
+        # Nothing is lost or doubled by this: what was not committed is read again.
+        log.warning("aborted what did not end in time; its work is done again after the start", tasks=stuck)
+
+
+async def _announce(server: Server, http: HttpServer, print_json: bool) -> None:
+    first = server.first_start
+    if print_json:
+        said = {"url": http.url, "token": await server.admin_token()}
+        print(json.dumps(said), flush=True)  # noqa: T201 - the caller reads this line
+    elif first is not None:
+        print(  # noqa: T201 - shown once, to the operator, and never logged
+            f"Created the user {first.user!r} with the password {first.password!r}. It is not shown again.\n"
+            f'A token: curl {http.url}/api/token -d \'{{"email": "{first.user}", "password": "{first.password}"}}\'',
+            flush=True,
+        )
+    log.info("serving", url=http.url)
+    await asyncio.sleep(0)

@@ -1,0 +1,132 @@
+"""The database: opens it, keeps it to one process where it must be, hands out transactions and reading connections."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tidemill.core.clock import Clock
+from tidemill.core.errors import BadInput, Unavailable
+from tidemill.core.file_lock import FileLock
+from tidemill.storage import schema
+from tidemill.storage.engines import database_url, make_engines, sqlite_file
+from tidemill.storage.failures import translated
+from tidemill.storage.session import Session
+
+log = structlog.get_logger(__name__)
+
+DISPOSE_TIMEOUT_S = 3.0
+ONE_PROCESS = "SQLite allows one: stop it, give this one a file of its own, or use PostgreSQL"
+
+
+class Database:
+    """`core.transaction.Transactions` over SQLite or PostgreSQL.
+
+    After the database was away it works again by itself: broken connections are thrown away when they are met.
+    """
+
+    def __init__(self, url: str, clock: Clock, *, connections_max: int = 10) -> None:
+        self._url = database_url(url)
+        self._file = sqlite_file(self._url)
+        self._lock = FileLock(self._file, ONE_PROCESS) if self._file else None
+        self._writer, self._reader = make_engines(self._url, connections_max)
+        self.clock = clock
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self._file is not None
+
+    async def open(self, *, is_migrating: bool = True) -> None:
+        """Brings the tables up to date; without `is_migrating` it only checks that they are.
+
+        Raises `Unavailable`, and `Conflict` where another process has the SQLite file or the tables do not fit.
+        """
+        if self._lock is not None and self._file is not None:
+            _claim(self._file, self._lock)
+        try:
+            with translated():
+                async with self._writer.begin() as connection:
+                    await schema.prepare(connection, is_migrating=is_migrating)
+        except BaseException:
+            await self.close()
+            raise
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Session]:
+        """See `core.transaction.Transactions.begin`. One at a time per task: on SQLite a second waits for ever."""
+        async with AsyncExitStack() as stack:
+            with translated():
+                connection = await stack.enter_async_context(self._writer.connect())
+                session = await Session.over(connection)
+            try:
+                yield session
+                await session.commit()
+            except asyncio.CancelledError:
+                await self._abandon(session)
+                raise
+            except Unavailable:
+                # Nobody knows what state it is in (a full disk, a lost server): the next one gets a new connection.
+                await connection.invalidate()
+                raise
+            except BaseException:
+                await _roll_back(session)
+                raise
+            finally:
+                session.close()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Session]:
+        """A connection that sees what is committed, each statement for itself."""
+        async with AsyncExitStack() as stack:
+            with translated():
+                connection = await stack.enter_async_context(self._reader.connect())
+                session = await Session.over(connection, is_reading=True)
+            try:
+                yield session
+            finally:
+                session.close()
+
+    async def close(self) -> None:
+        for engine in (self._reader, self._writer):
+            await _dispose(engine)
+        if self._lock is not None:
+            self._lock.release()
+
+    async def _abandon(self, session: Session) -> None:
+        """Who was cancelled does not wait for a server that may not answer; the server rolls back by itself."""
+        if self.is_sqlite:
+            await _roll_back(session)
+        else:
+            await session.connection.invalidate()
+
+
+def _claim(file: Path, lock: FileLock) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock.take()
+    except (FileExistsError, NotADirectoryError) as error:
+        raise BadInput(f"no place for the database {file}: a part of its path is a file (--data)") from error
+    except OSError as error:
+        raise BadInput(f"no place for the database {file}: {error.strerror} (--data)") from error
+
+
+async def _roll_back(session: Session) -> None:
+    try:
+        await session.roll_back()
+    except (Unavailable, DBAPIError) as error:
+        # The server rolls back what it no longer hears of.
+        log.warning("rollback failed", error=str(error))
+        await session.connection.invalidate()
+
+
+async def _dispose(engine: AsyncEngine) -> None:
+    try:
+        await asyncio.wait_for(engine.dispose(), DISPOSE_TIMEOUT_S)
+    except (DBAPIError, OSError, TimeoutError) as error:
+        log.warning("closing a database connection failed", error=str(error))

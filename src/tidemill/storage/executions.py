@@ -1,0 +1,139 @@
+"""`workflows.ports.ExecutionStore`: one document a row, the columns that search needs, and a revision.
+
+All that a batch of effects did is written with a handful of statements, each over all its rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select
+
+from tidemill.core.transaction import Transaction
+from tidemill.storage import bulk
+from tidemill.storage.database import Database
+from tidemill.storage.definitions import verify_revision
+from tidemill.storage.outbox import add_publications
+from tidemill.storage.session import Session, session_of
+from tidemill.storage.tables import executions, idempotency, task_queue, timers
+from tidemill.storage.text import storable
+from tidemill.workflows.ports import Changes, ExecutionQuery, ExecutionRow, IdempotencyRow, QueuedTask, Timer
+
+_COLUMNS = ExecutionRow.__struct_fields__
+_INSERT = bulk.insert(executions, _COLUMNS)
+_UPDATE = bulk.update(
+    executions, ("id", "revision"), ("status", "updated_ms", "ended_ms", "document"), counting="revision"
+)
+_LOAD = bulk.BulkSelect(executions, ("id",), _COLUMNS)
+_KEYS_TAKEN = bulk.BulkSelect(idempotency, ("workflow", "key"), ("workflow", "key", "execution_id"))
+_TAKE_KEYS = bulk.insert(idempotency, ("workflow", "key", "execution_id"))
+_PASS_KEYS_ON = bulk.update(idempotency, ("workflow", "key", "execution_id"), ("execution_id",))
+_UNQUEUE = bulk.delete(task_queue, ("task_id",))
+_QUEUE = bulk.upsert(task_queue, QueuedTask.__struct_fields__)
+_DROP_TIMERS = bulk.delete(timers, ("id",))
+_SET_TIMERS = bulk.upsert(timers, Timer.__struct_fields__)
+
+_SELECT = select(*(executions.c[name] for name in _COLUMNS))
+_ORDERS: dict[str, tuple[ColumnElement[Any], ColumnElement[Any]]] = {
+    "oldest": (executions.c.created_ms, executions.c.id),
+    "newest": (executions.c.created_ms.desc(), executions.c.id.desc()),
+}
+_COUNT = select(func.count()).select_from(executions)
+_COUNTS = select(executions.c.status, func.count()).group_by(executions.c.status)
+
+
+class StoredExecutions:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def load(self, ids: Sequence[str]) -> Mapping[str, ExecutionRow]:
+        async with self._database.read() as session:
+            rows = await _LOAD.run(session, [(id_,) for id_ in _storable(ids)])
+            return {row[0]: ExecutionRow(*row) for row in rows}
+
+    async def idempotent(self, keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
+        asked = {(workflow, storable(key)): (workflow, key) for workflow, key in keys}
+        async with self._database.read() as session:
+            rows = await _KEYS_TAKEN.run(session, list(asked))
+            return {asked[workflow, key]: execution_id for workflow, key, execution_id in rows}
+
+    async def write(self, tx: Transaction, changes: Changes) -> None:
+        session = session_of(tx)
+        if changes.definitions_revision is not None:
+            verify_revision(session, changes.definitions_revision)
+        _INSERT.write(session, sorted(_inserted(row) for row in changes.inserts))
+        _update(session, changes.updates)
+        _take_keys(session, changes.idempotency)
+        _UNQUEUE.write(session, [(id_,) for id_ in sorted(set(changes.unqueued))])
+        _QUEUE.write(session, _by_key(_queued(task) for task in changes.queued))
+        _DROP_TIMERS.write(session, [(id_,) for id_ in sorted(set(changes.timers_gone))])
+        _SET_TIMERS.write(session, _by_key(_timer(timer) for timer in changes.timers))
+        add_publications(session, changes.publications)
+
+    async def find(self, query: ExecutionQuery) -> tuple[int, Sequence[ExecutionRow]]:
+        conditions = _conditions(query)
+        page = _SELECT.where(*conditions).order_by(*_ORDERS[query.order]).offset(query.start).limit(query.count)
+        async with self._database.read() as session:
+            total = (await session.execute(_COUNT.where(*conditions))).scalar_one()
+            return total, [ExecutionRow(*row) for row in await session.execute(page)]
+
+    async def counts(self) -> Mapping[str, int]:
+        async with self._database.read() as session:
+            return {row.status: row[1] for row in await session.execute(_COUNTS)}
+
+
+def _update(session: Session, rows: Sequence[ExecutionRow]) -> None:
+    values = sorted((row.id, row.revision, row.status, row.updated_ms, row.ended_ms, row.document) for row in rows)
+    _UPDATE.write(session, values, all_or="executions were changed by somebody else")
+
+
+def _take_keys(session: Session, rows: Sequence[IdempotencyRow]) -> None:
+    new = sorted((row.workflow, storable(row.key), row.execution_id) for row in rows if row.replaces is None)
+    old = sorted(
+        (row.workflow, storable(row.key), row.replaces, row.execution_id) for row in rows if row.replaces is not None
+    )
+    _TAKE_KEYS.write(session, new)
+    _PASS_KEYS_ON.write(session, old, all_or="idempotency keys were taken by somebody else")
+
+
+def _inserted(row: ExecutionRow) -> bulk.Row:
+    """With revision 1, whatever the row says."""
+    correlation_id = None if row.correlation_id is None else storable(row.correlation_id)
+    head = (row.id, row.name, row.version, row.status, correlation_id)
+    return (*head, row.created_ms, row.updated_ms, row.ended_ms, 1, row.document)
+
+
+def _queued(task: QueuedTask) -> bulk.Row:
+    return (task.task_id, task.name, task.domain or "", task.due_ms, task.priority)
+
+
+def _timer(timer: Timer) -> bulk.Row:
+    return (timer.id, timer.due_ms, timer.execution_id, timer.seq, timer.purpose)
+
+
+def _by_key(rows: Iterable[bulk.Row]) -> list[bulk.Row]:
+    """Sorted, and of several with one key the last: later effects of a batch have the last word."""
+    return sorted({row[0]: row for row in rows}.values())
+
+
+def _storable(ids: Sequence[str]) -> Iterable[str]:
+    """An id that no database takes is nobody's id."""
+    return (id_ for id_ in set(ids) if storable(id_) == id_)
+
+
+def _conditions(query: ExecutionQuery) -> list[ColumnElement[bool]]:
+    wanted: dict[str, Sequence[Any]] = {
+        "name": query.names,
+        "status": query.statuses,
+        "id": query.ids,
+        "correlation_id": query.correlation_ids,
+    }
+    conditions: list[ColumnElement[bool]] = [
+        executions.c[name].in_(list(map(storable, values))) for name, values in wanted.items() if values
+    ]
+    if query.created_from_ms is not None:
+        conditions.append(executions.c.created_ms >= query.created_from_ms)
+    if query.created_to_ms is not None:
+        conditions.append(executions.c.created_ms <= query.created_to_ms)
+    return conditions

@@ -1,0 +1,120 @@
+"""`ingest.ports.History`: what routes made of records. One row per route, partition and batch, its entries packed.
+
+A row spans a bounded number of offsets, so that the rows which may hold one record are a short range of an index.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row, bindparam, delete, func, select
+
+from tidemill.core.transaction import Transaction
+from tidemill.ingest.ports import Seen, SeenRun
+from tidemill.ingest.record import PartitionKey
+from tidemill.storage import bulk
+from tidemill.storage.database import Database
+from tidemill.storage.session import session_of
+from tidemill.storage.tables import history
+
+SPAN_MAX = 5_000
+COMPRESSED_FROM_BYTES = 300
+_PLAIN, _ZLIB = b"\x00", b"\x01"
+
+_WHERE = ("route", "integration", "topic", "partition", "topic_id")
+_WHAT = ("first_offset", "last_offset", "created_ms", "record_count", "entries")
+_INSERT = bulk.insert(history, (*_WHERE, *_WHAT))
+_OF_RECORD = (
+    select(history)
+    .where(
+        history.c.integration == bindparam("integration"),
+        history.c.topic == bindparam("topic"),
+        history.c.partition == bindparam("partition"),
+        history.c.first_offset.between(bindparam("from_offset"), bindparam("offset")),
+        history.c.last_offset >= bindparam("offset"),
+    )
+    .order_by(history.c.id)
+)
+_OF_ROUTE = (
+    select(history)
+    .where(history.c.route == bindparam("route"), history.c.created_ms >= bindparam("from_ms"))
+    .order_by(history.c.created_ms.desc(), history.c.id.desc())
+    .limit(bindparam("limit"))
+)
+_TOTALS = select(history.c.route, func.sum(history.c.record_count)).group_by(history.c.route)
+_OLD = (
+    select(history.c.id)
+    .where(history.c.created_ms < bindparam("before_ms"))
+    .order_by(history.c.created_ms)
+    .limit(bindparam("limit"))
+)
+_FORGET = delete(history).where(history.c.id.in_(_OLD.scalar_subquery()))
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[Seen]).decode
+
+
+class StoredHistory:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, tx: Transaction, runs: Sequence[SeenRun]) -> None:
+        rows = [_row(run, entries) for run in runs for entries in _spans(run.entries)]
+        _INSERT.write(session_of(tx), rows)
+
+    async def of_record(self, integration: str, partition: PartitionKey, offset: int) -> Sequence[SeenRun]:
+        key = {"integration": integration, "topic": partition.topic, "partition": partition.partition}
+        async with self._database.read() as session:
+            rows = await session.execute(_OF_RECORD, {**key, "offset": offset, "from_offset": offset - SPAN_MAX})
+            runs = [_run(row, only=offset) for row in rows]
+        return [run for run in runs if run.entries]
+
+    async def of_route(self, route: str, from_ms: int, limit: int) -> Sequence[SeenRun]:
+        """Newest first; `limit` counts rows."""
+        async with self._database.read() as session:
+            rows = await session.execute(_OF_ROUTE, {"route": route, "from_ms": from_ms, "limit": limit})
+            return [_run(row) for row in rows]
+
+    async def totals(self) -> Mapping[str, int]:
+        async with self._database.read() as session:
+            return {route: int(count) for route, count in await session.execute(_TOTALS)}
+
+    async def forget(self, before_ms: int, limit: int) -> int:
+        async with self._database.begin() as session:
+            return (await session.execute(_FORGET, {"before_ms": before_ms, "limit": limit})).rowcount
+
+
+def _spans(entries: Sequence[Seen]) -> Iterator[Sequence[Seen]]:
+    """The entries, cut where offsets would lie too far apart for one row."""
+    start = 0
+    for index, entry in enumerate(entries):
+        if entry.offset - entries[start].offset >= SPAN_MAX:
+            yield entries[start:index]
+            start = index
+    if entries:
+        yield entries[start:]
+
+
+def _row(run: SeenRun, entries: Sequence[Seen]) -> bulk.Row:
+    where = (run.route, run.integration, run.partition.topic, run.partition.partition, run.topic_id)
+    # Filed under its last entry's time: it is forgotten when the youngest of it is old.
+    return (*where, entries[0].offset, entries[-1].offset, entries[-1].at_ms, len(entries), _packed(entries))
+
+
+def _run(row: Row[Any], only: int | None = None) -> SeenRun:
+    entries = _unpacked(row.entries)
+    if only is not None:
+        entries = [entry for entry in entries if entry.offset == only]
+    return SeenRun(row.route, row.integration, PartitionKey(row.topic, row.partition), row.topic_id, entries)
+
+
+def _packed(entries: Sequence[Seen]) -> bytes:
+    plain: bytes = _encode(entries)
+    return _PLAIN + plain if len(plain) < COMPRESSED_FROM_BYTES else _ZLIB + zlib.compress(plain, 1)
+
+
+def _unpacked(data: bytes) -> list[Seen]:
+    return _decode(zlib.decompress(data[1:]) if data[:1] == _ZLIB else data[1:])

@@ -1,0 +1,1 @@
+"""The steps, in the order of their revisions. One text for SQLite and PostgreSQL."""

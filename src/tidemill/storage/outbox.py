@@ -1,0 +1,132 @@
+"""`ingest.outbox.Outbox`: publications that wait, in the order of their ids, and the batches that they go out in.
+
+A batch is a list of row ids beside the rows: numbering rewrites none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from sqlalchemy import func, select
+
+from tidemill.core.codec import pack
+from tidemill.core.errors import StaleWrite
+from tidemill.core.transaction import Transaction
+from tidemill.ingest.outbox import Lease, NumberedBatch, OutboxRow
+from tidemill.ingest.publication import Publication
+from tidemill.storage import bulk, leases
+from tidemill.storage.database import Database
+from tidemill.storage.session import Session, session_of
+from tidemill.storage.tables import outbox, outbox_batches
+
+BATCH_BYTES_MAX = 16_000_000
+"""A batch ends with the row that reaches it: the publisher holds one whole, and so does the Kafka client."""
+
+_INSERT = bulk.insert(outbox, ("integration", "created_ms", "publication"))
+_LOAD = bulk.BulkSelect(outbox, ("id",), ("id", "publication"))
+_DELETE = bulk.delete(outbox, ("id",))
+# As a rule the first rows go along whole; sizes are asked of them without reading them. Otherwise none comes.
+_OLDEST = bulk.Query(
+    "SELECT id, publication FROM outbox WHERE integration = ?1 ORDER BY id LIMIT CASE WHEN"
+    " (SELECT SUM(size) FROM (SELECT LENGTH(publication) AS size FROM outbox"
+    " WHERE integration = ?1 ORDER BY id LIMIT ?2) AS first) <= ?3 THEN ?2 ELSE 0 END"
+)
+_OLDEST_LARGE = bulk.Query(
+    "SELECT o.id, o.publication FROM (SELECT id, size, SUM(size) OVER (ORDER BY id) AS total FROM"
+    " (SELECT id, LENGTH(publication) AS size FROM outbox WHERE integration = ?1 ORDER BY id LIMIT ?2) AS first"
+    ") AS w JOIN outbox AS o ON o.id = w.id WHERE w.total - w.size < ?3"
+)
+_BATCHES = bulk.Query("SELECT number, row_ids FROM outbox_batches WHERE integration = ?1 ORDER BY number")
+_STORE = bulk.insert(outbox_batches, ("integration", "number", "row_ids"))
+_FINISH = bulk.delete(outbox_batches, ("integration", "number"))
+_DEPTHS = select(outbox.c.integration, func.count().label("depth"), func.min(outbox.c.id).label("first_id")).group_by(
+    outbox.c.integration
+)
+_SINCE = bulk.BulkSelect(outbox, ("id",), ("integration", "created_ms"))
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Publication).decode
+_decode_ids = msgspec.msgpack.Decoder(list[int]).decode
+
+
+class StoredOutbox:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def take_lease(self, integration: str, holder: str, now_ms: int, lease_ms: int) -> Lease | None:
+        async with self._database.begin() as session:
+            return await leases.take(session, integration, holder, now_ms, lease_ms)
+
+    async def renew(self, lease: Lease, now_ms: int, lease_ms: int) -> bool:
+        async with self._database.begin() as session:
+            return await leases.renew(session, lease, now_ms, lease_ms)
+
+    async def give_back(self, lease: Lease) -> None:
+        async with self._database.begin() as session:
+            await leases.give_back(session, lease)
+
+    async def unfinished(self, lease: Lease) -> Sequence[NumberedBatch]:
+        async with self._database.read() as session:
+            batches = await _unfinished(session, lease.integration)
+            return [NumberedBatch(number, await _rows(session, ids)) for number, ids in batches.items()]
+
+    async def number(self, tx: Transaction, lease: Lease, number: int, rows_max: int) -> NumberedBatch | None:
+        session = session_of(tx)
+        leases.lock(session, lease)
+        # Asked for in one go: as a rule no batch is unfinished here.
+        batches: list[tuple[int, bytes]] = []
+        session.later(_BATCHES, (lease.integration,), batches.extend)
+        bounds = (lease.integration, rows_max, BATCH_BYTES_MAX)
+        oldest = await _OLDEST.run(session, *bounds)
+        taken = {id_ for _, ids in batches for id_ in _decode_ids(ids)}
+        if taken:
+            bounds = (lease.integration, rows_max + len(taken), BATCH_BYTES_MAX)
+            oldest = await _OLDEST.run(session, *bounds)
+        oldest = oldest or await _OLDEST_LARGE.run(session, *bounds)
+        rows = [OutboxRow(id_, _decode(data)) for id_, data in sorted(oldest) if id_ not in taken][:rows_max]
+        return _store(session, lease, number, rows) if rows else None
+
+    async def number_rows(self, tx: Transaction, lease: Lease, number: int, ids: Sequence[int]) -> NumberedBatch:
+        """Raises `StaleWrite` also where one of the rows is gone, or is in a batch that is not finished."""
+        session = session_of(tx)
+        leases.lock(session, lease)
+        taken = {id_ for others in (await _unfinished(session, lease.integration)).values() for id_ in others}
+        rows = await _rows(session, ids)
+        if len(rows) != len(ids) or not taken.isdisjoint(ids):
+            raise StaleWrite(f"publications of integration {lease.integration} are gone or in another batch")
+        return _store(session, lease, number, rows)
+
+    async def finish(self, tx: Transaction, lease: Lease, number: int, rows_gone: Sequence[int]) -> None:
+        session = session_of(tx)
+        leases.lock(session, lease)
+        else_ = f"batch {number} of integration {lease.integration} is not there"
+        _FINISH.write(session, [(lease.integration, number)], all_or=else_)
+        _DELETE.write(session, [(id_,) for id_ in sorted(rows_gone)])
+
+    async def backlog(self) -> Mapping[str, tuple[int, int]]:
+        async with self._database.read() as session:
+            depths = (await session.execute(_DEPTHS)).all()
+            since = dict(await _SINCE.run(session, [(row.first_id,) for row in depths]))
+        # A row may have gone between the two statements; then the integration moves, and has no old ones.
+        return {row.integration: (row.depth, since[row.integration]) for row in depths if row.integration in since}
+
+
+def add_publications(session: Session, publications: Sequence[Publication]) -> None:
+    """In order: their ids grow as they are given."""
+    _INSERT.write(session, [(each.integration, each.created_ms, _encode(each)) for each in publications])
+
+
+async def _unfinished(session: Session, integration: str) -> dict[int, list[int]]:
+    return {number: _decode_ids(ids) for number, ids in await _BATCHES.run(session, integration)}
+
+
+async def _rows(session: Session, ids: Sequence[int]) -> list[OutboxRow]:
+    found = sorted(await _LOAD.run(session, [(id_,) for id_ in ids]))
+    return [OutboxRow(id_, _decode(publication)) for id_, publication in found]
+
+
+def _store(session: Session, lease: Lease, number: int, rows: Sequence[OutboxRow]) -> NumberedBatch:
+    leases.count_on(session, lease, number)
+    _STORE.write(session, [(lease.integration, number, pack([row.id for row in rows]))])
+    return NumberedBatch(number, rows)

@@ -1,0 +1,52 @@
+"""Brings the tables to the newest migration, or checks that they are there. Makes no table itself.
+
+Alembic is loaded only where something is to be done: a start that finds all in order does not pay for it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tidemill.core.errors import Conflict
+
+NEWEST = "0001"
+"""The revision of the newest file in `migrations/versions`."""
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_POSTGRES_LOCK = 0x7469_6465  # any number that all Tidemill processes share
+
+
+async def prepare(connection: AsyncConnection, *, is_migrating: bool) -> None:
+    """In the transaction of the connection. Processes that start together on PostgreSQL wait for the first."""
+    if connection.dialect.name == "postgresql":
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})
+    found = await connection.run_sync(_revision)
+    if found == NEWEST:
+        return
+    if not is_migrating:
+        raise Conflict(f"the tables are at revision {found or 'none'}, this program needs {NEWEST}: migrate first")
+    await connection.run_sync(_upgrade)
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        # The usual reason: a newer program has been here.
+        raise Conflict(f"the tables cannot be brought to revision {NEWEST}: {error}") from error

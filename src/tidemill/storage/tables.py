@@ -1,0 +1,296 @@
+"""The tables, as the stores name them. `migrations/` makes them; a test proves that both say the same.
+
+Times are milliseconds since 1970 in BIGINT. What only Tidemill reads whole is one MessagePack column.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+# SQLite counts rows by itself only in a column that is called INTEGER.
+RowId = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _text(name: str) -> Column[str]:
+    return Column(name, Text, nullable=False)
+
+
+def _number(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False)
+
+
+def _bytes(name: str) -> Column[bytes]:
+    return Column(name, LargeBinary, nullable=False)
+
+
+def _row_id() -> Column[int]:
+    return Column("id", RowId, primary_key=True, autoincrement=True)
+
+
+meta = Table("meta", metadata, Column("name", Text, primary_key=True), _text("value"))
+
+counters = Table("counters", metadata, Column("name", Text, primary_key=True), _number("value"))
+
+definitions = Table(
+    "definitions",
+    metadata,
+    _text("kind"),
+    _text("name"),
+    _number("version"),
+    _number("save"),
+    _bytes("document"),
+    _bytes("findings"),
+    _text("author"),
+    _number("created_ms"),
+    _number("updated_ms"),
+    Column("is_current", Boolean, nullable=False),
+    Column("removed_by", Text),
+    Column("removed_ms", BigInteger),
+    PrimaryKeyConstraint("kind", "name", "version", "save"),
+)
+
+positions = Table(
+    "positions",
+    metadata,
+    _text("integration"),
+    _text("consumer_group"),
+    _text("topic"),
+    _number("partition"),
+    _text("topic_id"),
+    _number("next_offset"),
+    PrimaryKeyConstraint("integration", "consumer_group", "topic", "partition"),
+)
+
+parked = Table(
+    "parked",
+    metadata,
+    _row_id(),
+    _text("integration"),
+    _text("consumer_group"),
+    _text("route"),
+    _text("topic"),
+    _number("partition"),
+    _number("attempts"),
+    _number("first_at_ms"),
+    _number("due_ms"),
+    _text("reason"),
+    _bytes("record"),
+    Index("ix_parked_order", "integration", "consumer_group", "route", "topic", "partition", "id"),
+    sqlite_autoincrement=True,
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("consumer_group"),
+    _text("route"),
+    _text("integration"),
+    _text("state"),
+    _text("reason"),
+    _number("at_ms"),
+    _bytes("record"),
+    _bytes("detail"),
+    Index("ix_dead_letters_at", "at_ms", "id"),
+    Index("ix_dead_letters_route_at", "route", "at_ms", "id"),
+)
+
+history = Table(
+    "history",
+    metadata,
+    _row_id(),
+    _text("route"),
+    _text("integration"),
+    _text("topic"),
+    _number("partition"),
+    _text("topic_id"),
+    _number("first_offset"),
+    _number("last_offset"),
+    _number("created_ms"),
+    _number("record_count"),
+    _bytes("entries"),
+    Index("ix_history_record", "integration", "topic", "partition", "first_offset"),
+    Index("ix_history_route", "route", "created_ms", "record_count"),
+    Index("ix_history_created", "created_ms"),
+    sqlite_autoincrement=True,
+)
+
+gaps = Table(
+    "gaps",
+    metadata,
+    _row_id(),
+    _text("integration"),
+    _text("consumer_group"),
+    _text("topic"),
+    _number("partition"),
+    _number("first_offset"),
+    _number("last_offset"),
+    _text("reason"),
+    _number("at_ms"),
+    Index("ix_gaps_integration", "integration", "id"),
+    sqlite_autoincrement=True,
+)
+
+executions = Table(
+    "executions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("name"),
+    _number("version"),
+    _text("status"),
+    Column("correlation_id", Text),
+    _number("created_ms"),
+    _number("updated_ms"),
+    _number("ended_ms"),
+    _number("revision"),
+    _bytes("document"),
+    Index("ix_executions_created", "created_ms"),
+    Index("ix_executions_name", "name", "created_ms"),
+    Index("ix_executions_status", "status", "created_ms"),
+)
+# Most executions have no correlation id: an index entry for each of them would only cost.
+Index(
+    "ix_executions_correlation",
+    executions.c.correlation_id,
+    sqlite_where=executions.c.correlation_id.is_not(None),
+    postgresql_where=executions.c.correlation_id.is_not(None),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    _text("workflow"),
+    _text("key"),
+    _text("execution_id"),
+    PrimaryKeyConstraint("workflow", "key"),
+)
+
+task_queue = Table(
+    "task_queue",
+    metadata,
+    Column("task_id", Text, primary_key=True),
+    _text("name"),
+    _text("domain"),
+    _number("due_ms"),
+    _number("priority"),
+)
+Index(
+    "ix_task_queue_order",
+    task_queue.c.name,
+    task_queue.c.domain,
+    task_queue.c.priority.desc(),
+    task_queue.c.due_ms,
+)
+
+timers = Table(
+    "timers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _number("due_ms"),
+    _text("execution_id"),
+    _number("seq"),
+    _text("purpose"),
+    Index("ix_timers_due", "due_ms"),
+)
+
+task_logs = Table(
+    "task_logs",
+    metadata,
+    _row_id(),
+    _text("task_id"),
+    _number("created_ms"),
+    _text("text"),
+    Index("ix_task_logs_task", "task_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    _row_id(),
+    _text("integration"),
+    _number("created_ms"),
+    _bytes("publication"),
+    Index("ix_outbox_integration", "integration", "id"),
+    sqlite_autoincrement=True,
+)
+
+outbox_batches = Table(
+    "outbox_batches",
+    metadata,
+    _text("integration"),
+    _number("number"),
+    _bytes("row_ids"),
+    PrimaryKeyConstraint("integration", "number"),
+)
+
+publish_leases = Table(
+    "publish_leases",
+    metadata,
+    Column("integration", Text, primary_key=True),
+    _text("holder"),
+    _number("epoch"),
+    _number("until_ms"),
+    _number("last_number"),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("name"),
+    _text("roles"),
+    _text("password_hash"),
+    _number("generation"),
+    _number("created_ms"),
+    _number("updated_ms"),
+)
+
+applications = Table(
+    "applications",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("name"),
+    _text("roles"),
+    _text("created_by"),
+    _number("created_ms"),
+    _number("updated_ms"),
+)
+
+access_keys = Table(
+    "access_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("application_id", Text, ForeignKey("applications.id", ondelete="CASCADE"), nullable=False),
+    _text("secret_hash"),
+    Column("is_active", Boolean, nullable=False),
+    _number("created_ms"),
+    Index("ix_access_keys_application", "application_id", "id"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _number("at_ms"),
+    _text("principal"),
+    _text("action"),
+    _text("resource"),
+    _text("outcome"),
+    _text("detail"),
+    Index("ix_audit_principal", "principal", "id"),
+)

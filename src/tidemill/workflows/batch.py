@@ -1,0 +1,295 @@
+"""One call of the engine: the executions that it touches, decided on in memory, one effect at a time.
+
+Works on what was loaded before and writes nothing; the engine does both. A group of effects that is refused
+half-way leaves no trace: what it touched is put back as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from tidemill.core.errors import BadInput, Conflict, NotFound, TidemillError
+from tidemill.ingest.effect import Effect, EffectGroup, Verdict
+from tidemill.ingest.publication import PublicationRefused, Published
+from tidemill.sandbox.script import Computed
+from tidemill.workflows import decider
+from tidemill.workflows.decider import Refused
+from tidemill.workflows.decision import Computation, Decision
+from tidemill.workflows.effects import (
+    StartWorkflow,
+    TaskPolled,
+    TerminateExecution,
+    TimerFired,
+    UpdateTask,
+    UpdateVariables,
+)
+from tidemill.workflows.flow import end
+from tidemill.workflows.ports import Changes, ExecutionRow, Plans
+from tidemill.workflows.rows import DOCUMENT_BYTES_MAX, row_of, shed
+from tidemill.workflows.starts import (
+    IdempotencyKey,
+    KeyBefore,
+    Keys,
+    check_texts,
+    execution_named,
+    key_of,
+    new_execution,
+)
+from tidemill.workflows.state import execution_of
+
+PendingComputation = tuple[Decision, Computation]
+Answer = tuple[Decision, Computation, Computed]
+
+
+class Draft(msgspec.Struct):
+    """The decision about one execution. `revision` is 0 for one that is new; `row` is what will be
+    written, once it has been encoded."""
+
+    decision: Decision
+    revision: int
+    row: ExecutionRow | None = None
+
+    def copy(self) -> Draft:
+        return Draft(self.decision.copy(), self.revision)
+
+
+class Run(msgspec.Struct):
+    """How far a group has come. It stops at an execution that waits for the sandbox, and goes on later.
+    What it found is kept where it has several effects, to be put back if one of them is refused."""
+
+    index: int
+    group: EffectGroup
+    results: list[Any] = []
+    drafts_before: dict[str, Draft | None] = {}
+    keys_before: dict[IdempotencyKey, KeyBefore] = {}
+
+
+def targets(effect: Effect) -> str:
+    """The id of the execution that the effect is about."""
+    return _TARGETS[type(effect)](effect)
+
+
+_TARGETS: Mapping[type[Any], Callable[[Any], str]] = {
+    StartWorkflow: lambda effect: effect.execution_id,
+    UpdateTask: lambda effect: effect.execution_id or execution_of(effect.task_id or ""),
+    TaskPolled: lambda effect: execution_of(effect.task_id),
+    TerminateExecution: lambda effect: effect.execution_id,
+    UpdateVariables: lambda effect: effect.execution_id,
+    TimerFired: lambda effect: effect.execution_id,
+    Published: lambda effect: execution_of(effect.origin),
+    PublicationRefused: lambda effect: execution_of(effect.origin),
+}
+
+_EVENTS: Mapping[type[Any], Callable[[Decision, Any], Any]] = {
+    UpdateTask: decider.task_updated,
+    TaskPolled: decider.task_polled,
+    TerminateExecution: decider.terminated,
+    UpdateVariables: decider.variables_updated,
+    TimerFired: decider.timer_fired,
+    Published: decider.published,
+    PublicationRefused: decider.publication_refused,
+}
+
+_ANSWERS = (TimerFired, Published, PublicationRefused)
+"""What the engine asked for itself: without its execution it is settled, not refused."""
+
+
+class Batch:
+    def __init__(self, now_ms: int, plans: Plans, drafts: dict[str, Draft], keys: Keys) -> None:
+        self._now_ms = now_ms
+        self._plans = plans
+        self._drafts = drafts
+        self._keys = keys
+        self._pending: list[Decision] = []
+        self._timers_gone: list[str] = []
+        self.verdicts: dict[int, Verdict] = {}
+
+    # --- groups -------------------------------------------------------------------------------------
+
+    def advance(self, runs: Iterable[Run]) -> list[Run]:
+        """Applies what can be, in order. Returns the runs that wait for the sandbox, or behind one that does."""
+        held: set[Any] = set()
+        waiting = []
+        for run in runs:
+            if (held and not held.isdisjoint(_touched(run.group))) or not self._apply(run):
+                held.update(_touched(run.group))
+                waiting.append(run)
+        return waiting
+
+    def _apply(self, run: Run) -> bool:
+        """False if it has to wait."""
+        effects = run.group.effects
+        while len(run.results) < len(effects):
+            effect = effects[len(run.results)]
+            target = targets(effect)
+            draft = self._drafts.get(target)
+            if draft is not None and draft.decision.computations:
+                return False
+            if len(effects) > 1:
+                self._remember(run, effect, target, draft)
+            try:
+                run.results.append(self._apply_one(effect, target, draft, run.group))
+            except Refused as refused:
+                self._undo(run)
+                self.verdicts[run.index] = Verdict(error=refused.error, is_retryable=refused.is_retryable)
+                return True
+        self.verdicts[run.index] = Verdict(run.results)
+        return True
+
+    def _apply_one(self, effect: Effect, target: str, draft: Draft | None, group: EffectGroup) -> Any:
+        kind = type(effect)
+        if kind is StartWorkflow:
+            return target if draft is not None else self._start(effect, group)
+        if draft is None:
+            return self._without_execution(effect, target)
+        decision = draft.decision
+        hops = decision.execution.hops
+        decision.execution.hops = max(hops, group.hops)
+        try:
+            result = _EVENTS[kind](decision, effect)
+        except Refused:
+            decision.execution.hops = hops
+            raise
+        if decision.computations:
+            self._pending.append(decision)
+        return result
+
+    def _without_execution(self, effect: Effect, execution_id: str) -> None:
+        if isinstance(effect, TimerFired):
+            self._timers_gone.append(effect.timer_id)
+        if not isinstance(effect, _ANSWERS):
+            raise Refused(_missing(effect, execution_id))
+
+    def _remember(self, run: Run, effect: Effect, target: str, draft: Draft | None) -> None:
+        if target not in run.drafts_before:
+            run.drafts_before[target] = draft.copy() if draft is not None else None
+        key = key_of(effect) if isinstance(effect, StartWorkflow) else None
+        if key is not None:
+            run.keys_before.setdefault(key, self._keys.before(key))
+
+    def _undo(self, run: Run) -> None:
+        for target, draft in run.drafts_before.items():
+            if draft is None:
+                self._drafts.pop(target, None)
+            else:
+                self._drafts[target] = draft
+        for key, before in run.keys_before.items():
+            self._keys.put_back(key, before)
+
+    # --- starts -------------------------------------------------------------------------------------
+
+    def _start(self, start: StartWorkflow, group: EffectGroup) -> str:
+        check_texts(start)
+        named = execution_named(self._keys, start, self._is_running)
+        if named is not None:
+            return named
+        try:
+            plan = self._plans.latest(start.name, start.version)
+        except TidemillError as error:
+            raise Refused(error) from error
+        execution = new_execution(start, plan, group, self._now_ms)
+        decision = Decision(execution, plan, self._now_ms)
+        self._drafts[start.execution_id] = Draft(decision, 0)
+        self._keys.take(start)
+        decider.start(decision)
+        if decision.computations:
+            self._pending.append(decision)
+        return start.execution_id
+
+    def _is_running(self, execution_id: str) -> bool:
+        draft = self._drafts.get(execution_id)
+        return draft is not None and draft.decision.execution.is_running
+
+    def start_failure_workflows(self) -> None:
+        """Starts what failed executions ask for, once no group can be undone any more."""
+        for draft in [draft for draft in self._drafts.values() if draft.decision.starts]:
+            decision = draft.decision
+            execution = decision.execution
+            group = EffectGroup((), f"failure of {execution.id}", execution.hops + 1, execution.traceparent)
+            try:
+                for start in decision.starts:
+                    self._start(start, group)
+            except Refused as refused:
+                execution.failure_execution = None
+                execution.reason = f"{execution.reason}; its failure workflow did not start: {refused.error}"
+                draft.row = None
+            decision.starts = []
+
+    @property
+    def asks_for_starts(self) -> bool:
+        return any(draft.decision.starts for draft in self._drafts.values())
+
+    # --- the sandbox --------------------------------------------------------------------------------
+
+    def take_computations(self) -> list[PendingComputation]:
+        pending = [(decision, computation) for decision in self._pending for computation in decision.computations]
+        for decision in self._pending:
+            decision.computations = []
+        self._pending = []
+        return pending
+
+    def answer(self, answers: Sequence[Answer]) -> None:
+        for decision, computation, computed in answers:
+            decider.computed(decision, computation, computed)
+        asked = dict.fromkeys(decision for decision, _, _ in answers)
+        self._pending.extend(decision for decision in asked if decision.computations)
+
+    # --- the end ------------------------------------------------------------------------------------
+
+    def encode(self) -> None:
+        """Makes the rows. An execution that is too large fails, and may then ask for its failure workflow."""
+        for draft in self._drafts.values():
+            if draft.row is None and draft.decision.is_changed:
+                draft.row = _row(draft)
+
+    def changes(self, definitions_revision: int | None) -> Changes:
+        changes = Changes(
+            timers_gone=self._timers_gone,
+            idempotency=list(self._keys.rows.values()),
+            definitions_revision=definitions_revision,
+        )
+        for draft in self._drafts.values():
+            if draft.row is not None:
+                (changes.updates if draft.revision else changes.inserts).append(draft.row)
+            decision = draft.decision
+            changes.queued.extend(decision.queued.values())
+            changes.unqueued.extend(decision.unqueued)
+            changes.timers.extend(decision.timers.values())
+            changes.timers_gone.extend(decision.timers_gone)
+            changes.publications.extend(decision.publications)
+        return changes
+
+
+def _row(draft: Draft) -> ExecutionRow:
+    decision = draft.decision
+    execution = decision.execution
+    execution.updated_ms = decision.now_ms
+    row = row_of(execution, draft.revision)
+    if len(row.document) <= DOCUMENT_BYTES_MAX:
+        return row
+    reason = f"the execution would take {len(row.document):,} bytes; {DOCUMENT_BYTES_MAX:,} is the limit"
+    shed(execution)
+    decision.scope.clear()
+    end(decision, "FAILED", reason, output=execution.output or {})
+    return row_of(execution, draft.revision)
+
+
+def _touched(group: EffectGroup) -> set[Any]:
+    """Executions and idempotency keys: groups that share one keep their order."""
+    touched: set[Any] = {targets(effect) for effect in group.effects}
+    touched.update(key_of(effect) for effect in group.effects if isinstance(effect, StartWorkflow))
+    touched.discard(None)
+    return touched
+
+
+def _missing(effect: Effect, execution_id: str) -> TidemillError:
+    if isinstance(effect, TaskPolled):
+        return Conflict(f"task {effect.task_id} is not waiting for a worker")
+    if isinstance(effect, UpdateTask) and effect.task_id is None and effect.execution_id is None:
+        return BadInput("a task is named by its id, or by its execution and its reference name")
+    if isinstance(effect, UpdateTask) and effect.execution_id is None:
+        return NotFound(f"there is no task {effect.task_id}")
+    return NotFound(f"there is no execution {execution_id}")

@@ -1,0 +1,227 @@
+"""The decider: an execution and what happened to it → its new state, and commands.
+
+Pure: no clock, no database, no sandbox. Each function takes one event. It either changes the decision's
+execution and returns the event's result, or raises `Refused` and has changed nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tidemill.core.errors import Conflict, NotFound, TidemillError
+from tidemill.ingest.publication import PublicationRefused, Published
+from tidemill.sandbox.script import Computed
+from tidemill.workflows.decision import Computation, Decision
+from tidemill.workflows.effects import TaskPolled, TerminateExecution, TimerFired, UpdateTask, UpdateVariables
+from tidemill.workflows.flow import begin, carry_out, complete, end, fail, run, set_variables
+from tidemill.workflows.plan import NEXT, Step
+from tidemill.workflows.state import Task
+from tidemill.workflows.tasks import KINDS
+
+
+class Refused(Exception):
+    """The event cannot be applied; `error` is for the caller. Never leaves the engine."""
+
+    def __init__(self, error: TidemillError, *, is_retryable: bool = False) -> None:
+        self.error = error
+        self.is_retryable = is_retryable
+        super().__init__(str(error))
+
+
+def start(decision: Decision) -> None:
+    """The execution has just been made."""
+    plan, execution = decision.plan, decision.execution
+    if plan.is_timeout_fatal and plan.timeout_s > 0:
+        decision.start_timeout(execution.created_ms + round(plan.timeout_s * 1000))
+    if plan.entry is None:
+        decision.has_path_ended = True
+    else:
+        decision.ready.append(plan.entry)
+    run(decision)
+
+
+def computed(decision: Decision, computation: Computation, answer: Computed) -> None:
+    """The sandbox has answered."""
+    step, task = computation.step, computation.task
+    if not task.is_open:
+        return
+    carry_out(decision, step, task, KINDS[step.kind].computed(step, task, answer))
+    run(decision)
+
+
+def task_updated(decision: Decision, update: UpdateTask) -> str:
+    """A worker, an event handler or a person has reported on a task."""
+    task = _reported(decision, update)
+    execution = decision.execution
+    if not task.is_open:
+        if _is_repeated(task, update):
+            return execution.task_id(task)
+        raise Refused(Conflict(f"task {execution.task_id(task)} ({task.ref}) has ended: {task.status}"))
+    step = decision.plan.steps[task.ref]
+    task.worker = update.worker or task.worker
+    if update.status == "COMPLETED":
+        complete(decision, step, task, {} if update.output is None and task.output is None else update.output, NEXT)
+    elif update.status == "IN_PROGRESS":
+        _progressed(decision, step, task, update)
+    else:
+        fail(decision, step, task, update.status, update.reason, update.output)
+    run(decision)
+    return execution.task_id(task)
+
+
+def _reported(decision: Decision, update: UpdateTask) -> Task:
+    """The task that the report is about."""
+    execution = decision.execution
+    if update.task_id is not None:
+        seq = update.task_id.rpartition(".")[2]
+        task = decision.task(int(seq)) if seq.isascii() and seq.isdigit() else None
+        if task is None:
+            raise Refused(NotFound(f"there is no task {update.task_id}"))
+        return task
+    ref = update.ref or ""
+    task = decision.scope.newest().get(ref)
+    if task is not None:
+        return task
+    if ref not in decision.plan.steps:
+        raise Refused(NotFound(f"workflow {execution.name} version {execution.version} has no task {ref!r}"))
+    if not execution.is_running:
+        raise Refused(Conflict(f"execution {execution.id} has ended without task {ref!r}: {execution.status}"))
+    early = Conflict(f"task {ref!r} of execution {execution.id} has not been scheduled yet")
+    raise Refused(early, is_retryable=True)
+
+
+_SAME = {"COMPLETED_WITH_ERRORS": frozenset({"FAILED", "FAILED_WITH_TERMINAL_ERROR"})}
+
+
+def _is_repeated(task: Task, update: UpdateTask) -> bool:
+    is_same = update.status == task.status or update.status in _SAME.get(task.status, ())
+    return is_same and (update.output is None or update.output == task.output)
+
+
+def _progressed(decision: Decision, step: Step, task: Task, update: UpdateTask) -> None:
+    """The task goes on. Unless the worker only asks for more time, it goes back to the queue for a while."""
+    now_ms = decision.now_ms
+    if update.output is not None:
+        task.output = update.output
+    task.reason = update.reason or task.reason
+    task.status = "IN_PROGRESS"
+    task.started_ms = task.started_ms or now_ms
+    task.updated_ms = now_ms
+    decision.changed(task.ref)
+    if not KINDS[step.kind].is_polled:
+        return
+    decision.unqueue(task)
+    decision.clear_timer(task)
+    wait_ms = 0 if update.extend_lease else max(round(update.callback_after_s * 1000), 0)
+    if not update.extend_lease:
+        task.callback_ms = now_ms + wait_ms
+        decision.queue(task, step, task.callback_ms)
+    _expect_response(decision, step, task, now_ms + wait_ms)
+
+
+def _expect_response(decision: Decision, step: Step, task: Task, from_ms: int) -> None:
+    if step.response_timeout_s > 0:
+        decision.set_timer(task, "response", from_ms + round(step.response_timeout_s * 1000))
+
+
+def task_polled(decision: Decision, poll: TaskPolled) -> str:
+    """A worker gets the task, if it waits in its queue."""
+    seq = poll.task_id.rpartition(".")[2]
+    task = decision.task(int(seq)) if seq.isascii() and seq.isdigit() else None
+    is_waiting = task is not None and (task.status == "SCHEDULED" or task.callback_ms > 0) and task.timer != "start"
+    if task is None or not is_waiting or not task.is_open:
+        raise Refused(Conflict(f"task {poll.task_id} is not waiting for a worker"))
+    step = decision.plan.steps[task.ref]
+    if not KINDS[step.kind].is_polled:
+        raise Refused(Conflict(f"task {poll.task_id} is not one for workers"))
+    decision.unqueue(task)
+    decision.clear_timer(task)
+    task.status = "IN_PROGRESS"
+    task.worker = poll.worker
+    task.poll_count += 1
+    task.callback_ms = 0
+    task.started_ms = task.started_ms or decision.now_ms
+    task.updated_ms = decision.now_ms
+    decision.changed(task.ref)
+    _expect_response(decision, step, task, decision.now_ms)
+    return poll.task_id
+
+
+def published(decision: Decision, acknowledgement: Published) -> None:
+    """The broker has the record. One that nobody waits for any more changes nothing."""
+    task = _publishing(decision, acknowledgement.origin)
+    if task is not None:
+        step = decision.plan.steps[task.ref]
+        carry_out(decision, step, task, KINDS[step.kind].acknowledged(step, task, acknowledgement))
+        run(decision)
+
+
+def publication_refused(decision: Decision, refusal: PublicationRefused) -> None:
+    """The broker will never have the record."""
+    task = _publishing(decision, refusal.origin)
+    if task is not None:
+        fail(decision, decision.plan.steps[task.ref], task, "FAILED", refusal.reason, None)
+        run(decision)
+
+
+def _publishing(decision: Decision, origin: str) -> Task | None:
+    seq = origin.rpartition(".")[2]
+    task = decision.task(int(seq)) if seq.isascii() and seq.isdigit() else None
+    return task if task is not None and task.status == "IN_PROGRESS" else None
+
+
+def timer_fired(decision: Decision, timer: TimerFired) -> None:
+    """A timer is due. One that was set anew since is left alone; one that lost its sense is removed."""
+    if timer.seq == 0:
+        _timed_out(decision, timer)
+        return
+    task = decision.task(timer.seq)
+    if task is None or not task.timer:
+        decision.remove_timer(timer.timer_id)
+    elif task.timer == timer.purpose and decision.now_ms >= task.timer_due_ms:
+        decision.clear_timer(task)
+        _on_time(decision, task, timer.purpose)
+        run(decision)
+
+
+def _on_time(decision: Decision, task: Task, purpose: str) -> None:
+    step = decision.plan.steps[task.ref]
+    if purpose == "start":
+        begin(decision, task)
+    elif purpose == "wait":
+        carry_out(decision, step, task, KINDS[step.kind].due(step, task))
+    elif purpose == "response":
+        reason = f"no response from worker {task.worker or ''} within {step.response_timeout_s:g} s"
+        fail(decision, step, task, "TIMED_OUT", reason, None)
+
+
+def _timed_out(decision: Decision, timer: TimerFired) -> None:
+    decision.remove_timer(timer.timer_id)
+    if decision.execution.is_running and timer.purpose == "workflow_timeout":
+        end(decision, "TIMED_OUT", f"the workflow did not end within {decision.plan.timeout_s:g} s")
+
+
+def terminated(decision: Decision, termination: TerminateExecution) -> str:
+    execution = decision.execution
+    if not execution.is_running:
+        raise Refused(Conflict(f"execution {execution.id} has ended: {execution.status}"))
+    end(decision, "TERMINATED", termination.reason)
+    return execution.id
+
+
+def variables_updated(decision: Decision, update: UpdateVariables) -> str:
+    execution = decision.execution
+    if not execution.is_running:
+        raise Refused(Conflict(f"execution {execution.id} has ended: {execution.status}"))
+    variables = update.variables
+    if update.append:
+        variables = {name: _appended(execution.variables.get(name), value) for name, value in variables.items()}
+    set_variables(decision, variables)
+    return execution.id
+
+
+def _appended(old: Any, new: Any) -> Any:
+    """A list grows by what is given; what is no list is replaced."""
+    if not isinstance(old, list):
+        return new
+    return [*old, *new] if isinstance(new, list) else [*old, new]

@@ -1,0 +1,166 @@
+"""The one door through which executions change: reads, decides in memory, asks the sandbox, and writes at the end.
+
+A thousand effects cost one read, one sandbox call per script, and one handful of statements.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import msgspec
+import structlog
+
+from tidemill.core.clock import Clock
+from tidemill.core.codec import to_json
+from tidemill.core.errors import BadInput, NotFound
+from tidemill.core.transaction import Transaction
+from tidemill.ingest.effect import EffectGroup, Verdict
+from tidemill.sandbox.script import Sandbox, Script
+from tidemill.workflows.batch import Answer, Batch, Draft, PendingComputation, Run, targets
+from tidemill.workflows.decision import Decision
+from tidemill.workflows.effects import StartWorkflow
+from tidemill.workflows.plan import Plan
+from tidemill.workflows.ports import Changes, ExecutionStore, Plans
+from tidemill.workflows.rows import execution_of_row
+from tidemill.workflows.starts import Keys, key_of
+from tidemill.workflows.state import Execution
+
+log = structlog.get_logger(__name__)
+
+PlanKey = tuple[str, int, int]
+"""Name, version and save."""
+
+
+class Written(msgspec.Struct, frozen=True):
+    """What a committed batch has for whom: integrations that got publications, names of tasks that got into
+    a queue, and when the first of the new timers is due."""
+
+    integrations: frozenset[str]
+    task_names: frozenset[str]
+    next_due_ms: int | None
+
+
+class Engine:
+    """Implements `ingest.effect.EffectDoor`. `on_committed` is called after each commit; it must not block."""
+
+    def __init__(
+        self,
+        store: ExecutionStore,
+        plans: Plans,
+        sandbox: Sandbox,
+        clock: Clock,
+        on_committed: Callable[[Written], None],
+    ) -> None:
+        self._store = store
+        self._plans = plans
+        self._sandbox = sandbox
+        self._clock = clock
+        self._on_committed = on_committed
+
+    async def prepare(self, groups: Sequence[EffectGroup], verified: int | None = None) -> PreparedBatch:
+        starts = [effect for group in groups for effect in group.effects if isinstance(effect, StartWorkflow)]
+        revision = await self._revision(verified) if starts else None
+        batch = await self._load(groups, starts)
+        waiting = [Run(index, group) for index, group in enumerate(groups)]
+        while waiting:
+            waiting = batch.advance(waiting)
+            await self._compute(batch)
+        batch.encode()
+        while batch.asks_for_starts:
+            revision = await self._plans.refresh() if revision is None else revision
+            batch.start_failure_workflows()
+            await self._compute(batch)
+            batch.encode()
+        verdicts = [batch.verdicts[index] for index in range(len(groups))]
+        return PreparedBatch(self._store, verdicts, batch.changes(revision), self._on_committed)
+
+    async def _revision(self, verified: int | None) -> int:
+        return verified if verified == self._plans.revision and verified is not None else await self._plans.refresh()
+
+    async def _load(self, groups: Sequence[EffectGroup], starts: Sequence[StartWorkflow]) -> Batch:
+        ids = {targets(effect): None for group in groups for effect in group.effects}
+        wanted = {key: None for start in starts if (key := key_of(start)) is not None}
+        taken = await self._store.idempotent(list(wanted)) if wanted else {}
+        # Whether these still run decides if their key is free again.
+        for start in starts:
+            key = key_of(start)
+            if key is not None and start.idempotency_strategy == "FAIL_ON_RUNNING" and key in taken:
+                ids[taken[key]] = None
+        rows = await self._store.load(list(ids)) if ids else {}
+        executions = [(execution_of_row(row), row.revision) for row in rows.values()]
+        plans = await self._plans_of(execution for execution, _ in executions)
+        now_ms = self._clock.now_ms()
+        drafts = {
+            execution.id: Draft(Decision(execution, plan, now_ms), revision)
+            for execution, revision in executions
+            if (plan := plans[_plan_key(execution)]) is not None
+        }
+        return Batch(now_ms, self._plans, drafts, Keys(taken, dict(taken)))
+
+    async def _plans_of(self, executions: Iterable[Execution]) -> Mapping[PlanKey, Plan | None]:
+        return {key: await self._plan(key) for key in {_plan_key(execution) for execution in executions}}
+
+    async def _plan(self, key: PlanKey) -> Plan | None:
+        """None for a plan that is lost: its executions cannot move, and must not hold up the others."""
+        try:
+            return await self._plans.at(*key)
+        except (NotFound, BadInput) as error:
+            log.error("plan of running executions is lost", workflow=key[0], version=key[1], error=str(error))
+            return None
+
+    async def _compute(self, batch: Batch) -> None:
+        """Runs all computations that are pending, those of one script in one call, until none is left."""
+        while pending := batch.take_computations():
+            by_script: dict[Script, list[PendingComputation]] = {}
+            for item in pending:
+                by_script.setdefault(item[1].compute.script, []).append(item)
+            answers = await asyncio.gather(*(self._ask(script, items) for script, items in by_script.items()))
+            batch.answer([answer for answered in answers for answer in answered])
+
+    async def _ask(self, script: Script, items: Sequence[PendingComputation]) -> list[Answer]:
+        inputs = [to_json(computation.compute.bindings) for _, computation in items]
+        computed = await self._sandbox.run(script, inputs)
+        return [
+            (decision, computation, answer) for (decision, computation), answer in zip(items, computed, strict=True)
+        ]
+
+
+def _plan_key(execution: Execution) -> PlanKey:
+    return execution.name, execution.version, execution.save
+
+
+class PreparedBatch:
+    """Implements `ingest.effect.Prepared`."""
+
+    def __init__(
+        self,
+        store: ExecutionStore,
+        verdicts: Sequence[Verdict],
+        changes: Changes,
+        on_committed: Callable[[Written], None],
+    ) -> None:
+        self.verdicts = verdicts
+        self.changes = changes
+        self._store = store
+        self._on_committed = on_committed
+
+    async def write(self, tx: Transaction) -> None:
+        if not _is_empty(self.changes):
+            await self._store.write(tx, self.changes)
+
+    def committed(self) -> None:
+        changes = self.changes
+        self._on_committed(
+            Written(
+                frozenset(publication.integration for publication in changes.publications),
+                frozenset(task.name for task in changes.queued),
+                min((timer.due_ms for timer in changes.timers), default=None),
+            )
+        )
+
+
+def _is_empty(changes: Changes) -> bool:
+    return changes.definitions_revision is None and not (
+        changes.inserts or changes.updates or changes.timers_gone or changes.unqueued
+    )

@@ -1,0 +1,57 @@
+"""Executions for those who ask from outside: start, look, end, set variables. What the API and the CLI call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tidemill.core.clock import Clock
+from tidemill.core.errors import NotFound
+from tidemill.core.transaction import Transactions
+from tidemill.ingest.effect import Effect, EffectDoor, EffectGroup, apply
+from tidemill.workflows.effects import StartWorkflow, TerminateExecution, UpdateVariables
+from tidemill.workflows.plan import Plan
+from tidemill.workflows.ports import ExecutionQuery, ExecutionStore, Plans
+from tidemill.workflows.rows import execution_of_row
+from tidemill.workflows.state import Execution
+
+
+class Executions:
+    """What changes an execution raises the error of its verdict (`workflows.effects` says which)."""
+
+    def __init__(
+        self, door: EffectDoor, transactions: Transactions, store: ExecutionStore, plans: Plans, clock: Clock
+    ) -> None:
+        self._door = door
+        self._transactions = transactions
+        self._store = store
+        self._plans = plans
+        self._clock = clock
+
+    async def start(self, start: StartWorkflow, cause: str = "api", traceparent: str | None = None) -> str:
+        """The id of the execution; an existing one's where the id or the idempotency key says so."""
+        group = EffectGroup((start,), cause, traceparent=traceparent)
+        return str((await apply(self._door, self._transactions, group))[0])
+
+    async def terminate(self, execution_id: str, reason: str | None = None) -> None:
+        await self._apply(TerminateExecution(execution_id, reason))
+
+    async def set_variables(self, update: UpdateVariables) -> None:
+        await self._apply(update)
+
+    async def get(self, execution_id: str) -> tuple[Execution, Plan]:
+        """With the plan that it runs by. Raises `NotFound`."""
+        rows = await self._store.load([execution_id])
+        if execution_id not in rows:
+            raise NotFound(f"there is no execution {execution_id}")
+        return await self._with_plan(execution_of_row(rows[execution_id]))
+
+    async def find(self, query: ExecutionQuery) -> tuple[int, Sequence[tuple[Execution, Plan]]]:
+        """(how many match in all, the page)."""
+        total, rows = await self._store.find(query)
+        return total, [await self._with_plan(execution_of_row(row)) for row in rows]
+
+    async def _with_plan(self, execution: Execution) -> tuple[Execution, Plan]:
+        return execution, await self._plans.at(execution.name, execution.version, execution.save)
+
+    async def _apply(self, effect: Effect) -> None:
+        await apply(self._door, self._transactions, EffectGroup((effect,), "api"))

@@ -1,0 +1,71 @@
+"""Conductor's task definitions: retries, response timeout and default inputs of all tasks of a name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from tidemill.core.findings import Finding
+from tidemill.workflows.document import Fields, read_label
+from tidemill.workflows.formats.conductor.keys import TASK_DEF_NOT_YET, TASK_DEF_NOTED
+from tidemill.workflows.plan import Retry
+
+_LOGIC: Mapping[str, Literal["fixed", "exponential", "linear"]] = {
+    "FIXED": "fixed",
+    "EXPONENTIAL_BACKOFF": "exponential",
+    "LINEAR_BACKOFF": "linear",
+}
+
+
+class TaskDefinition(msgspec.Struct, frozen=True):
+    """The defaults here are those of a task without definition: no retries, no response timeout."""
+
+    name: str = ""
+    retry: Retry = Retry()
+    response_timeout_s: float = 0
+    inputs: Mapping[str, Any] = {}
+    source: Mapping[str, Any] | None = None
+
+
+UNDEFINED = TaskDefinition()
+
+
+def read_task_definition(document: Any) -> tuple[TaskDefinition, list[Finding]]:
+    findings: list[Finding] = []
+    definition = read_task_fields(Fields(document, "", findings), read_name=read_label)
+    return definition, findings
+
+
+def read_embedded(fields: Fields) -> TaskDefinition:
+    """The `taskDefinition` inside a workflow's task, whose name may be left out."""
+    return read_task_fields(fields, read_name=Fields.text)
+
+
+def read_task_fields(fields: Fields, read_name: Any) -> TaskDefinition:
+    """Conductor's defaults: three retries, a minute apart, and an hour to report."""
+    name = read_name(fields, "name")
+    retry = Retry(
+        count=fields.whole("retryCount", 3),
+        logic=_LOGIC[fields.choice("retryLogic", tuple(_LOGIC), "FIXED")],
+        delay_s=fields.whole("retryDelaySeconds", 60),
+        delay_s_max=fields.whole("maxRetryDelaySeconds"),
+        backoff_scale=fields.whole("backoffScaleFactor", 1, at_least=1),
+        jitter_ms=fields.whole("backoffJitterMs"),
+    )
+    response_timeout_s = fields.whole("responseTimeoutSeconds", 3600)
+    inputs = fields.object("inputTemplate")
+    frequency_s = fields.raw("rateLimitFrequencyInSeconds")
+    if frequency_s is not None:
+        fields.whole("rateLimitFrequencyInSeconds")
+    warn_not_yet(fields, TASK_DEF_NOT_YET)
+    fields.finish(TASK_DEF_NOTED)
+    return TaskDefinition(name, retry, response_timeout_s, inputs, fields.value)
+
+
+def warn_not_yet(fields: Fields, keys: tuple[str, ...]) -> None:
+    """What the document asks for and Tidemill does not do yet. The definition runs without it."""
+    for key in keys:
+        if fields.raw(key):
+            fields.warn(key, f"not yet supported, and without effect: {key}", "not_supported")

@@ -1,0 +1,142 @@
+"""Executions and tasks as Conductor's clients read them. Times are ms since 1970; what is null is left out.
+
+The keys are those of the models in `conductor-python` 2.0.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from tidemill.core.codec import to_json
+from tidemill.workflows.plan import Plan, Step
+from tidemill.workflows.state import Execution, Task
+
+
+def execution_json(execution: Execution, plan: Plan, *, include_tasks: bool = True) -> dict[str, Any]:
+    failed = execution.failed_refs
+    shown = {
+        "ownerApp": plan.source.get("ownerApp"),
+        "workflowId": execution.id,
+        "workflowName": execution.name,
+        "workflowVersion": execution.version,
+        "workflowDefinition": plan.source,
+        "status": execution.status,
+        "input": execution.input or {},
+        "output": execution.output or {},
+        "variables": execution.variables,
+        "correlationId": execution.correlation_id,
+        "parentWorkflowId": execution.parent,
+        "reasonForIncompletion": execution.reason,
+        "event": execution.event,
+        "taskToDomain": execution.task_to_domain,
+        "failedReferenceTaskNames": failed,
+        "failedTaskNames": sorted({_name(plan.steps.get(ref), ref) for ref in failed}),
+        "priority": execution.priority,
+        "lastRetriedTime": 0,
+        "history": [],
+        "idempotencyKey": execution.idempotency_key,
+        "rateLimited": False,
+        "startTime": execution.created_ms,
+        "createTime": execution.created_ms,
+        "updateTime": execution.updated_ms or execution.created_ms,
+        "endTime": execution.ended_ms,
+        "createdBy": execution.created_by or None,
+    }
+    if include_tasks:
+        shown["tasks"] = [task_json(execution, task, plan) for task in execution.tasks]
+    return _present(shown)
+
+
+def task_json(execution: Execution, task: Task, plan: Plan) -> dict[str, Any]:
+    """One attempt. The type of a worker's task is its name, as Conductor has it."""
+    step = plan.steps.get(task.ref)
+    name = _name(step, task.ref)
+    source: Mapping[str, Any] = step.source if step else {}
+    kind = source.get("type") or "SIMPLE"
+    return _present(
+        {
+            "taskType": name if kind == "SIMPLE" else kind,
+            "status": task.status,
+            "inputData": task.input if task.input is not None else {},
+            "outputData": task.output if task.output is not None else {},
+            "referenceTaskName": task.ref,
+            "retryCount": task.retry_count,
+            "seq": task.seq,
+            "correlationId": execution.correlation_id,
+            "pollCount": task.poll_count,
+            "taskDefName": name,
+            "scheduledTime": task.scheduled_ms,
+            "startTime": task.started_ms,
+            "endTime": task.ended_ms,
+            "updateTime": task.updated_ms,
+            "firstStartTime": task.started_ms,
+            "startDelayInSeconds": int(step.start_delay_s) if step else 0,
+            "retriedTaskId": f"{execution.id}.{task.retried_seq}" if task.retried_seq else None,
+            "retried": task.is_retried,
+            "executed": not task.is_open,
+            "callbackFromWorker": True,
+            "callbackAfterSeconds": max(0, task.callback_ms - task.updated_ms) // 1000 if task.callback_ms else 0,
+            "responseTimeoutSeconds": int(step.response_timeout_s) if step else 0,
+            "workflowInstanceId": execution.id,
+            "workflowType": execution.name,
+            "taskId": execution.task_id(task),
+            "reasonForIncompletion": task.reason,
+            "workerId": task.worker,
+            "workflowTask": source,
+            "taskDefinition": source.get("taskDefinition"),
+            "domain": task.domain,
+            "rateLimitPerFrequency": 0,
+            "rateLimitFrequencyInSeconds": 0,
+            "workflowPriority": execution.priority,
+            "iteration": task.iteration,
+            "loopOverTask": False,
+            "queueWaitTime": max(0, task.started_ms - task.scheduled_ms) if task.started_ms else 0,
+            "subworkflowChanged": False,
+        }
+    )
+
+
+def summary_json(execution: Execution, plan: Plan | None) -> dict[str, Any]:
+    """One line of a search: times are ISO text, input and output are JSON text."""
+    given = to_json(execution.input or {}).decode()
+    made = to_json(execution.output or {}).decode()
+    steps = plan.steps if plan else {}
+    failed = execution.failed_refs
+    return _present(
+        {
+            "workflowType": execution.name,
+            "version": execution.version,
+            "workflowId": execution.id,
+            "correlationId": execution.correlation_id,
+            "startTime": _iso(execution.created_ms),
+            "updateTime": _iso(execution.updated_ms or execution.created_ms),
+            "endTime": _iso(execution.ended_ms) if execution.ended_ms else None,
+            "status": execution.status,
+            "input": given,
+            "output": made,
+            "inputSize": len(given),
+            "outputSize": len(made),
+            "reasonForIncompletion": execution.reason,
+            "executionTime": max(0, execution.ended_ms - execution.created_ms) if execution.ended_ms else 0,
+            "event": execution.event,
+            "failedReferenceTaskNames": ",".join(failed),
+            "failedTaskNames": sorted({_name(steps.get(ref), ref) for ref in failed}),
+            "priority": execution.priority,
+            "createdBy": execution.created_by or None,
+        }
+    )
+
+
+def _name(step: Step | None, ref: str) -> str:
+    return step.name if step else ref
+
+
+def _present(value: dict[str, Any]) -> dict[str, Any]:
+    return {key: item for key, item in value.items() if item is not None}
+
+
+def _iso(time_ms: int) -> str:
+    moment = datetime.fromtimestamp(time_ms / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,73 @@
+"""Compiled workflow definitions, kept at the newest revision (`ports.Plans`). Saves nothing."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tidemill.core.definitions import DefinitionStore
+from tidemill.core.errors import NotFound
+from tidemill.core.findings import near
+from tidemill.workflows.formats.conductor.definition import compile_workflow
+from tidemill.workflows.plan import Plan
+from tidemill.workflows.ports import IntegrationDirectory
+from tidemill.workflows.snapshot import EMPTY, Snapshot, document_of, take_snapshot
+
+
+class CompiledPlans:
+    """`snapshot` is what the last `refresh` found; reading it costs nothing."""
+
+    def __init__(self, store: DefinitionStore, directory: IntegrationDirectory) -> None:
+        self.snapshot: Snapshot = EMPTY
+        self._store = store
+        self._directory = directory
+        self._refreshing = asyncio.Lock()
+        self._older: dict[tuple[str, int, int], Plan] = {}
+
+    @property
+    def revision(self) -> int:
+        """What `refresh` found last."""
+        return self.snapshot.revision
+
+    async def refresh(self) -> int:
+        """Brings everything up to the newest revision; one small read where nothing has changed."""
+        if await self._store.revision() != self.snapshot.revision:
+            async with self._refreshing:
+                # The revision is read before the definitions: what is saved meanwhile is found by the next call.
+                revision = await self._store.revision()
+                if revision != self.snapshot.revision:
+                    self.snapshot = await take_snapshot(self._store, self._directory, revision, self.snapshot)
+                    self._older.clear()
+        return self.snapshot.revision
+
+    def latest(self, name: str, version: int | None) -> Plan:
+        """Raises `NotFound`, or `BadInput` where the definition cannot run."""
+        snapshot = self.snapshot
+        key = (name, snapshot.newest.get(name, 0) if version is None else version)
+        if key in snapshot.blocked:
+            raise snapshot.blocked[key].with_traceback(None)
+        stored = snapshot.workflows.get(key)
+        if stored is None:
+            raise NotFound(_missing(snapshot, name, version))
+        return stored.compiled.plan
+
+    async def at(self, name: str, version: int, save: int) -> Plan:
+        """Steps are those of the save; retries and timeouts are those of the task definitions of now."""
+        if not self.snapshot.workflows:
+            await self.refresh()
+        stored = self.snapshot.workflows.get((name, version))
+        if stored is not None and stored.compiled.plan.save == save:
+            return stored.compiled.plan
+        key = (name, version, save)
+        if key not in self._older:
+            definition = await self._store.save_of("workflow", name, version, save)
+            if definition is None:
+                raise NotFound(f"save {save} of workflow {name!r} version {version} is not stored")
+            compiled = compile_workflow(document_of(definition), self.snapshot.task_definitions, save)
+            self._older[key] = compiled.plan
+        return self._older[key]
+
+
+def _missing(snapshot: Snapshot, name: str, version: int | None) -> str:
+    if name not in snapshot.newest:
+        return f"no workflow {name!r} is registered{near(name, snapshot.newest)}"
+    return f"the workflow {name!r} has no version {version}; the highest is {snapshot.newest[name]}"

@@ -1,0 +1,184 @@
+"""What the workflow engine needs from the database; `storage` satisfies it.
+
+Methods that take a transaction write in it; the others read committed state. All may raise `Unavailable`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from tidemill.core.transaction import Transaction
+from tidemill.ingest.publication import Publication
+from tidemill.workflows.plan import Plan
+
+
+class ExecutionRow(msgspec.Struct, frozen=True):
+    """One execution as stored: the document (MessagePack of `state.Execution`) and the columns for search.
+    `revision` counts the writes: 0 in a row to insert, else the revision that was read."""
+
+    id: str
+    name: str
+    version: int
+    status: str
+    correlation_id: str | None
+    created_ms: int
+    updated_ms: int
+    ended_ms: int
+    revision: int
+    document: bytes
+
+
+class QueuedTask(msgspec.Struct, frozen=True):
+    """A task that waits for a worker, from `due_ms` on. Higher `priority` first, then by `due_ms`."""
+
+    task_id: str
+    name: str
+    domain: str | None
+    due_ms: int
+    priority: int = 0
+
+
+class Timer(msgspec.Struct, frozen=True):
+    """Something due at a time. `id` is unique; adding one with an id that is there replaces it.
+    `purpose`: what for (`start`, `response`, `wait`, `workflow_timeout`); `seq` 0 is the execution itself."""
+
+    id: str
+    due_ms: int
+    execution_id: str
+    seq: int
+    purpose: str
+
+
+class IdempotencyRow(msgspec.Struct, frozen=True):
+    """`replaces` is the execution that the key named before (FAIL_ON_RUNNING, after that one ended)."""
+
+    workflow: str
+    key: str
+    execution_id: str
+    replaces: str | None = None
+
+
+class TaskLog(msgspec.Struct, frozen=True):
+    task_id: str
+    created_ms: int
+    text: str
+
+
+class Changes(msgspec.Struct):
+    """All that a batch of effects did to executions, to be written with a handful of statements."""
+
+    inserts: list[ExecutionRow] = []
+    updates: list[ExecutionRow] = []
+    idempotency: list[IdempotencyRow] = []
+    queued: list[QueuedTask] = []
+    unqueued: list[str] = []
+    """Task ids to take out of the queue, whether they are in it or not; before `queued` is added."""
+    timers: list[Timer] = []
+    timers_gone: list[str] = []
+    """Timer ids to remove, whether they are there or not; before `timers` are added."""
+    publications: list[Publication] = []
+    definitions_revision: int | None = None
+    """Where a definition was consulted: the revision that must still hold."""
+
+
+class ExecutionQuery(msgspec.Struct, frozen=True):
+    """Conditions are joined by AND; empty ones do not count."""
+
+    names: Sequence[str] = ()
+    statuses: Sequence[str] = ()
+    ids: Sequence[str] = ()
+    correlation_ids: Sequence[str] = ()
+    created_from_ms: int | None = None
+    created_to_ms: int | None = None
+    order: Literal["newest", "oldest"] = "newest"
+    start: int = 0
+    count: int = 100
+
+
+class ExecutionStore(Protocol):
+    async def load(self, ids: Sequence[str]) -> Mapping[str, ExecutionRow]:
+        """Those that exist, in one statement."""
+        ...
+
+    async def idempotent(self, keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
+        """(workflow, key) → execution id, for the keys that are taken."""
+        ...
+
+    async def write(self, tx: Transaction, changes: Changes) -> None:
+        """Raises `StaleWrite` if an inserted id or an idempotency key exists, or an updated row is at
+        another revision, or the definitions are. Increments `revision` of updated rows; inserts have 1."""
+        ...
+
+    async def find(self, query: ExecutionQuery) -> tuple[int, Sequence[ExecutionRow]]:
+        """(how many match in all, the page)."""
+        ...
+
+    async def counts(self) -> Mapping[str, int]:
+        """Executions by status."""
+        ...
+
+
+class TaskQueue(Protocol):
+    async def claim(self, name: str, domain: str | None, count: int, now_ms: int, hold_ms: int) -> Sequence[str]:
+        """Task ids that are due; hidden from other claims for `hold_ms`, then they are there again unless
+        they were unqueued. Two claims, of any process, never get the same task."""
+        ...
+
+    async def sizes(self, names: Sequence[str] = ()) -> Mapping[str, int]:
+        """How many wait, by task name; all names if none are given."""
+        ...
+
+
+class Timers(Protocol):
+    async def due(self, now_ms: int, limit: int) -> Sequence[Timer]:
+        """The first ones. They stay until `Changes.timers_gone` names them."""
+        ...
+
+    async def next_due_ms(self) -> int | None: ...
+
+
+class TaskLogs(Protocol):
+    async def add(self, logs: Sequence[TaskLog]) -> None: ...
+
+    async def of_task(self, task_id: str) -> Sequence[TaskLog]: ...
+
+
+class IntegrationInfo(msgspec.Struct, frozen=True):
+    """What event handlers and publishing steps need to know of an integration."""
+
+    name: str
+    group: str
+    sending_protocol: Literal["String", "JSON"]
+    is_enabled: bool
+
+
+class IntegrationDirectory(Protocol):
+    async def integrations(self) -> Mapping[str, IntegrationInfo]:
+        """All of them, at the current revision of the definitions."""
+        ...
+
+
+class Plans(Protocol):
+    """Compiled workflow definitions, kept at the newest revision."""
+
+    @property
+    def revision(self) -> int:
+        """What `refresh` returned last."""
+        ...
+
+    async def refresh(self) -> int:
+        """Brings the plans up to the newest revision of the definitions and returns it; cheap when
+        nothing has changed."""
+        ...
+
+    def latest(self, name: str, version: int | None) -> Plan:
+        """The current save of a version (None: the highest). Raises `NotFound`, or `BadInput` with its
+        findings where the definition cannot run."""
+        ...
+
+    async def at(self, name: str, version: int, save: int) -> Plan:
+        """The plan that an execution runs by, also after it has been replaced or removed."""
+        ...

@@ -1,0 +1,101 @@
+"""The state of an execution: what is stored, and all that the decider knows. Times in ms since 1970.
+
+Fields are stored by position: append new ones with a default, never remove or reorder.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+ExecutionStatus = Literal["RUNNING", "PAUSED", "COMPLETED", "FAILED", "TIMED_OUT", "TERMINATED"]
+TaskStatus = Literal[
+    "SCHEDULED",
+    "IN_PROGRESS",
+    "COMPLETED",
+    "COMPLETED_WITH_ERRORS",
+    "SKIPPED",
+    "CANCELED",
+    "FAILED",
+    "FAILED_WITH_TERMINAL_ERROR",
+    "TIMED_OUT",
+]
+OPEN: frozenset[str] = frozenset({"SCHEDULED", "IN_PROGRESS"})
+RUNNING: frozenset[str] = frozenset({"RUNNING", "PAUSED"})
+
+
+class Task(msgspec.Struct, array_like=True):
+    """One attempt at one step. Its id is `<execution id>.<seq>`, so that the execution is found by it."""
+
+    seq: int
+    ref: str
+    status: TaskStatus
+    scheduled_ms: int
+    input: Any = None
+    output: Any = None
+    started_ms: int = 0
+    updated_ms: int = 0
+    ended_ms: int = 0
+    reason: str | None = None
+    retry_count: int = 0
+    retried_seq: int = 0
+    """The attempt that this one repeats; 0 for a first attempt."""
+    is_retried: bool = False
+    """A later attempt has taken this one's place."""
+    worker: str | None = None
+    poll_count: int = 0
+    callback_ms: int = 0
+    """From when on a task that is in progress waits in its queue again; 0 while a worker has it."""
+    domain: str | None = None
+    iteration: int = 0
+    timer: str = ""
+    """What the timer that runs for this task is for; empty where none does."""
+    timer_due_ms: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN
+
+
+class Execution(msgspec.Struct, array_like=True):
+    """One run of a workflow. `save` names the save of the definition that it runs by, for good."""
+
+    id: str
+    name: str
+    version: int
+    save: int
+    status: ExecutionStatus
+    created_ms: int
+    input: Any = None
+    output: Any = None
+    variables: dict[str, Any] = {}
+    tasks: list[Task] = []
+    updated_ms: int = 0
+    ended_ms: int = 0
+    reason: str | None = None
+    correlation_id: str | None = None
+    event: str | None = None
+    cause: str = ""
+    hops: int = 0
+    traceparent: str | None = None
+    idempotency_key: str | None = None
+    task_to_domain: dict[str, str] = {}
+    created_by: str = ""
+    priority: int = 0
+    failed_refs: list[str] = []
+    parent: str | None = None
+    failure_execution: str | None = None
+    """The execution of the failure workflow that was started when this one failed."""
+
+    @property
+    def is_running(self) -> bool:
+        return self.status in RUNNING
+
+    def task_id(self, task: Task) -> str:
+        return f"{self.id}.{task.seq}"
+
+
+def execution_of(task_id: str) -> str:
+    """The id of the execution that a task belongs to; of rubbish, something that no execution has."""
+    return task_id.rpartition(".")[0]

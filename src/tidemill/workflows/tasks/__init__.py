@@ -1,0 +1,44 @@
+"""The task kinds: those listed here, and those that other packages bring by the entry point group `tidemill.tasks`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from importlib.metadata import entry_points
+
+from tidemill.workflows.tasks.jq import JqTask
+from tidemill.workflows.tasks.kind import TaskKind
+from tidemill.workflows.tasks.noop import NoopTask
+from tidemill.workflows.tasks.publish import PublishTask
+from tidemill.workflows.tasks.script import ScriptTask
+from tidemill.workflows.tasks.set_variables import SetVariablesTask
+from tidemill.workflows.tasks.switch import SwitchTask
+from tidemill.workflows.tasks.terminate import TerminateTask
+from tidemill.workflows.tasks.wait import WaitTask
+from tidemill.workflows.tasks.worker import WorkerTask
+
+ENTRY_POINT_GROUP = "tidemill.tasks"
+
+BUILT_IN: tuple[TaskKind, ...] = (
+    JqTask(),
+    NoopTask(),
+    PublishTask(),
+    ScriptTask(),
+    SetVariablesTask(),
+    SwitchTask(),
+    TerminateTask(),
+    WaitTask(),
+    WorkerTask(),
+)
+
+
+def registry(built_in: Iterable[TaskKind], added: Iterable[TaskKind]) -> Mapping[str, TaskKind]:
+    """Kinds by name. Raises `ValueError` where a name is taken: two meanings of one definition are a trap."""
+    kinds: dict[str, TaskKind] = {}
+    for kind in (*built_in, *added):
+        if kind.name in kinds:
+            raise ValueError(f"the task kind {kind.name!r} exists twice")
+        kinds[kind.name] = kind
+    return kinds
+
+
+KINDS = registry(BUILT_IN, (entry.load() for entry in entry_points(group=ENTRY_POINT_GROUP)))

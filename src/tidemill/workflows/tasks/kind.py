@@ -1,0 +1,70 @@
+"""The interface of a task kind: one file per kind, pure behaviour, no clock and no database.
+
+Third parties add kinds by the entry point group `tidemill.tasks`, whose entries name `TaskKind` instances.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import msgspec
+
+from tidemill.expressions.template import Template
+from tidemill.ingest.publication import Published
+from tidemill.sandbox.script import Computed
+from tidemill.workflows.plan import NEXT, Step
+from tidemill.workflows.state import Task
+from tidemill.workflows.tasks.directive import Complete, Directive, Fail
+
+
+class NoSettings(msgspec.Struct, frozen=True):
+    """For kinds whose behaviour depends on the step's input alone."""
+
+
+class Context(msgspec.Struct):
+    """What a kind may look at besides the step and the task. `render` gives the value of one of its own
+    templates, whose root has `workflow` and one name per task."""
+
+    task_id: str
+    now_ms: int
+    render: Callable[[Template], Any]
+
+
+class Example(msgspec.Struct, frozen=True):
+    """A task as it starts, and what the kind makes of it. Shown in the reference, and run as a test."""
+
+    input: Mapping[str, Any]
+    directive: Directive
+    settings: Any = NoSettings()
+
+
+class TaskKind(ABC):
+    """What the decider asks of every kind. `task.input` is the step's input, rendered. Must not raise for
+    anything that users can write: that is a `Fail`."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    config: ClassVar[type] = NoSettings
+    example: ClassVar[Example]
+    is_polled: ClassVar[bool] = False
+    """A worker is given the task: it has a queue, and goes back to it when a report says so."""
+    outlet_on_error: ClassVar[str] = NEXT
+    """Where an optional step goes on after it has failed."""
+
+    @abstractmethod
+    def start(self, step: Step, task: Task, context: Context) -> Directive:
+        """Called once per attempt, when the task is scheduled and its start delay is over."""
+
+    def computed(self, step: Step, task: Task, computed: Computed) -> Directive:
+        """The answer to `Compute`."""
+        return Fail(f"task kind {self.name} asked for a computation and does not read its answer", is_terminal=True)
+
+    def acknowledged(self, step: Step, task: Task, published: Published) -> Directive:
+        """The answer to `Publish`."""
+        return Complete()
+
+    def due(self, step: Step, task: Task) -> Directive:
+        """The time given with `Wait` has come."""
+        return Complete()

@@ -1,0 +1,47 @@
+"""script: a piece of JavaScript over the task's input."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tidemill.sandbox.script import Computed, Script
+from tidemill.workflows.plan import Step
+from tidemill.workflows.state import Task
+from tidemill.workflows.tasks.directive import Complete, Compute, Directive, Fail
+from tidemill.workflows.tasks.kind import Context, Example, TaskKind
+
+_PASSING = frozenset({"timeout", "memory"})
+"""Errors that a busy machine can cause; all others would come again, so trying again is of no use."""
+
+
+class ScriptSettings(msgspec.Struct, frozen=True):
+    script: Script
+
+
+def failure(computed: Computed) -> Fail | None:
+    """What a script's error makes of its task; None where there is no error."""
+    error = computed.error
+    if error is None:
+        return None
+    return Fail(str(error), is_terminal=error.kind not in _PASSING, output={"error": str(error)})
+
+
+class ScriptTask(TaskKind):
+    """The script sees the input as `$`. Output: `result`, or `error` where it failed."""
+
+    name = "script"
+    summary = "Runs JavaScript in the sandbox; `$` is the task's input, the output's `result` its value."
+    config = ScriptSettings
+    example = Example(
+        settings=ScriptSettings(Script("javascript", "$.price * $.count", "expression")),
+        input={"price": 2, "count": 3},
+        directive=Compute(
+            Script("javascript", "$.price * $.count", "expression"), bindings={"$": {"price": 2, "count": 3}}
+        ),
+    )
+
+    def start(self, step: Step, task: Task, context: Context) -> Directive:
+        return Compute(step.settings.script, {"$": task.input})
+
+    def computed(self, step: Step, task: Task, computed: Computed) -> Directive:
+        return failure(computed) or Complete({"result": computed.value})

@@ -1,0 +1,20 @@
+"""worker: somebody outside polls for the task, does it and reports back."""
+
+from __future__ import annotations
+
+from tidemill.workflows.plan import Step
+from tidemill.workflows.state import Task
+from tidemill.workflows.tasks.directive import Directive, Queue
+from tidemill.workflows.tasks.kind import Context, Example, TaskKind
+
+
+class WorkerTask(TaskKind):
+    """The queue is named by the step's `name`; retries and the response timeout are the step's."""
+
+    name = "worker"
+    summary = "Waits in a queue for a worker, which polls for it and reports the result."
+    is_polled = True
+    example = Example(input={"order": 17}, directive=Queue())
+
+    def start(self, step: Step, task: Task, context: Context) -> Directive:
+        return Queue()

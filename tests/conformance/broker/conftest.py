@@ -1,0 +1,124 @@
+"""One suite, two brokers: each test runs on Apache Kafka and on the embedded broker.
+
+Apache Kafka is the truth. What the embedded broker does not serve yet is in `NOT_SERVED`, what it will always do
+otherwise in `DIFFERENCES`; nothing else may tell the two apart.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.broker.room import Room
+from tests.conformance.broker.tools import Tools
+from tests.parts.kafka import KafkaServer, kafka_jars
+from tidemill.broker import running
+
+# Areas (`test_<area>.py`) or single tests (`area::test_name`) that the embedded broker cannot pass yet.
+# To try them all the same: TIDEMILL_CONFORMANCE=all.
+NOT_SERVED = {
+    "admin::test_deleted_records",
+    "admin::test_records_that_are_not_there_are_not_deleted",
+    "admin::test_settings_of_the_broker",
+    "aiokafka::test_admin_records_and_groups",
+    "aiokafka::test_fencing",
+    "aiokafka::test_group",
+    "aiokafka::test_round_trip",
+    "aiokafka::test_transactions",
+    "fetch::test_readers_and_writers_at_once",
+    "fetch::test_topic_that_is_not_there",
+    "group_offsets",
+    "groups",
+    "list_offsets::test_many_batches",
+    "list_offsets::test_time_within_a_batch",
+    "offsets_in_transactions",
+    "produce::test_brokers_time_where_the_topic_asks_for_it",
+    "produce::test_idempotent_producer_keeps_the_order_of_each_partition",
+    "produce::test_time_of_the_far_future_is_refused",
+    "produce::test_two_producers_share_a_partition",
+    "tools::test_console_producer_and_consumer",
+    "tools::test_consumer_group_command",
+    "tools::test_consumer_group_command_forgets",
+    "tools::test_delete_records_command",
+    "tools::test_log_dirs_command",
+    "tools::test_performance_tools",
+    "tools::test_transactions_command",
+    "transactions",
+    "wire::test_batch_outside_a_transaction",
+    "wire::test_batch_that_comes_again_is_stored_once",
+    "wire::test_end_that_comes_again",
+    "wire::test_epoch_of_the_past_is_refused",
+    "wire::test_new_epoch_starts_its_sequence_again",
+    "wire::test_producer_ids_are_never_given_twice",
+    "wire::test_sequence_has_no_gaps",
+    "wire::test_sequence_wraps",
+    "wire::test_strangers_may_not_touch_a_transaction",
+    "wire::test_transactional_id_keeps_its_producer_id_and_raises_the_epoch",
+}
+
+# `area::test_name` to the reason. Such a test must fail on the embedded broker: a difference that is gone is struck.
+DIFFERENCES: dict[str, str] = {}
+
+# Apache Kafka with what the tests of a conforming broker need: topics on first use, and clocks that run fast enough.
+SETTINGS = {
+    "auto.create.topics.enable": "true",
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": "200",
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "room" not in metafunc.fixturenames:
+        return
+    area = metafunc.module.__name__.rpartition(".test_")[2]
+    name = f"{area}::{metafunc.function.__name__}"
+    params = [pytest.param("apache", marks=pytest.mark.kafka)]
+    if name in DIFFERENCES:
+        params.append(pytest.param("embedded", marks=pytest.mark.xfail(reason=DIFFERENCES[name])))
+    elif not {area, name} & NOT_SERVED or os.environ.get("TIDEMILL_CONFORMANCE") == "all":
+        params.append(pytest.param("embedded"))
+    metafunc.parametrize("broker_name", params, scope="session")
+
+
+@pytest.fixture(scope="package")
+def apache_address() -> Iterator[str]:
+    """A node of this suite's own: the shared one refuses unknown topics, and other tests count on that."""
+    server = KafkaServer(kafka_jars(), SETTINGS)
+    try:
+        server.start()
+        yield server.address
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="package")
+def embedded_address() -> Iterator[str]:
+    with running(group_min_session_timeout_ms=1_000) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def broker_name() -> str:
+    """Set for every test by `pytest_generate_tests`."""
+    raise NotImplementedError
+
+
+@pytest.fixture
+def room(request: pytest.FixtureRequest, broker_name: str) -> Iterator[Room]:
+    """A broker with topics, groups and clients of this test only."""
+    room = Room(request.getfixturevalue(f"{broker_name}_address"))
+    yield room
+    room.close()
+
+
+@pytest.fixture(scope="session")
+def class_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("java") / "tools.jsa"
+
+
+@pytest.fixture
+def tools(room: Room, class_archive: Path) -> Tools:
+    """Apache Kafka's command line tools, set to the room's broker."""
+    return Tools(kafka_jars(), room.address, class_archive)

@@ -1,0 +1,188 @@
+"""Transactions hold together, tables are as the migrations make them, and errors say what can be done."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
+from sqlalchemy.engine import Connection
+
+from tests.parts.postgres import Postgres
+from tidemill.core.clock import HeldClock
+from tidemill.core.errors import Conflict, StaleWrite
+from tidemill.ingest.ports import Gap
+from tidemill.ingest.record import PartitionKey
+from tidemill.ingest.subscription import GroupKey
+from tidemill.storage import schema, tables
+from tidemill.storage.database import Database
+from tidemill.storage.engines import database_url, make_engines
+from tidemill.storage.gaps import StoredGaps
+from tidemill.storage.meta import Meta
+from tidemill.storage.session import Session
+
+GROUP = GroupKey("main", "g")
+GAP = Gap(PartitionKey("in", 0), 1, 2, "retention", 3)
+
+
+async def test_a_block_that_raises_undoes_all(database: Database) -> None:
+    gaps = StoredGaps(database)
+    with pytest.raises(LookupError):
+        async with database.begin() as tx:
+            await gaps.add(tx, GROUP, [GAP])
+            raise LookupError
+
+    assert await gaps.find(None, 10) == []
+
+
+async def test_a_task_that_is_cancelled_leaves_nothing_and_the_next_goes_on(database: Database) -> None:
+    gaps = StoredGaps(database)
+    inside = asyncio.Event()
+
+    async def write_and_wait() -> None:
+        async with database.begin() as tx:
+            await gaps.add(tx, GROUP, [GAP])
+            inside.set()
+            await asyncio.sleep(60)
+
+    for _ in range(3):
+        task = asyncio.create_task(write_and_wait())
+        await inside.wait()
+        inside.clear()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    async with database.begin() as tx:
+        await gaps.add(tx, GROUP, [GAP])
+
+    assert len(await gaps.find(None, 10)) == 1
+
+
+async def test_readers_see_what_is_committed_and_do_not_wait_for_writers(database: Database) -> None:
+    gaps = StoredGaps(database)
+    async with database.begin() as tx:
+        await gaps.add(tx, GROUP, [GAP])
+        assert await gaps.find(None, 10) == []
+
+    assert len(await gaps.find(None, 10)) == 1
+
+
+async def test_a_transaction_that_has_ended_takes_nothing(database: Database) -> None:
+    async with database.begin() as tx:
+        assert tx.is_open
+    assert not tx.is_open
+    with pytest.raises(TypeError):
+        await StoredGaps(database).add(tx, GROUP, [GAP])
+
+
+async def test_a_taken_key_is_a_stale_write(database: Database) -> None:
+    for error in (None, StaleWrite):
+        try:
+            async with database.begin() as tx:
+                await tx.execute(text("INSERT INTO meta (name, value) VALUES ('a', 'b')"))
+        except StaleWrite:
+            assert error is StaleWrite
+        else:
+            assert error is None
+
+
+async def test_the_installation_id_is_made_once(url: str) -> None:
+    ids = set()
+    for _ in range(2):
+        database = Database(url, HeldClock())
+        await database.open()
+        ids.update(await asyncio.gather(*(Meta(database).installation_id() for _ in range(4))))
+        await database.close()
+
+    assert len(ids) == 1
+
+
+async def test_opened_again_it_is_as_it_was(url: str) -> None:
+    first, second = Database(url, HeldClock()), Database(url, HeldClock())
+    await first.open()
+    async with first.begin() as tx:
+        await StoredGaps(first).add(tx, GROUP, [GAP])
+    await first.close()
+    await second.open(is_migrating=False)
+
+    assert await StoredGaps(second).find(None, 10) == [(GROUP, GAP)]
+    await second.close()
+
+
+async def test_tables_of_a_newer_program_are_refused(database: Database, url: str) -> None:
+    await _set_revision(url, "9999")
+    await database.close()
+
+    for is_migrating in (True, False):
+        with pytest.raises(Conflict, match=schema.NEWEST):
+            await Database(url, HeldClock()).open(is_migrating=is_migrating)
+    await _set_revision(url, schema.NEWEST)
+
+
+async def _set_revision(url: str, revision: str) -> None:
+    engine, other = make_engines(database_url(url), 1)
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+    await engine.dispose()
+    await other.dispose()
+
+
+def test_the_newest_revision_is_the_head_of_the_migrations() -> None:
+    config = Config()
+    config.set_main_option("path_separator", "os")
+    config.set_main_option("script_location", str(schema._MIGRATIONS))
+
+    assert ScriptDirectory.from_config(config).get_current_head() == schema.NEWEST
+
+
+def _described(connection: Connection) -> dict[str, object]:
+    """All that the database knows of its tables."""
+    inspector = inspect(connection)
+    found: dict[str, object] = {}
+    for name in inspector.get_table_names():
+        if name == "alembic_version":
+            continue
+        columns = [
+            (each["name"], str(each["type"]), each["nullable"], str(each.get("default")).replace(name, ""))
+            for each in inspector.get_columns(name)
+        ]
+        found[name] = (columns, inspector.get_pk_constraint(name), inspector.get_foreign_keys(name))
+    return found
+
+
+_INDEXES = {
+    "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL ORDER BY name",
+    "postgresql": "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
+    " AND indexname NOT LIKE 'alembic%' ORDER BY 1",
+}
+_COUNTING = "SELECT name FROM sqlite_master WHERE sql LIKE '%AUTOINCREMENT%' ORDER BY name"
+
+
+async def _schema(session: Session) -> tuple[object, ...]:
+    described = await session.connection.run_sync(_described)
+    indexes = (await session.execute(text(_INDEXES["postgresql" if session.is_postgres else "sqlite"]))).all()
+    counting = [] if session.is_postgres else (await session.execute(text(_COUNTING))).all()
+    return described, [tuple(row) for row in indexes], [tuple(row) for row in counting]
+
+
+async def test_the_migrations_make_the_tables_that_the_stores_name(database: Database) -> None:
+    async with database.begin() as tx:
+        by_migrations = await _schema(tx)
+    async with database.begin() as tx:
+        await tx.connection.run_sync(tables.metadata.drop_all)
+        await tx.connection.run_sync(tables.metadata.create_all)
+        by_tables = await _schema(tx)
+
+    assert by_migrations == by_tables
+
+
+@pytest.mark.postgres
+async def test_processes_that_start_together_migrate_once(postgres: Postgres) -> None:
+    url = postgres.url("together")
+    databases = [Database(url, HeldClock()) for _ in range(4)]
+
+    await asyncio.gather(*(database.open() for database in databases))
+
+    for database in databases:
+        await database.close()

@@ -1,0 +1,80 @@
+"""Writes of a transaction wait for each other; nobody can tell, but by the moment at which they fail."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+
+from tidemill.core.errors import StaleWrite
+from tidemill.storage import bulk
+from tidemill.storage.database import Database
+from tidemill.storage.tables import counters
+
+ADD = bulk.insert(counters, ("name", "value"))
+MOVE = bulk.update(counters, ("name", "value"), ("value",))
+ALL = bulk.Query("SELECT name, value FROM counters ORDER BY name")
+
+
+async def stored(database: Database) -> dict[str, int]:
+    async with database.read() as session:
+        return dict(await ALL.run(session))
+
+
+@pytest.fixture
+async def filled(database: Database) -> Database:
+    async with database.begin() as tx:
+        ADD.write(tx, [("a", 1), ("b", 1)])
+    return database
+
+
+async def test_an_answer_knows_of_the_writes_before_it(filled: Database) -> None:
+    async with filled.begin() as tx:
+        ADD.write(tx, [("c", 3)])
+        assert [tuple(row) for row in await ALL.run(tx)] == [("a", 1), ("b", 1), ("c", 3)]
+        MOVE.write(tx, [("c", 3, 4)], all_or="moved")
+        rows = await tx.execute(select(counters.c.value).where(counters.c.name == "c"))
+        assert rows.scalar_one() == 4
+        assert await stored(filled) == {"a": 1, "b": 1}
+        ADD.write(tx, [("d", 5)])
+    assert await stored(filled) == {"a": 1, "b": 1, "c": 4, "d": 5}
+
+
+async def test_a_write_that_does_not_meet_its_rows_undoes_all_at_the_commit(filled: Database) -> None:
+    with pytest.raises(StaleWrite, match=r"^somebody was here \(1 of 2\)$"):
+        async with filled.begin() as tx:
+            ADD.write(tx, [("c", 3)])
+            MOVE.write(tx, [("a", 1, 2), ("b", 7, 2)], all_or="somebody was here")
+            ADD.write(tx, [("d", 5)])
+    assert await stored(filled) == {"a": 1, "b": 1}
+
+    async with filled.begin() as tx:
+        MOVE.write(tx, [("a", 1, 2)], all_or="somebody was here")
+    assert await stored(filled) == {"a": 2, "b": 1}
+
+
+async def test_a_flush_fails_where_it_is_called(filled: Database) -> None:
+    async with filled.begin() as tx:
+        MOVE.write(tx, [("a", 1, 2)], all_or="moved")
+        await tx.flush()
+        ALL.verify(tx, (), [("a", 1), ("b", 1)], "no longer so")
+        with pytest.raises(StaleWrite, match="no longer so"):
+            await tx.flush()
+    assert await stored(filled) == {"a": 2, "b": 1}
+
+
+async def test_a_taken_key_fails_the_commit(filled: Database) -> None:
+    with pytest.raises(StaleWrite):
+        async with filled.begin() as tx:
+            MOVE.write(tx, [("a", 1, 2)], all_or="moved")
+            ADD.write(tx, [("b", 2)])
+    assert await stored(filled) == {"a": 1, "b": 1}
+
+
+async def test_what_is_written_in_a_block_that_raises_is_never_sent(filled: Database) -> None:
+    with pytest.raises(ValueError, match="changed my mind"):
+        async with filled.begin() as tx:
+            ADD.write(tx, [("c", 3)])
+            raise ValueError("changed my mind")
+    async with filled.begin():
+        pass
+    assert await stored(filled) == {"a": 1, "b": 1}

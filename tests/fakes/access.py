@@ -1,0 +1,129 @@
+"""Principals, keys and the audit log in memory; a transaction here commits by doing nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from argon2 import PasswordHasher
+
+from tests.fakes.transaction import OpenTransaction
+from tidemill.access.applications import Applications
+from tidemill.access.audit import Audit
+from tidemill.access.ports import AccessKey, Application, AuditEntry, User
+from tidemill.access.secrets import SecretHasher
+from tidemill.access.service import Access
+from tidemill.access.tokens import TokenSigner
+from tidemill.core.clock import HeldClock
+from tidemill.core.errors import Conflict, NotFound
+from tidemill.core.transaction import Transaction
+
+SIGNING_KEY = b"k" * 32
+
+
+class FakeTransactions:
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Transaction]:
+        yield OpenTransaction()
+
+
+class FakePrincipals:
+    def __init__(self) -> None:
+        self.user_by_id: dict[str, User] = {}
+        self.application_by_id: dict[str, Application] = {}
+        self.key_by_id: dict[str, AccessKey] = {}
+        self.reads = 0
+
+    async def user(self, user_id: str) -> User | None:
+        self.reads += 1
+        return self.user_by_id.get(user_id)
+
+    async def users(self) -> Sequence[User]:
+        return list(self.user_by_id.values())
+
+    async def add_user(self, tx: Transaction, user: User) -> None:
+        if user.id in self.user_by_id:
+            raise Conflict(user.id)
+        self.user_by_id[user.id] = user
+
+    async def replace_user(self, tx: Transaction, user: User) -> None:
+        _must_have(self.user_by_id, user.id)
+        self.user_by_id[user.id] = user
+
+    async def application(self, application_id: str) -> Application | None:
+        return self.application_by_id.get(application_id)
+
+    async def applications(self) -> Sequence[Application]:
+        return list(self.application_by_id.values())
+
+    async def add_application(self, tx: Transaction, application: Application) -> None:
+        self.application_by_id[application.id] = application
+
+    async def replace_application(self, tx: Transaction, application: Application) -> None:
+        _must_have(self.application_by_id, application.id)
+        self.application_by_id[application.id] = application
+
+    async def remove_application(self, tx: Transaction, application_id: str) -> None:
+        _must_have(self.application_by_id, application_id)
+        del self.application_by_id[application_id]
+        self.key_by_id = {key.id: key for key in self.key_by_id.values() if key.application_id != application_id}
+
+    async def key(self, key_id: str) -> AccessKey | None:
+        self.reads += 1
+        return self.key_by_id.get(key_id)
+
+    async def keys(self, application_id: str) -> Sequence[AccessKey]:
+        return [key for key in self.key_by_id.values() if key.application_id == application_id]
+
+    async def add_key(self, tx: Transaction, key: AccessKey) -> None:
+        self.key_by_id[key.id] = key
+
+    async def replace_key(self, tx: Transaction, key: AccessKey) -> None:
+        _must_have(self.key_by_id, key.id)
+        self.key_by_id[key.id] = key
+
+    async def remove_key(self, tx: Transaction, key_id: str) -> None:
+        _must_have(self.key_by_id, key_id)
+        del self.key_by_id[key_id]
+
+
+class FakeAuditLog:
+    def __init__(self) -> None:
+        self.entries: list[AuditEntry] = []
+
+    async def add(self, tx: Transaction, entries: Sequence[AuditEntry]) -> None:
+        self.entries += entries
+
+    async def find(self, *, principal: str | None, limit: int, before_id: str | None) -> Sequence[AuditEntry]:
+        found = [entry for entry in reversed(self.entries) if principal in (None, entry.principal)]
+        return found[:limit]
+
+    def actions(self) -> list[str]:
+        return [entry.action for entry in self.entries]
+
+
+class AccessRoom:
+    """The whole of access over fakes, with a clock that stands still."""
+
+    def __init__(self, clock: HeldClock | None = None) -> None:
+        self.clock = clock or HeldClock()
+        self.principals = FakePrincipals()
+        self.log = FakeAuditLog()
+        transactions = FakeTransactions()
+        # The cheapest parameters: the tests are about who may, not about how slow guessing is.
+        self.hasher = SecretHasher(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        self.audit = Audit(self.log, transactions, self.clock)
+        self.access = Access(
+            self.principals, self.audit, transactions, TokenSigner(SIGNING_KEY), self.hasher, self.clock
+        )
+        self.applications = Applications(
+            self.principals, self.access, self.audit, transactions, self.hasher, self.clock
+        )
+
+    def close(self) -> None:
+        self.hasher.close()
+
+
+def _must_have(rows: dict[str, User] | dict[str, Application] | dict[str, AccessKey], row_id: str) -> None:
+    if row_id not in rows:
+        raise NotFound(row_id)

@@ -1,0 +1,303 @@
+"""The rooms below the API, as small as they can be, and the real app over them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from tests.fakes.access import AccessRoom
+from tests.fakes.places import FixedSubscriptions, ListedPlaces
+from tidemill.api.app import create_app
+from tidemill.api.ports import Expect
+from tidemill.api.services import Services
+from tidemill.core.clock import HeldClock
+from tidemill.core.codec import to_json
+from tidemill.core.definitions import Definition, Kind
+from tidemill.core.errors import BadInput, Conflict, NotFound
+from tidemill.core.findings import Finding
+from tidemill.expressions.template import compile_template
+from tidemill.workflows.effects import StartWorkflow, UpdateTask, UpdateVariables
+from tidemill.workflows.plan import Plan, Step
+from tidemill.workflows.ports import ExecutionQuery, TaskLog
+from tidemill.workflows.state import Execution, Task
+
+
+def plan_of(execution: Execution) -> Plan:
+    source = {"name": "pack", "taskReferenceName": "pack_ref", "type": "SIMPLE"}
+    step = Step("pack_ref", "worker", "pack", compile_template({}), None, {"next": None}, source=source)
+    return Plan(execution.name, execution.version, execution.save, "pack_ref", {"pack_ref": step}, source={"tasks": []})
+
+
+class FakeExecutions:
+    def __init__(self) -> None:
+        self.by_id: dict[str, Execution] = {}
+        self.started: list[tuple[StartWorkflow, str | None]] = []
+        self.queries: list[ExecutionQuery] = []
+        self.error: Exception | None = None
+
+    async def start(self, start: StartWorkflow, cause: str = "api", traceparent: str | None = None) -> str:
+        if self.error is not None:
+            raise self.error
+        self.started.append((start, traceparent))
+        task = Task(1, "pack_ref", "SCHEDULED", 1, input={})
+        self.by_id[start.execution_id] = Execution(
+            start.execution_id,
+            start.name,
+            start.version or 1,
+            1,
+            "RUNNING",
+            1,
+            input=start.input,
+            correlation_id=start.correlation_id,
+            tasks=[task],
+            created_by=start.created_by,
+        )
+        return start.execution_id
+
+    async def get(self, execution_id: str) -> tuple[Execution, Plan]:
+        if execution_id not in self.by_id:
+            raise NotFound(f"there is no execution {execution_id}")
+        return self.by_id[execution_id], plan_of(self.by_id[execution_id])
+
+    async def find(self, query: ExecutionQuery) -> tuple[int, Sequence[tuple[Execution, Plan]]]:
+        self.queries.append(query)
+        found = [(execution, plan_of(execution)) for execution in self.by_id.values()]
+        return len(found), found
+
+    async def terminate(self, execution_id: str, reason: str | None = None) -> None:
+        execution, _ = await self.get(execution_id)
+        execution.status, execution.reason = "TERMINATED", reason
+
+    async def set_variables(self, update: UpdateVariables) -> None:
+        execution, _ = await self.get(update.execution_id)
+        execution.variables = {**execution.variables, **update.variables}
+
+
+class FakeWorkers:
+    def __init__(self, executions: FakeExecutions) -> None:
+        self._executions = executions
+        self.polls: list[tuple[str, str, str | None, int, int]] = []
+        self.updates: list[UpdateTask] = []
+        self.lines: list[TaskLog] = []
+
+    async def poll(
+        self, name: str, worker: str, domain: str | None = None, count: int = 1, wait_ms: int = 0
+    ) -> Sequence[tuple[Execution, Task, Plan]]:
+        self.polls.append((name, worker, domain, count, wait_ms))
+        found: list[tuple[Execution, Task, Plan]] = []
+        for execution in self._executions.by_id.values():
+            for task in execution.tasks:
+                if task.status == "SCHEDULED" and name == "pack" and len(found) < count:
+                    task.status, task.worker = "IN_PROGRESS", worker
+                    found.append((execution, task, plan_of(execution)))
+        return found
+
+    async def update(self, update: UpdateTask) -> str:
+        self.updates.append(update)
+        return update.task_id or f"{update.execution_id}.1"
+
+    async def get(self, task_id: str) -> tuple[Execution, Task, Plan]:
+        execution, plan = await self._executions.get(task_id.rpartition(".")[0])
+        return execution, execution.tasks[0], plan
+
+    async def queue_sizes(self, names: Sequence[str] = ()) -> Mapping[str, int]:
+        return dict.fromkeys(names or ["pack"], 3)
+
+    async def add_log(self, task_id: str, text: str) -> None:
+        self.lines.append(TaskLog(task_id, 1, text))
+
+    async def add_logs(self, logs: Sequence[TaskLog]) -> None:
+        self.lines += logs
+
+    async def logs(self, task_id: str) -> Sequence[TaskLog]:
+        return [line for line in self.lines if line.task_id == task_id]
+
+
+class FakeCatalog:
+    """Keeps documents; a name that starts with `bad` has two findings."""
+
+    def __init__(self) -> None:
+        self.documents: dict[tuple[Kind, str, int], list[Mapping[str, Any]]] = {}
+
+    async def save_workflows(self, documents: Any, author: str, overwrite: bool = True) -> Sequence[Definition]:
+        expect: Expect = "any" if overwrite else "absent"
+        return [self._save("workflow", each, author, expect, each.get("version", 1)) for each in documents]
+
+    async def workflow(self, name: str, version: int | None = None) -> Mapping[str, Any]:
+        return self._get("workflow", name, version)
+
+    async def workflows(self) -> Sequence[Mapping[str, Any]]:
+        return self._all("workflow")
+
+    async def remove_workflow(self, name: str, version: int, author: str) -> None:
+        self._remove("workflow", name, version)
+
+    async def save_tasks(self, documents: Any, author: str) -> Sequence[Definition]:
+        return [self._save("task", each, author, "any") for each in documents]
+
+    async def task(self, name: str) -> Mapping[str, Any]:
+        return self._get("task", name)
+
+    async def tasks(self) -> Sequence[Mapping[str, Any]]:
+        return self._all("task")
+
+    async def remove_task(self, name: str, author: str) -> None:
+        self._remove("task", name)
+
+    async def save_handler(self, document: Any, author: str, expect: Expect = "any") -> Definition:
+        return self._save("event_handler", document, author, expect)
+
+    async def handler(self, name: str) -> Mapping[str, Any]:
+        return self._get("event_handler", name)
+
+    async def handlers(self, event: str | None = None, active_only: bool = False) -> Sequence[Mapping[str, Any]]:
+        return [
+            each
+            for each in self._all("event_handler")
+            if event in (None, each["event"]) and (each.get("active") or not active_only)
+        ]
+
+    async def remove_handler(self, name: str, author: str) -> None:
+        self._remove("event_handler", name)
+
+    async def findings(self, kind: Kind, name: str, version: int | None = None) -> Sequence[Finding]:
+        self._get(kind, name, version)
+        return [Finding("tasks[0].sink", "the integration is missing", "unknown_integration")]
+
+    async def saves(self, kind: Kind, name: str, version: int = 0) -> Sequence[Definition]:
+        saves = self.documents.get((kind, name, version), [])
+        return [_definition(kind, name, version, number + 1, each) for number, each in enumerate(saves)][::-1]
+
+    def _save(self, kind: Kind, document: Any, author: str, expect: Expect, version: int = 0) -> Definition:
+        name = document["name"]
+        if name.startswith("bad"):
+            raise BadInput([Finding("tasks", "is missing", "missing"), Finding("nane", "is unknown", "unknown")])
+        saves = self.documents.setdefault((kind, name, version), [])
+        if expect == "absent" and saves:
+            raise Conflict(f"{kind} {name!r} exists")
+        if expect == "present" and not saves:
+            raise NotFound(f"there is no {kind} {name!r}")
+        saves.append(document)
+        return _definition(kind, name, version, len(saves), document)
+
+    def _get(self, kind: Kind, name: str, version: int | None = None) -> Mapping[str, Any]:
+        for (found_kind, found_name, found_version), saves in self.documents.items():
+            if (found_kind, found_name) == (kind, name) and version in (None, found_version):
+                return saves[-1]
+        raise NotFound(f"there is no {kind} {name!r}")
+
+    def _all(self, kind: Kind) -> list[Mapping[str, Any]]:
+        return [saves[-1] for key, saves in self.documents.items() if key[0] == kind]
+
+    def _remove(self, kind: Kind, name: str, version: int = 0) -> None:
+        self._get(kind, name, version)
+        del self.documents[(kind, name, version)]
+
+
+class FakeIntegrations:
+    def __init__(self) -> None:
+        self.by_name: dict[str, dict[str, Any]] = {}
+
+    async def save(self, name: str, body: Mapping[str, Any], author: str) -> Definition:
+        self.by_name[name] = {"enabled": True, **body, "name": name}
+        return _definition("integration", name, 0, 1, body)
+
+    async def get(self, name: str) -> Mapping[str, Any]:
+        if name not in self.by_name:
+            raise NotFound(f"there is no integration {name!r}")
+        return self.by_name[name]
+
+    async def list(self) -> Sequence[Mapping[str, Any]]:
+        return [*self.by_name.values()]
+
+    async def remove(self, name: str, author: str) -> None:
+        await self.get(name)
+        del self.by_name[name]
+
+    async def test(self, name: str) -> Mapping[str, Any]:
+        return {"ok": False, "message": "connect failed: refused", "failedStep": "connect", **(await self.get(name))}
+
+
+class FakeReplayer:
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str, str]] = []
+
+    async def replay(self, letter_id: str, author: str) -> Mapping[str, Any]:
+        self.calls.append(("replay", letter_id, author))
+        return {"outcome": "done"}
+
+    async def discard(self, letter_id: str, author: str) -> Mapping[str, Any]:
+        self.calls.append(("discard", letter_id, author))
+        return {}
+
+
+class FakeReadiness:
+    def __init__(self) -> None:
+        self.is_ok = True
+
+    async def report(self) -> Mapping[str, Any]:
+        shop = {"ok": self.is_ok, "enabled": True, "publisher": {"phase": "serving", "reason": "nosy"}}
+        return {"ok": self.is_ok, "database": {"ok": True, "reason": "nosy"}, "integrations": {"shop": shop}}
+
+
+_SHARED: list[FastAPI] = []
+
+
+class ApiRoom:
+    """The app with all its parts at hand; `client` calls it as `admin`."""
+
+    def __init__(self) -> None:
+        self.clock = HeldClock()
+        self.access = AccessRoom(self.clock)
+        self.executions = FakeExecutions()
+        self.workers = FakeWorkers(self.executions)
+        self.catalog = FakeCatalog()
+        self.integrations = FakeIntegrations()
+        self.places = ListedPlaces()
+        self.subscriptions = FixedSubscriptions()
+        self.replayer = FakeReplayer()
+        self.readiness = FakeReadiness()
+        self.client = httpx.AsyncClient()
+
+    def app(
+        self, *, are_metrics_public: bool = False, body_bytes_max: int = 100_000, is_fresh: bool = False
+    ) -> FastAPI:
+        """Making the routes takes longer than most tests: one app serves them all, each with its own services."""
+        services = Services(
+            executions=self.executions,
+            workers=self.workers,
+            catalog=self.catalog,
+            integrations=self.integrations,
+            places=self.places,
+            subscriptions=self.subscriptions,
+            replayer=self.replayer,
+            access=self.access.access,
+            applications=self.access.applications,
+            audit=self.access.audit,
+            readiness=self.readiness,
+            clock=self.clock,
+            body_bytes_max=body_bytes_max,
+            are_metrics_public=are_metrics_public,
+        )
+        if are_metrics_public or is_fresh:
+            return create_app(services)
+        if not _SHARED:
+            _SHARED.append(create_app(services))
+        _SHARED[0].state.services = services
+        return _SHARED[0]
+
+    async def open(self) -> None:
+        await self.access.access.first_start()
+        token = await self.access.access.token_for("admin")
+        self.client = self.client_with({"X-Authorization": token})
+
+    def client_with(self, headers: Mapping[str, str]) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(self.app(), raise_app_exceptions=False)
+        return httpx.AsyncClient(transport=transport, base_url="http://tidemill", headers=headers)
+
+
+def _definition(kind: Kind, name: str, version: int, save: int, document: Any) -> Definition:
+    return Definition(kind, name, version, save, to_json(document), b"[]", "admin", 1, save)

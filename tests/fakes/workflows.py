@@ -1,0 +1,172 @@
+"""The workflow engine's places in memory, with the promises of `workflows.ports`: compare-and-set included."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from tests.fakes.transaction import OpenTransaction
+from tidemill.core.clock import Clock
+from tidemill.core.errors import BadInput, NotFound, StaleWrite, TidemillError
+from tidemill.core.transaction import Transaction
+from tidemill.ingest.publication import Publication
+from tidemill.workflows.plan import Plan
+from tidemill.workflows.ports import Changes, ExecutionQuery, ExecutionRow, QueuedTask, TaskLog, Timer
+
+
+class MemoryTransaction(OpenTransaction):
+    """Keeps what would be written until the block has ended well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[Changes] = []
+
+
+class MemoryPlans:
+    """Plans by name and version; a `broken` one cannot run. `revision` may be moved by a test."""
+
+    def __init__(self, *plans: Plan) -> None:
+        self.revision = 1
+        self.plans = {(plan.name, plan.version): plan for plan in plans}
+        self.broken: dict[str, TidemillError] = {}
+
+    async def refresh(self) -> int:
+        return self.revision
+
+    def latest(self, name: str, version: int | None) -> Plan:
+        if name in self.broken:
+            raise BadInput(str(self.broken[name]))
+        versions = [known for known_name, known in self.plans if known_name == name]
+        wanted = version if version is not None else max(versions, default=0)
+        if (name, wanted) not in self.plans:
+            raise NotFound(f"no workflow {name} version {wanted}")
+        return self.plans[name, wanted]
+
+    async def at(self, name: str, version: int, save: int) -> Plan:
+        return self.latest(name, version)
+
+
+class MemoryWorkflows:
+    """Implements `ExecutionStore`, `TaskQueue`, `Timers`, `TaskLogs` and `Transactions` in one."""
+
+    def __init__(self, clock: Clock, plans: MemoryPlans) -> None:
+        self._clock = clock
+        self._plans = plans
+        self.rows: dict[str, ExecutionRow] = {}
+        self.keys: dict[tuple[str, str], str] = {}
+        self.waiting: dict[str, QueuedTask] = {}
+        self.hidden_until_ms: dict[str, int] = {}
+        self.timers: dict[str, Timer] = {}
+        self.outbox: list[Publication] = []
+        self.entries: list[TaskLog] = []
+        self.loads = 0
+        self.writes = 0
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Transaction]:
+        tx = MemoryTransaction()
+        try:
+            yield tx
+        finally:
+            tx.is_open = False
+        for changes in tx.writes:
+            self._check(changes)
+            self._commit(changes)
+
+    # --- ExecutionStore
+
+    async def load(self, ids: Sequence[str]) -> Mapping[str, ExecutionRow]:
+        self.loads += 1
+        return {id_: self.rows[id_] for id_ in ids if id_ in self.rows}
+
+    async def idempotent(self, keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
+        return {key: self.keys[key] for key in keys if key in self.keys}
+
+    async def write(self, tx: Transaction, changes: Changes) -> None:
+        assert isinstance(tx, MemoryTransaction)
+        self._check(changes)
+        tx.writes.append(changes)
+
+    def _check(self, changes: Changes) -> None:
+        stale = (
+            (changes.definitions_revision is not None and changes.definitions_revision != self._plans.revision)
+            or any(row.id in self.rows for row in changes.inserts)
+            or any(row.id not in self.rows or self.rows[row.id].revision != row.revision for row in changes.updates)
+            or any(self.keys.get((row.workflow, row.key)) != row.replaces for row in changes.idempotency)
+        )
+        if stale:
+            raise StaleWrite("somebody wrote first")
+
+    def _commit(self, changes: Changes) -> None:
+        self.writes += 1
+        for row in (*changes.inserts, *changes.updates):
+            self.rows[row.id] = _at_revision(row, row.revision + 1)
+        for key in changes.idempotency:
+            self.keys[key.workflow, key.key] = key.execution_id
+        for task_id in changes.unqueued:
+            self.waiting.pop(task_id, None)
+        for task in changes.queued:
+            assert task.task_id not in self.waiting, "a task is queued once"
+            self.waiting[task.task_id] = task
+            self.hidden_until_ms.pop(task.task_id, None)
+        for timer_id in changes.timers_gone:
+            self.timers.pop(timer_id, None)
+        self.timers.update({timer.id: timer for timer in changes.timers})
+        self.outbox.extend(changes.publications)
+
+    async def find(self, query: ExecutionQuery) -> tuple[int, Sequence[ExecutionRow]]:
+        found = [row for row in self.rows.values() if not query.names or row.name in query.names]
+        return len(found), found[query.start : query.start + query.count]
+
+    async def counts(self) -> Mapping[str, int]:
+        statuses = [row.status for row in self.rows.values()]
+        return {status: statuses.count(status) for status in statuses}
+
+    # --- TaskQueue
+
+    async def claim(self, name: str, domain: str | None, count: int, now_ms: int, hold_ms: int) -> Sequence[str]:
+        found = [
+            task
+            for task in self.waiting.values()
+            if (task.name, task.domain) == (name, domain)
+            and max(task.due_ms, self.hidden_until_ms.get(task.task_id, 0)) <= now_ms
+        ]
+        claimed = [task.task_id for task in sorted(found, key=lambda task: (-task.priority, task.due_ms))][:count]
+        self.hidden_until_ms.update(dict.fromkeys(claimed, now_ms + hold_ms))
+        return claimed
+
+    async def sizes(self, names: Sequence[str] = ()) -> Mapping[str, int]:
+        waiting = [task.name for task in self.waiting.values()]
+        return {name: waiting.count(name) for name in waiting if not names or name in names}
+
+    # --- Timers
+
+    async def due(self, now_ms: int, limit: int) -> Sequence[Timer]:
+        due = sorted((timer for timer in self.timers.values() if timer.due_ms <= now_ms), key=lambda item: item.due_ms)
+        return due[:limit]
+
+    async def next_due_ms(self) -> int | None:
+        return min((timer.due_ms for timer in self.timers.values()), default=None)
+
+    # --- TaskLogs
+
+    async def add(self, logs: Sequence[TaskLog]) -> None:
+        self.entries.extend(logs)
+
+    async def of_task(self, task_id: str) -> Sequence[TaskLog]:
+        return [entry for entry in self.entries if entry.task_id == task_id]
+
+
+def _at_revision(row: ExecutionRow, revision: int) -> ExecutionRow:
+    return ExecutionRow(
+        row.id,
+        row.name,
+        row.version,
+        row.status,
+        row.correlation_id,
+        row.created_ms,
+        row.updated_ms,
+        row.ended_ms,
+        revision,
+        row.document,
+    )

@@ -1,0 +1,244 @@
+"""One pipeline under test: topics on a real Kafka, real server processes, and the sums at the end.
+
+Every record carries a number and a key. The workflow publishes both, under the record's key. So the far end
+can tell: each number once, and numbers of one key in order.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+import uuid
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+
+from tests.parts.kafka import KafkaServer
+from tidemill.cli.demo.process import ServerProcess
+from tidemill.core.clock import SystemClock
+
+PARTITIONS = 4
+KEYS = 40
+SETTLE_S = 90.0
+
+CLOCK = SystemClock()
+
+
+class Rig:
+    """`database` is a URL, or None for SQLite under the data folder."""
+
+    def __init__(self, kafka: KafkaServer, folder: Path, database: str | None) -> None:
+        mark = uuid.uuid4().hex[:8]
+        self.kafka = kafka
+        self.integration = f"k-{mark}"
+        self.topic_in = f"in-{mark}"
+        self.topic_out = f"out-{mark}"
+        self._folder = folder
+        self._database = database
+        self._servers: list[ServerProcess] = []
+        kafka.create_topic(self.topic_in, PARTITIONS)
+        kafka.create_topic(self.topic_out, PARTITIONS)
+
+    def start(self, worker: str = "one", faults: str = "") -> ServerProcess:
+        """A server process. Workers of different names have data folders of their own and share the database."""
+        data = self._folder / worker
+        data.mkdir(exist_ok=True)
+        environment = {
+            "TIDEMILL_SECRET_KEY": "a key that all workers of this test share",
+            "TIDEMILL_LEASE_S": "2",
+            "TIDEMILL_BATCH_RECORDS": "100",  # many transactions, so that many borders are crossed
+            "TIDEMILL_SESSION_TIMEOUT_S": "6",
+        }
+        if faults:
+            environment["TIDEMILL_FAULTS"] = faults
+        if self._database:
+            environment["TIDEMILL_DATABASE"] = self._database
+        options = ["--port", "0"]
+        server = ServerProcess(data, options=options, environment=environment, log=self._folder / f"{worker}.log")
+        self._servers.append(server)
+        return server
+
+    def load(self, server: ServerProcess) -> None:
+        """Integration, workflow and handler: one EVENT task that publishes the number under the key."""
+        configuration = {"protocol": "JSON", "connectionType": "PLAINTEXT", "endpoint": self.kafka.address}
+        integration = {
+            "type": "kafka",
+            "category": "MESSAGE_BROKER",
+            "enabled": True,
+            "configuration": {**configuration, "groupId": f"group-{self.integration}"},
+        }
+        server.api.post(f"/api/integrations/provider/{self.integration}", integration)
+        server.api.post("/api/metadata/workflow", self.workflow())
+        server.api.post("/api/event", self.handler())
+
+    def workflow(self) -> dict[str, Any]:
+        task = {
+            "name": "copy",
+            "taskReferenceName": "copy",
+            "type": "EVENT",
+            "sink": f"kafka:{self.integration}:{self.topic_out}",
+            "inputParameters": {"n": "${workflow.input.n}", "_key": "${workflow.input.key}"},
+        }
+        return {"name": "copy", "version": 1, "schemaVersion": 2, "tasks": [task]}
+
+    def handler(self) -> dict[str, Any]:
+        start = {"name": "copy", "version": 1, "input": {"n": "${n}", "key": "${key}"}}
+        return {
+            "name": "copy",
+            "event": f"kafka:{self.integration}:{self.topic_in}",
+            "condition": "$.n >= 0",
+            "evaluatorType": "javascript",
+            "active": True,
+            "actions": [{"action": "start_workflow", "start_workflow": start}],
+        }
+
+    def close(self) -> None:
+        for server in self._servers:
+            with suppress(ProcessLookupError):
+                server.kill()
+
+    def logs(self) -> str:
+        return "\n".join(path.read_text()[-3000:] for path in self._folder.glob("*.log"))
+
+
+class Appending:
+    """Another pipeline on the rig's first topic: every record is appended to a list of one execution that waits."""
+
+    def __init__(self, rig: Rig, server: ServerProcess) -> None:
+        rig.load(server)
+        wait = {"name": "wait", "taskReferenceName": "wait", "type": "WAIT"}
+        server.api.post("/api/metadata/workflow", {**rig.workflow(), "name": "list", "tasks": [wait]})
+        self._id = str(server.api.post("/api/workflow/list"))
+        append = {"workflowId": self._id, "variables": {"seen": ["${n}"]}, "appendArray": True}
+        server.api.put(
+            "/api/event",
+            {
+                **rig.handler(),
+                "actions": [{"action": "update_workflow_variables", "update_workflow_variables": append}],
+            },
+        )
+
+    def check(self, server: ServerProcess, count: int) -> None:
+        deadline = CLOCK.monotonic_s() + SETTLE_S
+        while len(seen := self._seen(server)) < count and CLOCK.monotonic_s() < deadline:
+            threading.Event().wait(0.5)
+        threading.Event().wait(1)
+        seen = self._seen(server)
+        assert sorted(seen) == list(range(count)), f"{len(seen)} of {count}, {len(set(seen))} different"
+
+    def _seen(self, server: ServerProcess) -> list[int]:
+        return list(server.api.get(f"/api/workflow/{self._id}")["variables"].get("seen", ()))
+
+
+class Feed:
+    """Sends numbered records on a thread at a steady pace until told to stop; `count` is how many there are."""
+
+    def __init__(self, rig: Rig, per_s: float) -> None:
+        settings = {"bootstrap.servers": rig.kafka.address, "enable.idempotence": True, "linger.ms": 5, "log_level": 0}
+        self._producer = Producer({**settings, "message.timeout.ms": 300_000})
+        self._topic = rig.topic_in
+        self._pause_s = 1 / per_s
+        self._stop = threading.Event()
+        self.count = 0
+        self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> int:
+        self._stop.set()
+        self._thread.join()
+        assert self._producer.flush(120) == 0, "the feed could not be delivered"
+        return self.count
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            send(self._producer, self._topic, self.count)
+            self.count += 1
+            self._producer.poll(self._pause_s)
+
+
+def send(producer: Producer, topic: str, number: int) -> None:
+    key = f"key-{number % KEYS}"
+    producer.produce(topic, json.dumps({"n": number, "key": key}).encode(), key.encode())
+
+
+def send_all(rig: Rig, count: int) -> int:
+    producer = Producer({"bootstrap.servers": rig.kafka.address, "enable.idempotence": True, "log_level": 0})
+    for number in range(count):
+        send(producer, rig.topic_in, number)
+    assert producer.flush(60) == 0
+    return count
+
+
+class Arrivals:
+    """What a plain `read_committed` consumer sees on the far topic, from its beginning."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.seen: dict[int, int] = defaultdict(int)
+        self.by_key: dict[str, list[int]] = defaultdict(list)
+        settings = {"bootstrap.servers": rig.kafka.address, "group.id": "far-end", "enable.auto.commit": False}
+        self._consumer = Consumer({**settings, "isolation.level": "read_committed", "log_level": 0})
+        self._consumer.assign([TopicPartition(rig.topic_out, number, 0) for number in range(PARTITIONS)])
+
+    def wait_for(self, count: int, timeout_s: float = SETTLE_S) -> None:
+        """Returns when `count` different numbers were seen; then looks a moment longer for doubles."""
+        deadline = CLOCK.monotonic_s() + timeout_s
+        while len(self.seen) < count and CLOCK.monotonic_s() < deadline:
+            self._read(0.2)
+        self._read(1.0)
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def _read(self, wait_s: float) -> None:
+        for message in self._consumer.consume(5000, timeout=wait_s):
+            if message.error() is None:
+                self._note(message)
+
+    def _note(self, message: Message) -> None:
+        value, key = message.value(), message.key()
+        assert value is not None
+        assert key is not None
+        number = json.loads(value)["n"]
+        self.seen[number] += 1
+        self.by_key[key.decode()].append(number)
+
+
+def check(rig: Rig, server: ServerProcess, count: int, timeout_s: float = SETTLE_S) -> None:
+    """Every record: exactly one execution, exactly one publication, order kept per key."""
+    arrivals = Arrivals(rig)
+    try:
+        arrivals.wait_for(count, timeout_s)
+    finally:
+        arrivals.close()
+    lost = [number for number in range(count) if number not in arrivals.seen]
+    doubled = {number: times for number, times in arrivals.seen.items() if times > 1}
+    assert not lost, f"{len(lost)} of {count} lost, first {lost[:5]}\n{rig.logs()}"
+    assert not doubled, f"{len(doubled)} doubled: {list(doubled.items())[:5]}"
+    for key, numbers in arrivals.by_key.items():
+        assert numbers == sorted(numbers), f"order of {key} broken: {list(broken(numbers))[:3]}"
+    executions = wait_until_completed(server, count)
+    assert executions == {"COMPLETED": count}, executions
+
+
+def broken(numbers: list[int]) -> Iterator[tuple[int, int]]:
+    return ((a, b) for a, b in itertools.pairwise(numbers) if a > b)
+
+
+def wait_until_completed(server: ServerProcess, count: int) -> dict[str, int]:
+    """Executions by status, once `count` are completed or it takes too long."""
+    deadline = CLOCK.monotonic_s() + 20
+    while True:
+        found = {status: executions(server, status) for status in ("COMPLETED", "RUNNING", "FAILED")}
+        by_status = {status: number for status, number in found.items() if number}
+        if by_status == {"COMPLETED": count} or CLOCK.monotonic_s() > deadline:
+            return by_status
+        threading.Event().wait(0.2)
+
+
+def executions(server: ServerProcess, status: str) -> int:
+    return int(server.api.get("/api/workflow/search", query=f"status = {status}", size=1)["totalHits"])

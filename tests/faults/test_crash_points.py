@@ -1,0 +1,38 @@
+"""The process dies at each named place between two writes; its successor makes the sums come out right."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from tests.faults.rig import Rig, check, send_all
+from tidemill.core.faults import Point
+
+RECORDS = 400
+PLACES: list[tuple[Point, int]] = [
+    ("before_commit", 1),
+    ("before_commit", 2),
+    ("after_commit", 1),
+    ("after_commit", 3),
+    ("inside_kafka_transaction", 1),
+    ("inside_kafka_transaction", 2),
+    ("after_kafka_commit", 1),
+    ("after_kafka_commit", 2),
+    ("during_rebalance", 1),
+]
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize(("point", "nth"), PLACES)
+def test_crash_at(rig: Rig, point: Point, nth: int) -> None:
+    doomed = rig.start(faults=f"{point}:kill:{nth}")
+    rig.load(doomed)
+    # Nothing else is fed after the crash, so that the successor has only what is in Kafka and the database.
+    count = send_all(rig, RECORDS)
+    assert doomed.wait(60) == -9, f"{point} was never reached"
+    check(rig, rig.start(), count)
+
+
+def test_every_place_is_tried() -> None:
+    assert {point for point, _ in PLACES} == set(get_args(Point))

@@ -1,0 +1,245 @@
+"""Apache Kafka for tests: one KRaft node on free ports, in a temporary directory.
+
+By hand: `python -m tests.parts.kafka` starts one, prints its address and runs until it is interrupted.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from tests.parts.missing import missing
+
+VERSION = "4.3.1"
+POM = Path(__file__).parent.parent / "pom.xml"
+START_TIMEOUT_S = 90.0
+
+# A child that is to end with its parent ends with the thread that made it: this one lives as long as we do.
+_spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kafka-spawner")
+
+SETTINGS = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={directory}/data
+auto.create.topics.enable=false
+num.partitions=4
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=500
+"""
+
+
+class KafkaServer:
+    """One node. `start` after `stop` or `kill` brings back the same data on the same port."""
+
+    def __init__(self, jars: Path, settings: Mapping[str, str] | None = None, *, is_for_long: bool = False) -> None:
+        """`settings` of the broker win over those above. Unless it is for long, Java compiles quickly and not well:
+        on two cores its second compiler takes half of one for minutes."""
+        self._jars = jars
+        self._compiler = [] if is_for_long else ["-XX:TieredStopAtLevel=1"]
+        self._directory = Path(tempfile.mkdtemp(prefix="tidemill-kafka-"))
+        self._process: subprocess.Popen[bytes] | None = None
+        port, controller_port = free_ports(2)
+        self.address = f"127.0.0.1:{port}"
+        self.log_file = self._directory / "server.log"
+        self._settings = self._directory / "server.properties"
+        usual = SETTINGS.format(port=port, controller_port=controller_port, directory=self._directory)
+        own = "".join(f"{key}={value}\n" for key, value in (settings or {}).items())
+        self._settings.write_text(usual + own)  # of a key that is there twice the last one counts
+        self._format()
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None else None
+
+    def start(self) -> None:
+        """Returns when the broker answers and the internal topics are there."""
+        log = self.log_file.open("ab")
+        with log:
+            command = [*_end_with_parent(), *self._java("kafka.Kafka"), str(self._settings)]
+            self._process = _spawner.submit(subprocess.Popen, command, stdout=log, stderr=log).result()
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self._is_ready():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"Apache Kafka did not start; the end of its log:\n{self._log_tail()}")
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def close(self) -> None:
+        self.kill()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def create_topic(self, name: str, partitions: int = 1, **config: str | int) -> None:
+        """`config`: topic settings with underscores for dots (`retention_ms=1`)."""
+        settings = {key.replace("_", "."): str(value) for key, value in config.items()}
+        topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=settings)
+        admin = self._admin()  # a request dies with its client
+        admin.create_topics([topic], operation_timeout=15)[name].result()
+        while not _has_leaders(admin, name, partitions):
+            time.sleep(0.02)
+
+    def delete_topic(self, name: str) -> None:
+        admin = self._admin()
+        admin.delete_topics([name], operation_timeout=15)[name].result()
+
+    def _admin(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self.address, "log_level": 0})
+
+    def _is_ready(self) -> bool:
+        host, _, port = self.address.partition(":")
+        with suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
+            return _internal_topics_answer(self.address)
+        return False
+
+    def _format(self) -> None:
+        command = [*self._java("kafka.tools.StorageTool"), "format", "-t", _cluster_id(), "-c", str(self._settings)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"Kafka's storage could not be formatted:\n{done.stdout}{done.stderr}")
+
+    def _java(self, main: str) -> list[str]:
+        level = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
+        memory = ["-Xmx512m", "-XX:+UseSerialGC"]
+        return ["java", *memory, *self._compiler, level, "-cp", f"{self._jars}/*", main]
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(timeout=60)
+            self._process = None
+
+    def _log_tail(self) -> str:
+        return self.log_file.read_text(errors="replace")[-4000:]
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def kafka_jars() -> Path:
+    """The directory with Kafka's jars, fetched once per machine."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    jars = cache / "tidemill" / f"kafka-{VERSION}"
+    if shutil.which("java") is None:
+        missing("Apache Kafka needs Java 17 or newer (Debian: apt-get install default-jre-headless maven)")
+    if not jars.is_dir():
+        if shutil.which("mvn") is None:
+            missing("Apache Kafka's jars come through Maven (Debian: apt-get install maven)")
+        _fetch(jars)
+    return jars
+
+
+def _fetch(jars: Path) -> None:
+    jars.parent.mkdir(parents=True, exist_ok=True)
+    # Under a name of its own first: two test runs may fetch at the same time.
+    partial = Path(tempfile.mkdtemp(prefix=f"{jars.name}-", dir=jars.parent))
+    goal = ["dependency:copy-dependencies", f"-DoutputDirectory={partial}"]
+    done = subprocess.run(["mvn", "-q", "-B", "-f", str(POM), *goal], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        shutil.rmtree(partial, ignore_errors=True)
+        missing(f"Apache Kafka's jars could not be fetched through Maven: {done.stdout[-500:]}")
+    with suppress(OSError):  # the other run was faster
+        partial.rename(jars)
+    shutil.rmtree(partial, ignore_errors=True)
+
+
+def _cluster_id() -> str:
+    text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    return text if not text.startswith("-") else _cluster_id()
+
+
+def _end_with_parent() -> list[str]:
+    """So that a test run that is killed leaves no broker behind."""
+    return ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+
+
+def _has_leaders(admin: AdminClient, name: str, partitions: int) -> bool:
+    topic = admin.list_topics(name, timeout=10).topics[name]
+    return len(topic.partitions) == partitions and all(one.leader >= 0 for one in topic.partitions.values())
+
+
+def _internal_topics_answer(address: str) -> bool:
+    """One transaction with an offset: it makes both internal topics and proves that they work."""
+    settings: dict[str, str | int | float | bool] = {"bootstrap.servers": address, "log_level": 0}
+    try:
+        admin = AdminClient(settings)
+        admin.create_topics([NewTopic("warm-up", 1, 1)])["warm-up"].exception()  # it may be there already
+        producer = Producer({**settings, "transactional.id": "warm-up"})
+        consumer = Consumer({**settings, "group.id": "warm-up"})
+        try:
+            producer.init_transactions(5)
+            producer.begin_transaction()
+            offsets = [TopicPartition("warm-up", 0, 1)]
+            producer.send_offsets_to_transaction(offsets, consumer.consumer_group_metadata(), 5)
+            producer.commit_transaction(5)
+        finally:
+            consumer.close()
+    except KafkaException:
+        return False
+    return True
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[KafkaServer]:
+    """A running node for the whole session. A test that stops it starts it again."""
+    server = KafkaServer(kafka_jars())
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+def main() -> None:
+    server = KafkaServer(kafka_jars())
+    try:
+        server.start()
+        print(server.address, f"(log: {server.log_file})", flush=True)  # noqa: T201
+        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    finally:
+        server.close()
+
+
+if __name__ == "__main__":
+    main()

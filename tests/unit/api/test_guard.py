@@ -1,0 +1,133 @@
+"""Every route declares its action, and nothing is open that does not say so."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from fastapi import FastAPI, Response
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute, Match
+
+from tests.fakes.api import ApiRoom
+from tidemill.access import actions
+from tidemill.access.principal import Principal
+from tidemill.api.router import action_of
+
+PUBLIC_PATHS = {"/api/token", "/health", "/ready", "/api/openapi.json", "/docs"}
+
+
+def undeclared(routes: list[BaseRoute]) -> list[str]:
+    """Whatever is routed and has no action, also what is not one of our endpoints (a mount, an included router)."""
+    return [str(getattr(route, "path", route)) for route in routes if action_of(route) is None]
+
+
+async def test_every_route_declares_an_action(room: ApiRoom) -> None:
+    routes = room.app().routes
+    assert len(routes) > 100
+    assert undeclared(routes) == []
+
+
+async def test_a_route_without_action_is_found_and_forbidden(room: ApiRoom) -> None:
+    app = room.app(is_fresh=True)
+
+    @app.get("/api/forgotten")
+    async def forgotten() -> Response:
+        return Response("secret")
+
+    assert undeclared(app.routes) == ["/api/forgotten"]
+    async with client_of(app, room.client.headers["X-Authorization"]) as client:
+        answer = await client.get("/api/forgotten")
+    assert answer.status_code == 403
+    assert "secret" not in answer.text
+
+
+async def test_no_route_hides_another(room: ApiRoom) -> None:
+    """The first route that matches is taken: a particular path has to come before a general one."""
+    routes = routes_of(room.app())
+    for index, route in enumerate(routes):
+        scope = {"type": "http", "method": method_of(route), "path": path_of(route)}
+        for earlier in routes[:index]:
+            assert earlier.matches(scope)[0] != Match.FULL, f"{earlier.path} hides {route.path}"
+
+
+async def test_public_are_only_these(room: ApiRoom) -> None:
+    public = {route.path for route in routes_of(room.app()) if action_of(route) == actions.PUBLIC}
+    assert public == PUBLIC_PATHS
+
+
+async def test_every_other_route_refuses_without_token(room: ApiRoom) -> None:
+    async with room.client_with({}) as stranger:
+        for route in routes_of(room.app()):
+            if action_of(route) == actions.PUBLIC:
+                continue
+            answer = await stranger.request(method_of(route), path_of(route))
+            assert (answer.status_code, answer.json()["error"]) == (401, "INVALID_TOKEN"), route.path
+
+
+async def test_every_other_route_refuses_a_principal_without_roles(room: ApiRoom) -> None:
+    async with room.client_with({"X-Authorization": await token_with(room)}) as nobody:
+        for route in routes_of(room.app()):
+            if action_of(route) in (actions.PUBLIC, actions.SIGNED_IN):
+                continue
+            answer = await nobody.request(method_of(route), path_of(route))
+            assert answer.status_code == 403, route.path
+
+
+async def test_refusals_are_in_the_audit_log(room: ApiRoom, api: httpx.AsyncClient) -> None:
+    async with room.client_with({}) as stranger:
+        await stranger.get("/api/workflow/abc")
+    (entry,) = [found for found in (await api.get("/api/tidemill/audit")).json() if found["outcome"] == "refused"]
+    assert (entry["principal"], entry["action"]) == ("anonymous", "workflow.read")
+    assert entry["resource"] == "/api/workflow/{execution_id}"
+
+
+async def test_expired_token_says_so_for_the_sdk(room: ApiRoom, api: httpx.AsyncClient) -> None:
+    room.clock.advance(25 * 3600)
+    answer = await api.get("/api/metadata/workflow")
+    assert (answer.status_code, answer.json()["error"]) == (401, "EXPIRED_TOKEN")
+
+
+async def test_bearer_is_taken_too(room: ApiRoom, api: httpx.AsyncClient) -> None:
+    async with room.client_with({"Authorization": f"Bearer {api.headers['X-Authorization']}"}) as client:
+        assert (await client.get("/api/token/userInfo")).json()["id"] == "admin"
+
+
+@pytest.mark.parametrize("kind", ["workflow", "integration"])
+async def test_findings_ask_for_the_right_to_read_the_kind(room: ApiRoom, kind: str) -> None:
+    async with room.client_with({"X-Authorization": await token_with(room)}) as nobody:
+        assert (await nobody.get(f"/api/tidemill/findings?kind={kind}&name=x")).status_code == 403
+
+
+async def test_metrics_need_a_token_unless_set_public(room: ApiRoom, api: httpx.AsyncClient) -> None:
+    async with room.client_with({}) as stranger:
+        assert (await stranger.get("/metrics")).status_code == 401
+    answer = await api.get("/metrics")
+    assert "tidemill_records_total" in answer.text
+    async with client_of(room.app(are_metrics_public=True), "") as stranger:
+        assert (await stranger.get("/metrics")).status_code == 200
+
+
+async def token_with(room: ApiRoom, *roles: str) -> str:
+    admin = Principal("admin", "Administrator", ("ADMIN",))
+    application = await room.access.applications.create("some", admin)
+    for role in roles:
+        await room.access.applications.add_role(application.id, role, admin)
+    key, secret = await room.access.applications.create_key(application.id, admin)
+    return await room.access.access.sign_in_key(key.id, secret)
+
+
+def routes_of(app: FastAPI) -> list[APIRoute]:
+    return [route for route in app.routes if isinstance(route, APIRoute)]
+
+
+def path_of(route: APIRoute) -> str:
+    return route.path.replace(":path", "").replace("{", "").replace("}", "")
+
+
+def method_of(route: APIRoute) -> str:
+    return next(iter(route.methods or ()))
+
+
+def client_of(app: FastAPI, token: str) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app)
+    return httpx.AsyncClient(transport=transport, base_url="http://tidemill", headers={"X-Authorization": token})

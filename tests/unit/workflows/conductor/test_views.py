@@ -1,0 +1,123 @@
+"""Executions and tasks as the real SDK reads them: every key is one of its models', every value fits."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from conductor.client.http.api_client import ApiClient
+from conductor.client.http.models.task import Task as SdkTask
+from conductor.client.http.models.workflow import Workflow as SdkWorkflow
+from conductor.client.http.models.workflow_summary import WorkflowSummary as SdkSummary
+
+from tests.unit.workflows.conductor.parts import plan_of, task, workflow
+from tidemill.workflows.formats.conductor.views import execution_json, summary_json, task_json
+from tidemill.workflows.state import Execution, Task
+
+PLAN = plan_of(workflow(task("a"), task("e", "EVENT", sink="kafka:shop:out"), task("z", startDelay=3), name="fulfil"))
+
+
+def execution(**changes: Any) -> Execution:
+    fields: dict[str, Any] = {
+        "id": "E1",
+        "name": "fulfil",
+        "version": 1,
+        "save": 1,
+        "status": "FAILED",
+        "created_ms": 1_700_000_000_123,
+        "updated_ms": 1_700_000_004_000,
+        "ended_ms": 1_700_000_005_000,
+        "input": {"order": 17},
+        "output": {"x": 1},
+        "variables": {"v": 1},
+        "reason": "no stock",
+        "correlation_id": "c",
+        "event": "kafka:shop:orders-in",
+        "idempotency_key": "k",
+        "task_to_domain": {"a": "north"},
+        "created_by": "event_handler:orders",
+        "priority": 3,
+        "failed_refs": ["a"],
+        "tasks": [
+            Task(1, "a", "FAILED", 1_000, {"i": 1}, {"o": 2}, 1_200, 1_300, 1_400, "boom", is_retried=True),
+            Task(2, "a", "IN_PROGRESS", 2_000, {"i": 1}, None, 2_500, 2_600, retry_count=1, retried_seq=1, worker="w1"),
+            Task(3, "e", "COMPLETED", 3_000),
+        ],
+    }
+    return Execution(**{**fields, **changes})
+
+
+def read_by_sdk(value: dict[str, Any], model: Any) -> Any:
+    return ApiClient().deserialize_class(json.loads(json.dumps(value)), model)
+
+
+def keys_of(model: Any) -> set[str]:
+    return set(model.attribute_map.values())
+
+
+def test_an_execution() -> None:
+    shown = execution_json(execution(), PLAN)
+    assert shown.keys() <= keys_of(SdkWorkflow)
+    read = read_by_sdk(shown, SdkWorkflow)
+    assert (read.workflow_id, read.workflow_name, read.status) == ("E1", "fulfil", "FAILED")
+    assert (read.input, read.output, read.variables) == ({"order": 17}, {"x": 1}, {"v": 1})
+    assert (read.start_time, read.end_time) == (1_700_000_000_123, 1_700_000_005_000)
+    assert (read.correlation_id, read.idempotency_key, read.priority) == ("c", "k", 3)
+    assert (read.reason_for_incompletion, read.event) == ("no stock", "kafka:shop:orders-in")
+    assert (set(read.failed_reference_task_names), set(read.failed_task_names)) == ({"a"}, {"a_name"})
+    assert [each.task_id for each in read.tasks] == ["E1.1", "E1.2", "E1.3"]
+    assert read.workflow_definition.name == "fulfil"
+    assert not read.is_running()
+
+
+def test_an_execution_without_its_tasks() -> None:
+    assert "tasks" not in execution_json(execution(), PLAN, include_tasks=False)
+
+
+def test_a_running_execution_has_no_nulls() -> None:
+    shown = execution_json(execution(reason=None, output=None, correlation_id=None, ended_ms=0), PLAN)
+    assert None not in shown.values()
+    assert (shown["output"], shown["endTime"]) == ({}, 0)
+    assert "correlationId" not in shown
+
+
+def test_tasks() -> None:
+    run = execution()
+    first, second, event = (task_json(run, each, PLAN) for each in run.tasks)
+    assert first.keys() | second.keys() <= keys_of(SdkTask)
+    assert (first["taskType"], first["taskDefName"], first["referenceTaskName"]) == ("a_name", "a_name", "a")
+    assert (first["retried"], first["executed"], first["reasonForIncompletion"]) == (True, True, "boom")
+    assert (second["retriedTaskId"], second["retryCount"], second["executed"]) == ("E1.1", 1, False)
+    assert (second["queueWaitTime"], second["outputData"], second["workerId"]) == (500, {}, "w1")
+    assert (event["taskType"], event["taskDefName"]) == ("EVENT", "e_name")
+    assert event["workflowTask"]["sink"] == "kafka:shop:out"
+    read = read_by_sdk(first, SdkTask)
+    assert (read.task_id, read.workflow_instance_id, read.status) == ("E1.1", "E1", "FAILED")
+    assert (read.input_data, read.output_data) == ({"i": 1}, {"o": 2})
+
+
+def test_start_delay_and_response_timeout() -> None:
+    run = execution(tasks=[Task(1, "z", "SCHEDULED", 1)])
+    assert task_json(run, run.tasks[0], PLAN)["startDelayInSeconds"] == 3
+
+
+@pytest.mark.filterwarnings("ignore:Call to deprecated:DeprecationWarning")  # the SDK's own, about `outputSize`
+def test_a_summary() -> None:
+    shown = summary_json(execution(), PLAN)
+    assert shown.keys() <= keys_of(SdkSummary)
+    assert shown["startTime"] == "2023-11-14T22:13:20.123Z"
+    assert (shown["input"], shown["inputSize"]) == ('{"order":17}', 12)
+    assert (shown["executionTime"], shown["failedReferenceTaskNames"]) == (4_877, "a")
+    assert read_by_sdk(shown, SdkSummary).workflow_id == "E1"
+
+
+def test_a_summary_without_its_plan() -> None:
+    shown = summary_json(execution(ended_ms=0), None)
+    assert (shown["failedTaskNames"], shown["executionTime"]) == (["a"], 0)
+    assert "endTime" not in shown
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "PAUSED", "COMPLETED", "FAILED", "TIMED_OUT", "TERMINATED"])
+def test_every_status_is_one_that_the_sdk_takes(status: str) -> None:
+    assert read_by_sdk(execution_json(execution(status=status), PLAN), SdkWorkflow).status == status

@@ -1,0 +1,140 @@
+"""Workers, reports, and what is done to an execution from outside, on values alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.fakes.plans import plan, step, wait_for
+from tests.unit.workflows.decider.drive import T0, later, polled, started, statuses
+from tidemill.core.errors import Conflict, NotFound
+from tidemill.workflows import decider
+from tidemill.workflows.decider import Refused
+from tidemill.workflows.decision import Decision
+from tidemill.workflows.effects import TaskPolled, TerminateExecution, UpdateTask, UpdateVariables
+from tidemill.workflows.rows import copy_of
+from tidemill.workflows.state import Execution, Task
+
+
+def test_a_polled_task_leaves_its_queue_and_comes_back_when_it_says_so() -> None:
+    decision = polled(plan(step("a", "worker", response_timeout_s=30)))
+    task = decision.execution.tasks[0]
+    assert (task.status, task.worker, task.poll_count) == ("IN_PROGRESS", "w1", 1)
+    assert list(decision.unqueued) == ["x.1"]
+    decision = later(decision)
+    decider.task_updated(
+        decision, UpdateTask("IN_PROGRESS", task_id="x.1", output={"half": 1}, callback_after_s=10, worker="w1")
+    )
+    assert decision.queued["x.1"].due_ms == T0 + 10_000
+    assert decision.timers["x.1"].due_ms == T0 + 40_000
+    decision = later(decision, 10)
+    decider.task_polled(decision, TaskPolled("x.1", "w2"))
+    assert decision.execution.tasks[0].poll_count == 2
+    assert decision.execution.tasks[0].output == {"half": 1}
+
+
+@pytest.mark.parametrize("task_id", ["x.1", "x.2", "x.9", "x.", "x.a", "x.²"])
+def test_what_does_not_wait_for_a_worker_is_not_handed_out(task_id: str) -> None:
+    decision = started(plan(step("a", "worker", to="b"), step("b", "wait", wait_for())))
+    decider.task_polled(decision, TaskPolled("x.1", "w1"))
+    decider.task_updated(decision, UpdateTask("COMPLETED", task_id="x.1"))
+    with pytest.raises(Refused) as refused:
+        decider.task_polled(decision, TaskPolled(task_id, "w2"))
+    assert isinstance(refused.value.error, Conflict)
+
+
+def test_a_task_is_handed_out_once() -> None:
+    decision = polled(plan(step("a", "worker")))
+    with pytest.raises(Refused):
+        decider.task_polled(decision, TaskPolled("x.1", "w2"))
+
+
+@pytest.mark.parametrize(
+    ("domains", "expected"),
+    [
+        ({}, None),
+        ({"a": "d"}, "d"),
+        ({"*": "d"}, "d"),
+        ({"b": "d"}, None),
+        ({"a": "e,d"}, "d"),
+        ({"a": "NO_DOMAIN"}, None),
+    ],
+)
+def test_a_task_waits_in_its_domain(domains: dict[str, str], expected: str | None) -> None:
+    assert started(plan(step("a", "worker")), task_to_domain=domains).queued["x.1"].domain == expected
+
+
+def _refusal(decision: Decision, update: UpdateTask) -> Refused:
+    before = copy_of(decision.execution)
+    with pytest.raises(Refused) as refused:
+        decider.task_updated(decision, update)
+    assert decision.execution == before
+    return refused.value
+
+
+def test_a_report_that_comes_early_may_be_tried_again() -> None:
+    decision = started(plan(step("a", "wait", wait_for(), "b"), step("b", "wait", wait_for())))
+    early = _refusal(decision, UpdateTask("COMPLETED", execution_id="x", ref="b"))
+    assert early.is_retryable
+    decider.terminated(decision, TerminateExecution("x"))
+    late = _refusal(decision, UpdateTask("COMPLETED", execution_id="x", ref="b"))
+    assert isinstance(late.error, Conflict) and not late.is_retryable
+
+
+@pytest.mark.parametrize(
+    "update", [UpdateTask("COMPLETED", execution_id="x", ref="zz"), UpdateTask("COMPLETED", task_id="x.7")]
+)
+def test_a_report_on_no_task_is_refused(update: UpdateTask) -> None:
+    refused = _refusal(started(plan(step("a", "wait", wait_for()))), update)
+    assert isinstance(refused.error, NotFound) and not refused.is_retryable
+
+
+def test_the_same_report_again_changes_nothing_and_another_is_refused() -> None:
+    decision = started(plan(step("a", "worker")))
+    done = UpdateTask("COMPLETED", task_id="x.1", output={"r": 1})
+    decider.task_updated(decision, done)
+    decision = later(decision)
+    assert decider.task_updated(decision, done) == "x.1"
+    assert not decision.is_changed
+    assert isinstance(_refusal(decision, UpdateTask("COMPLETED", task_id="x.1", output={"r": 2})).error, Conflict)
+    assert isinstance(_refusal(decision, UpdateTask("FAILED", task_id="x.1")).error, Conflict)
+
+
+def test_terminate_cancels_what_is_open() -> None:
+    decision = later(started(plan(step("a", "worker"))))
+    assert decider.terminated(decision, TerminateExecution("x", "enough")) == "x"
+    assert (decision.execution.status, decision.execution.reason) == ("TERMINATED", "enough")
+    assert statuses(decision) == [("a", "CANCELED")]
+    assert list(decision.unqueued) == ["x.1"]
+    with pytest.raises(Refused) as refused:
+        decider.terminated(decision, TerminateExecution("x"))
+    assert isinstance(refused.value.error, Conflict)
+
+
+@pytest.mark.parametrize(
+    ("append", "given", "expected"),
+    [
+        (False, {"l": [3]}, [3]),
+        (True, {"l": [3]}, [1, 2, 3]),
+        (True, {"l": 3}, [1, 2, 3]),
+    ],
+)
+def test_variables_are_set_or_appended(append: bool, given: dict[str, Any], expected: Any) -> None:
+    start = [1, 2]
+    decision = started(plan(step("a", "wait", wait_for()), variables={}), variables={"l": start, "kept": 1})
+    decider.variables_updated(decision, UpdateVariables("x", given, append))
+    assert decision.execution.variables == {"l": expected, "kept": 1}
+    assert start == [1, 2]
+
+
+def test_variables_of_an_ended_execution_stay() -> None:
+    with pytest.raises(Refused):
+        decider.variables_updated(started(plan()), UpdateVariables("x", {"a": 1}))
+
+
+def test_a_task_is_found_from_either_end() -> None:
+    tasks = [Task(seq, "a", "COMPLETED", T0) for seq in (1, 2, 5)]
+    decision = Decision(Execution("x", "wf", 1, 1, "RUNNING", T0, tasks=tasks), plan(step("a")), T0)
+    assert decision.task(5) is tasks[2] and decision.task(1) is tasks[0] and decision.task(3) is None
+    assert decision.add(decision.plan.steps["a"]).seq == 6

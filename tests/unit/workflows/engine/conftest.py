@@ -1,0 +1,58 @@
+"""An engine over places in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from tests.fakes.sandbox import FakeSandbox
+from tests.fakes.workflows import MemoryPlans, MemoryWorkflows
+from tidemill.core.clock import HeldClock
+from tidemill.ingest.effect import Effect, EffectGroup, Verdict
+from tidemill.workflows.effects import StartWorkflow
+from tidemill.workflows.engine import Engine, PreparedBatch, Written
+from tidemill.workflows.plan import Plan
+from tidemill.workflows.rows import execution_of_row
+from tidemill.workflows.state import Execution
+
+
+class Mill:
+    """Everything together; `run` applies effects, each as a group of its own, in one transaction."""
+
+    def __init__(self) -> None:
+        self.clock = HeldClock()
+        self.plans = MemoryPlans()
+        self.places = MemoryWorkflows(self.clock, self.plans)
+        self.sandbox = FakeSandbox()
+        self.written: list[Written] = []
+        self.engine = Engine(self.places, self.plans, self.sandbox, self.clock, self.written.append)
+
+    def register(self, *plans: Plan) -> None:
+        self.plans.plans.update({(plan.name, plan.version): plan for plan in plans})
+
+    async def run(self, *effects: Effect) -> Sequence[Verdict]:
+        return await self.run_groups(*(EffectGroup((effect,)) for effect in effects))
+
+    async def run_groups(self, *groups: EffectGroup) -> Sequence[Verdict]:
+        prepared = await self.engine.prepare(groups)
+        await self.write(prepared)
+        return prepared.verdicts
+
+    async def write(self, prepared: PreparedBatch) -> None:
+        async with self.places.begin() as tx:
+            await prepared.write(tx)
+        prepared.committed()
+
+    async def start(self, name: str = "wf", execution_id: str = "x", given: Any = None) -> Execution:
+        await self.run(StartWorkflow(execution_id, name, input=given))
+        return self.execution(execution_id)
+
+    def execution(self, execution_id: str = "x") -> Execution:
+        return execution_of_row(self.places.rows[execution_id])
+
+
+@pytest.fixture
+def mill() -> Mill:
+    return Mill()

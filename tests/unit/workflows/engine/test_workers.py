@@ -1,0 +1,163 @@
+"""Workers and executions as the API sees them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.fakes.plans import plan, step, wait_for
+from tests.unit.workflows.engine.conftest import Mill
+from tidemill.core.clock import SystemClock
+from tidemill.core.errors import Conflict, NotFound
+from tidemill.ingest.effect import EffectGroup
+from tidemill.workflows.effects import StartWorkflow, UpdateTask, UpdateVariables
+from tidemill.workflows.executions import Executions
+from tidemill.workflows.ports import ExecutionQuery
+from tidemill.workflows.workers import Workers
+
+PACK = plan(step("pack", "worker"))
+
+
+def _workers(mill: Mill) -> Workers:
+    """On the system's clock: waiting polls are about real time."""
+    return Workers(mill.engine, mill.places, mill.places, mill.places, mill.places, mill.plans, SystemClock())
+
+
+def _executions(mill: Mill) -> Executions:
+    return Executions(mill.engine, mill.places, mill.places, mill.plans, mill.clock)
+
+
+async def test_a_task_goes_to_one_worker_and_its_result_moves_the_execution(mill: Mill) -> None:
+    mill.register(PACK)
+    await mill.run(*(StartWorkflow(f"x{index}", "wf") for index in range(3)))
+    workers = _workers(mill)
+    assert await workers.queue_sizes(["pack", "other"]) == {"pack": 3, "other": 0}
+    polled = await workers.poll("pack", "w1", count=2)
+    assert [(execution.id, task.ref, task.worker, of.name) for execution, task, of in polled] == [
+        ("x0", "pack", "w1", "wf"),
+        ("x1", "pack", "w1", "wf"),
+    ]
+    assert len(await workers.poll("pack", "w2", count=5)) == 1
+    assert await workers.poll("pack", "w2") == []
+    assert await workers.update(UpdateTask("COMPLETED", task_id="x1.1", output={"ok": True})) == "x1.1"
+    assert mill.execution("x1").status == "COMPLETED"
+    with pytest.raises(Conflict):
+        await workers.update(UpdateTask("FAILED", task_id="x1.1"))
+
+
+async def test_a_poll_asks_for_one_name_and_domain(mill: Mill) -> None:
+    mill.register(PACK)
+    await mill.run(StartWorkflow("x", "wf", task_to_domain={"pack": "blue"}))
+    workers = _workers(mill)
+    assert not await workers.poll("pack", "w") and not await workers.poll("ship", "w", "blue")
+    assert len(await workers.poll("pack", "w", "blue")) == 1
+
+
+async def test_many_who_poll_at_once_share_the_tasks(mill: Mill) -> None:
+    mill.register(PACK)
+    await mill.run(*(StartWorkflow(f"x{index}", "wf") for index in range(20)))
+    workers = _workers(mill)
+    polled = await asyncio.gather(*(workers.poll("pack", f"w{index}", count=5) for index in range(8)))
+    assert sorted(execution.id for tasks in polled for execution, _, _ in tasks) == sorted(mill.places.rows)
+
+
+async def test_a_waiting_poll_is_woken_by_a_commit_of_this_process(mill: Mill) -> None:
+    mill.register(PACK)
+    workers = _workers(mill)
+    waiting = asyncio.create_task(workers.poll("pack", "w", wait_ms=20_000))
+    await asyncio.sleep(0.02)
+    began_s = SystemClock().monotonic_s()
+    await mill.run(StartWorkflow("x", "wf"))
+    workers.committed(mill.written[-1])
+    assert [execution.id for execution, _, _ in await waiting] == ["x"]
+    assert SystemClock().monotonic_s() - began_s < 0.2
+
+
+async def test_a_waiting_poll_finds_what_another_process_has_queued(mill: Mill) -> None:
+    mill.register(PACK)
+    waiting = asyncio.create_task(_workers(mill).poll("pack", "w", wait_ms=20_000))
+    await asyncio.sleep(0.02)
+    await mill.run(StartWorkflow("x", "wf"))
+    async with asyncio.timeout(2):
+        assert len(await waiting) == 1
+
+
+async def test_a_waiting_poll_gives_up_in_time(mill: Mill) -> None:
+    began_s = SystemClock().monotonic_s()
+    assert await _workers(mill).poll("pack", "w", wait_ms=50) == []
+    assert 0.04 < SystemClock().monotonic_s() - began_s < 2
+
+
+async def test_a_write_in_between_costs_no_other_task(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
+    mill.register(PACK)
+    await mill.run(*(StartWorkflow(f"x{index}", "wf") for index in range(3)))
+    claim = mill.places.claim
+
+    async def claim_while_somebody_writes(*args: object) -> object:
+        claimed = await claim(*args)  # type: ignore[arg-type]
+        prepare = mill.engine.prepare
+
+        async def prepare_then_lose(groups: object) -> object:
+            prepared = await prepare(groups)  # type: ignore[arg-type]
+            monkeypatch.setattr(mill.engine, "prepare", prepare)
+            await mill.run(UpdateVariables("x1", {"a": 1}), UpdateTask("COMPLETED", task_id="x2.1"))
+            return prepared
+
+        monkeypatch.setattr(mill.engine, "prepare", prepare_then_lose)
+        return claimed
+
+    monkeypatch.setattr(mill.places, "claim", claim_while_somebody_writes)
+    polled = await _workers(mill).poll("pack", "w", count=3)
+    assert [execution.id for execution, _, _ in polled] == ["x0", "x1"]
+
+
+async def test_logs_belong_to_a_task(mill: Mill) -> None:
+    mill.register(PACK)
+    await mill.start()
+    workers = _workers(mill)
+    await workers.add_log("x.1", "half way")
+    assert [entry.text for entry in await workers.logs("x.1")] == ["half way"]
+    for task_id in ("x.2", "gone.1", "rubbish"):
+        with pytest.raises(NotFound):
+            await workers.add_log(task_id, "lost")
+
+
+async def test_executions_from_outside(mill: Mill) -> None:
+    mill.register(plan(step("a", "wait", wait_for())))
+    executions = _executions(mill)
+    assert await executions.start(StartWorkflow("x", "wf", input={"a": 1})) == "x"
+    await executions.set_variables(UpdateVariables("x", {"v": 1}))
+    await executions.terminate("x", "enough")
+    execution, of = await executions.get("x")
+    assert (execution.status, execution.reason, execution.variables, of.name) == (
+        "TERMINATED",
+        "enough",
+        {"v": 1},
+        "wf",
+    )
+    total, page = await executions.find(ExecutionQuery(names=["wf"]))
+    assert (total, [found.id for found, _ in page]) == (1, ["x"])
+    with pytest.raises(Conflict):
+        await executions.terminate("x")
+    with pytest.raises(NotFound):
+        await executions.get("gone")
+    with pytest.raises(NotFound):
+        await executions.start(StartWorkflow("y", "gone"))
+
+
+async def test_who_loses_the_race_decides_again(mill: Mill) -> None:
+    mill.register(plan(step("a", "wait", wait_for())))
+    executions = _executions(mill)
+    await executions.start(StartWorkflow("x", "wf"))
+    updates = (UpdateVariables("x", {"l": [n]}, append=True) for n in range(10))
+    await executions.set_variables(UpdateVariables("x", {"l": []}))
+    await asyncio.gather(*(executions.set_variables(update) for update in updates))
+    assert sorted(mill.execution().variables["l"]) == list(range(10))
+
+
+async def test_groups_of_one_prepare_keep_their_order(mill: Mill) -> None:
+    mill.register(plan(step("a", "wait", wait_for())))
+    await mill.start()
+    await mill.run_groups(*(EffectGroup((UpdateVariables("x", {"last": n}),)) for n in range(5)))
+    assert mill.execution().variables == {"last": 4}

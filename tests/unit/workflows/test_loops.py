@@ -1,0 +1,75 @@
+"""Data loops: found where definitions close one, named whole, and not found where they do not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.unit.workflows.conductor.parts import plan_of, task, workflow
+from tidemill.workflows.handlers.definition import Handler, read_handler
+from tidemill.workflows.loops import find_loops
+from tidemill.workflows.plan import Plan
+
+
+def handler(name: str, topic: str, *starts: str, version: int | None = None) -> Handler:
+    actions = [
+        {"action": "start_workflow", "start_workflow": {"name": each, **({"version": version} if version else {})}}
+        for each in starts
+    ]
+    read, findings = read_handler({"name": name, "event": f"kafka:k:{topic}", "actions": actions})
+    assert not findings
+    return read
+
+
+def publishes(name: str, *topics: str, version: int = 1, **keys: Any) -> Plan:
+    tasks = [task(f"t{index}", "EVENT", sink=f"kafka:k:{topic}") for index, topic in enumerate(topics)]
+    return plan_of(workflow(*tasks, name=name, version=version, **keys))
+
+
+def texts(handlers: list[Handler], plans: list[Plan]) -> list[str]:
+    return [loop.text for loop in find_loops(handlers, plans)]
+
+
+def test_a_workflow_that_publishes_to_its_own_topic() -> None:
+    (loop,) = find_loops([handler("h", "a", "w")], [publishes("w", "a")])
+    assert loop.text == "kafka:k:a → event handler h → workflow w version 1 → kafka:k:a"
+    assert (set(loop.handlers), set(loop.workflows)) == ({"h"}, {("w", 1)})
+    finding = loop.finding("event")
+    assert (finding.level, finding.kind, finding.message) == ("warning", "loop", f"data loop: {loop.text}")
+
+
+def test_a_loop_over_two_topics_is_one_loop() -> None:
+    handlers = [handler("h1", "a", "w1"), handler("h2", "b", "w2"), handler("h3", "c", "w1")]
+    (text,) = texts(handlers, [publishes("w1", "x", "b"), publishes("w2", "a")])
+    assert text == (
+        "kafka:k:a → event handler h1 → workflow w1 version 1 → kafka:k:b "
+        "→ event handler h2 → workflow w2 version 1 → kafka:k:a"
+    )
+
+
+def test_no_loop() -> None:
+    assert texts([handler("h", "a", "w")], [publishes("w", "b")]) == []
+    assert texts([handler("h", "a", "missing")], []) == []
+    assert texts([handler("h", "a", "w", version=2)], [publishes("w", "a")]) == []
+    assert texts([handler("h1", "a", "w"), handler("h2", "b", "v")], [publishes("w", "b"), publishes("v", "c")]) == []
+
+
+def test_without_a_version_the_newest_counts() -> None:
+    plans = [publishes("w", "a", version=1), publishes("w", "b", version=2)]
+    assert texts([handler("h", "a", "w")], plans) == []
+    assert len(texts([handler("h", "a", "w", version=1)], plans)) == 1
+    assert len(texts([handler("h", "b", "w")], plans)) == 1
+
+
+def test_a_failure_workflow_can_close_a_loop() -> None:
+    plans = [publishes("w", "b", failureWorkflow="sorry"), publishes("sorry", "a")]
+    (text,) = texts([handler("h", "a", "w")], plans)
+    assert text == "kafka:k:a → event handler h → workflow w version 1 → workflow sorry version 1 → kafka:k:a"
+
+
+def test_failure_workflows_that_name_each_other_end() -> None:
+    plans = [publishes("w", "b", failureWorkflow="v"), publishes("v", "c", failureWorkflow="w")]
+    assert texts([handler("h", "a", "w")], plans) == []
+
+
+def test_two_loops_of_one_handler() -> None:
+    assert len(texts([handler("h", "a", "w", "v"), handler("g", "b", "w")], [publishes("w", "a", "b")])) == 2
