@@ -32,9 +32,11 @@ CALL_TIMEOUT_S = 30.0
 
 _FENCED = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
 _NO_ANSWER = frozenset({KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError.REQUEST_TIMED_OUT})
+_PURGED = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})
 _TURN_S = 2.0
 _FLUSH_STEP_S = 1.0
 _ROOM_STEP_S = 0.1
+_REPEATS_MAX = 3
 
 Place = tuple[int | None, int | None]
 """Partition and offset of a record that is out."""
@@ -104,10 +106,7 @@ class BatchProducer:
                 return Sent(
                     refused={index: _refusal(topic, missing[topic]) for index, topic in topics if topic in missing}
                 )
-            flight = Flight()
-            self._begin_transaction(producer)
-            self._produce(producer, rows, flight)
-            self._flush(producer, batch.number, flight)
+            flight = self._send(producer, batch)
             if flight.errors:
                 return self._given_up(producer, rows, flight)
             self._faults.reached("inside_kafka_transaction")
@@ -142,6 +141,25 @@ class BatchProducer:
             except KafkaException as error:
                 if error.args[0].code() not in _NO_ANSWER or self._clock.monotonic_s() >= self._deadline_s:
                     raise
+
+    def _send(self, producer: Producer, batch: NumberedBatch) -> Flight:
+        """All records, up to the end of the transaction or to what has gone wrong."""
+        flight = self._attempt(producer, batch)
+        for _ in range(_REPEATS_MAX):
+            if not (self.is_transactional and flight.was_stopped):
+                break
+            # After a refused batch librdkafka can find gaps in its own sequence numbers. It then throws the next one
+            # away unsent and asks for the end of its transaction, which brings a new epoch and new numbers.
+            producer.abort_transaction(self._remaining_s())
+            flight = self._attempt(producer, batch)
+        return flight
+
+    def _attempt(self, producer: Producer, batch: NumberedBatch) -> Flight:
+        flight = Flight()
+        self._begin_transaction(producer)
+        self._produce(producer, batch.rows, flight)
+        self._flush(producer, batch.number, flight)
+        return flight
 
     def _begin_transaction(self, producer: Producer) -> None:
         if self.is_transactional:
@@ -240,6 +258,11 @@ class Flight:
         self.partitions: dict[int, tuple[str, int]] = {}
         self.alone: set[int] = set()
         """Those that librdkafka did not even take."""
+
+    @property
+    def was_stopped(self) -> bool:
+        """Records were thrown away unsent, and nothing was said against any of them."""
+        return bool(self.errors) and all(error.code() in _PURGED for error in self.errors.values())
 
     def delivered(self, index: int, error: KafkaError | None, message: Message) -> None:
         if error is None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from sqlalchemy import func, select
 
 from tidemill.core.codec import pack
 from tidemill.core.errors import StaleWrite
@@ -40,10 +39,11 @@ _OLDEST_LARGE = bulk.Query(
 _BATCHES = bulk.Query("SELECT number, row_ids FROM outbox_batches WHERE integration = ?1 ORDER BY number")
 _STORE = bulk.insert(outbox_batches, ("integration", "number", "row_ids"))
 _FINISH = bulk.delete(outbox_batches, ("integration", "number"))
-_DEPTHS = select(outbox.c.integration, func.count().label("depth"), func.min(outbox.c.id).label("first_id")).group_by(
-    outbox.c.integration
+# One statement: between two of them the oldest row may go, and an integration that moves would look empty.
+_DEPTHS = bulk.Query(
+    "SELECT d.integration, d.depth, o.created_ms FROM (SELECT integration, COUNT(*) AS depth, MIN(id) AS first_id"
+    " FROM outbox GROUP BY integration) AS d JOIN outbox AS o ON o.id = d.first_id"
 )
-_SINCE = bulk.BulkSelect(outbox, ("id",), ("integration", "created_ms"))
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Publication).decode
@@ -106,10 +106,8 @@ class StoredOutbox:
 
     async def backlog(self) -> Mapping[str, tuple[int, int]]:
         async with self._database.read() as session:
-            depths = (await session.execute(_DEPTHS)).all()
-            since = dict(await _SINCE.run(session, [(row.first_id,) for row in depths]))
-        # A row may have gone between the two statements; then the integration moves, and has no old ones.
-        return {row.integration: (row.depth, since[row.integration]) for row in depths if row.integration in since}
+            depths = await _DEPTHS.run(session)
+        return {integration: (depth, since_ms) for integration, depth, since_ms in depths}
 
 
 def add_publications(session: Session, publications: Sequence[Publication]) -> None:

@@ -213,3 +213,19 @@ async def test_backlog(database: Database) -> None:
     await publish(database, "c", integration="other", created_ms=11)
 
     assert await outbox.backlog() == {"main": (2, 7), "other": (1, 11)}
+
+
+async def test_a_backlog_that_shrinks_is_never_empty_before_its_end(database: Database) -> None:
+    outbox, lease = StoredOutbox(database), await lease_of(database)
+    await publish(database, *(f"p{each:03}" for each in range(150)))
+
+    async def drain() -> None:
+        for batch_number in range(1, 150):
+            batch = await number(database, lease, batch_number, rows_max=1)
+            await finish(database, lease, batch_number, [row.id for row in batch.rows] if batch else [])
+
+    async with asyncio.TaskGroup() as tasks:
+        draining = tasks.create_task(drain())
+        while not draining.done():
+            assert (await outbox.backlog())["main"][0] > 0
+    assert await outbox.backlog() == {"main": (1, 5)}
