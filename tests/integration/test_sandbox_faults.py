@@ -31,6 +31,7 @@ SETTINGS = SandboxSettings(time_limit_s=1, time_limit_tight_s=0.05, memory_bytes
 async def pool() -> AsyncIterator[SandboxPool]:
     pool = SandboxPool(SETTINGS, SystemClock())
     await pool.start()
+    await pool.run(script("$"), NUMBERS[:1])
     yield pool
     await pool.close()
 
@@ -169,7 +170,9 @@ async def test_a_child_sees_no_environment_and_opens_nothing(pool: SandboxPool) 
 async def test_the_children_are_gone_when_the_pool_closes() -> None:
     pool = SandboxPool(SETTINGS, SystemClock())
     await pool.start()
+    assert list(pool.pids) == [], "none before the first call"
     await pool.run(script(".", "jq"), NUMBERS[:1])
+    await pool.run(script("$"), NUMBERS[:1])
     pids = list(pool.pids)
     assert len(pids) == 2
     running = asyncio.create_task(pool.run(script("while (true);"), NUMBERS))
@@ -235,6 +238,7 @@ async def test_what_was_done_is_counted(pool: SandboxPool) -> None:
 async def test_a_sandbox_that_cannot_start_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nonexistent/python")
     pool = SandboxPool(SETTINGS, SystemClock())
+    await pool.start()
     with pytest.raises(Unavailable):
-        await pool.start()
+        await pool.run(script("$"), NUMBERS)
     await pool.close()

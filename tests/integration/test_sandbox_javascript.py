@@ -275,6 +275,7 @@ async def test_the_environment_is_what_browsers_have(pool: SandboxPool, source: 
 
 
 async def test_more_scripts_than_contexts_work_on(pool: SandboxPool) -> None:
+    await one(pool, "$", 1)
     before = list(pool.pids)
     for _ in range(2):
         for n in range(40):

@@ -1,6 +1,6 @@
 """The sandbox: pools of child processes, and what is done when one of them dies.
 
-Runs no user code in this process. Every script error is an answer; only a sandbox that cannot start raises.
+Runs no user code in this process. Every script error is an answer; only a child that cannot start raises.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ _CRASHES = {"SIGABRT", "SIGTRAP", "SIGILL", "SIGSEGV", "SIGBUS", "SIGFPE", "SIGS
 
 
 class SandboxPool:
-    """Implements `sandbox.script.Sandbox`. JavaScript's children start at `start`, jq's at their first call."""
+    """Implements `sandbox.script.Sandbox`. Children start at their first call: V8 takes 60 MB, and whoever uses no
+    script shall not pay for it."""
 
     def __init__(self, settings: SandboxSettings, clock: Clock) -> None:
         self._settings = settings
@@ -39,7 +40,6 @@ class SandboxPool:
         self._strikes = Strikes(settings)
 
     async def start(self) -> None:
-        """Raises `Unavailable` if no child can be started."""
         self._directory = tempfile.TemporaryDirectory(prefix="tidemill-sandbox-")
         path = Path(self._directory.name)
         sizes: dict[Engine, int] = {
@@ -50,7 +50,6 @@ class SandboxPool:
             engine: Crew([Child(engine, self._settings, path) for _ in range(size)], self._settings.calls_waiting_max)
             for engine, size in sizes.items()
         }
-        await self._crews["javascript"].start()
 
     async def close(self) -> None:
         """Kills all children; calls under way raise `Unavailable`."""
@@ -215,10 +214,6 @@ class Crew:
     @property
     def pids(self) -> list[int]:
         return [pid for child in self._children if (pid := child.pid) is not None]
-
-    async def start(self) -> None:
-        for child in self._children:
-            await child.start()
 
     async def close(self) -> None:
         self._is_closed = True
