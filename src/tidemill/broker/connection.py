@@ -90,6 +90,11 @@ class Connection(asyncio.BufferedProtocol):
         """Answers that the client has not taken yet."""
         return self._transport.get_write_buffer_size() if self._transport is not None else 0
 
+    @property
+    def is_reading(self) -> bool:
+        """Not while as much as is allowed waits to be answered, or for the client to take its answers."""
+        return self._is_reading
+
     def pause_writing(self) -> None:
         self._is_writable = False
 
