@@ -218,7 +218,14 @@ class Connection(asyncio.BufferedProtocol):
     def _write(self, call: Call, answer: Message) -> None:
         if self._transport is None:
             return
-        pieces = self._dispatcher.encode(call, answer)
+        try:
+            pieces = self._dispatcher.encode(call, answer)
+        except Exception as error:  # noqa: BLE001
+            # An answer that has no form in this version is a bug of its handler like any other.
+            failed = self._broken(call, error)
+            if failed is None:
+                return
+            pieces = self._dispatcher.encode(call, failed)
         if sum(map(len, pieces)) <= JOINED_BYTES_MAX:
             self._transport.write(b"".join(pieces))
         else:

@@ -7,6 +7,7 @@ import struct
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -19,6 +20,7 @@ from tidemill.broker.protocol.messages.fetch import FetchPartition, FetchRequest
 from tidemill.broker.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
 from tidemill.broker.protocol.schema import Message
 from tidemill.broker.settings import BrokerSettings, Fsync
+from tidemill.broker.topics.metadata import MetadataHandlers
 
 TIMEOUT_S = 10.0
 SLOW_MACHINE_S = 60.0
@@ -164,6 +166,26 @@ async def test_what_is_no_frame_closes_only_its_connection(connect: Connect, rub
     client.writer.write(rubbish)
     assert await client.is_closed()
     assert (await other.ask(ApiKey.METADATA, 12, metadata_of("t"))).topics[0].error_code == 0
+
+
+async def test_a_topic_without_a_name_before_answers_can_do_without(connect: Connect) -> None:
+    """Version 11 takes a topic id and no name, and has no way to answer so."""
+    client = await connect()
+    asked = MetadataRequest(topics=[MetadataRequestTopic(name=None, topic_id=UUID(int=5))])
+    (topic,) = (await client.ask(ApiKey.METADATA, 11, asked)).topics
+    assert (topic.name, topic.error_code) == ("", ErrorCode.INVALID_REQUEST)
+    (topic,) = (await client.ask(ApiKey.METADATA, 12, asked)).topics
+    assert (topic.name, topic.error_code) == (None, ErrorCode.UNKNOWN_TOPIC_ID)
+
+
+async def test_an_answer_that_has_no_form_costs_one_connection(
+    connect: Connect, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, other = await connect(), await connect()
+    monkeypatch.setattr(MetadataHandlers, "_shown", lambda self, topic: None)
+    client.writer.write(framed(ApiKey.METADATA, 12, metadata_of("t")))
+    assert await client.is_closed()
+    assert (await other.ask(ApiKey.API_VERSIONS, 0, ApiVersionsRequest())).error_code == 0
 
 
 async def test_many_requests_at_once(connect: Connect) -> None:

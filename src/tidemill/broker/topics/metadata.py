@@ -28,6 +28,8 @@ from tidemill.broker.topics.topics import Topic, Topics
 NO_ID = UUID(int=0)
 UNKNOWN_OPERATIONS = -(2**31)
 ENDPOINT_BROKERS = 1
+NAMELESS_MIN = 12
+"""From this version of Metadata on a topic may be asked for by its id alone; before, an answer must have a name."""
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -54,7 +56,7 @@ class MetadataHandlers:
             shown = [self._shown(topic) for topic in self._topics]
         else:
             may_create = request.allow_auto_topic_creation or context.version < 4
-            shown = [self._asked(topic, may_create) for topic in wanted]
+            shown = [self._asked(topic, may_create, context.version) for topic in wanted]
         node = self._node
         return MetadataResponse(
             brokers=[MetadataResponseBroker(node_id=node.id, host=node.host, port=node.port)],
@@ -78,8 +80,10 @@ class MetadataHandlers:
             brokers=[DescribeClusterBroker(broker_id=node.id, host=node.host, port=node.port)],
         )
 
-    def _asked(self, wanted: MetadataRequestTopic, may_create: bool) -> MetadataResponseTopic:
+    def _asked(self, wanted: MetadataRequestTopic, may_create: bool, version: int) -> MetadataResponseTopic:
         if wanted.name is None:
+            if version < NAMELESS_MIN:
+                return _missing("", wanted.topic_id, ErrorCode.INVALID_REQUEST)
             found = self._topics.of_id(wanted.topic_id)
             return self._shown(found) if found else _missing(None, wanted.topic_id, ErrorCode.UNKNOWN_TOPIC_ID)
         known = self._topics.get(wanted.name)
