@@ -11,6 +11,12 @@ from tidemill.broker.api_versions import ApiVersionsHandler
 from tidemill.broker.disk import Disk, SystemDisk
 from tidemill.broker.dispatch import Dispatcher, Handler
 from tidemill.broker.flusher import Flusher
+from tidemill.broker.groups.administration import GroupAdministrationHandlers
+from tidemill.broker.groups.commits import CommitHandlers
+from tidemill.broker.groups.coordinator import Groups
+from tidemill.broker.groups.fetching import OffsetFetchHandler
+from tidemill.broker.groups.membership import MembershipHandlers
+from tidemill.broker.groups.offsets import GroupOffsets
 from tidemill.broker.journal import Journal
 from tidemill.broker.listener import Listener
 from tidemill.broker.log.fetch import FetchHandler
@@ -91,11 +97,14 @@ class Broker:
         self._logs = MemoryLogs()
         self._topics = Topics(settings, self._journal, self._logs)
         self._topics.open()
+        self._groups = Groups(settings, self._journal, GroupOffsets(self._journal), self._clock, self._topics)
         # The port is known, and said in Metadata, before the first client can ask.
         self._address = (settings.advertised_host or settings.host, await self.listener.bind())
         node = Node(settings.node_id, *self._address, self._cluster_id())
         _ = self._supervisor.start("broker flusher", self._flusher.run())
         _ = self._supervisor.start("broker logs", self._logs.run())
+        _ = self._supervisor.start("broker groups", self._groups.run())
+        _ = self._supervisor.start("broker group offsets", self._groups.run_sweeps())
         await self.listener.serve(Dispatcher(self._handlers(node)))
 
     def _handlers(self, node: Node) -> dict[ApiKey, Handler]:
@@ -108,6 +117,10 @@ class Broker:
             ProduceHandler(self._topics, ClosedTransactions()),
             FetchHandler(self._topics, self.settings),
             ListOffsetsHandler(self._topics),
+            GroupAdministrationHandlers(self._groups, node),
+            MembershipHandlers(self._groups),
+            CommitHandlers(self._groups, self._topics, ClosedTransactions(), self._clock),
+            OffsetFetchHandler(self._groups),
         ):
             table.update(part.handlers())
         table[ApiKey.API_VERSIONS] = ApiVersionsHandler(table).api_versions

@@ -48,6 +48,7 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     group_initial_rebalance_delay_ms: int = 0
     group_min_session_timeout_ms: int = 6_000
     group_max_session_timeout_ms: int = 1_800_000
+    groups_max: int = 10_000
     group_max_size: int = 1000
     offsets_retention_minutes: int = 7 * 24 * 60
     offset_metadata_bytes_max: int = 4096

@@ -1,0 +1,1 @@
+"""Consumer groups: who is a member and has what, and the offsets that groups have committed."""
