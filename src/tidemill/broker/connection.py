@@ -63,7 +63,8 @@ class Connection(asyncio.BufferedProtocol):
         self._waiting: deque[Call] = deque()
         self._pending: deque[Pending] = deque()
         self._is_writable = True
-        self._is_reading = True
+        self.is_reading = True
+        """Not while as much as is allowed waits to be answered, or for the client to take its answers."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -89,11 +90,6 @@ class Connection(asyncio.BufferedProtocol):
     def unsent_bytes(self) -> int:
         """Answers that the client has not taken yet."""
         return self._transport.get_write_buffer_size() if self._transport is not None else 0
-
-    @property
-    def is_reading(self) -> bool:
-        """Not while as much as is allowed waits to be answered, or for the client to take its answers."""
-        return self._is_reading
 
     def pause_writing(self) -> None:
         self._is_writable = False
@@ -155,8 +151,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _take(self, frame: bytearray) -> None:
         self._waiting.append(self._dispatcher.read(frame, self._host))
-        if len(self._waiting) + len(self._pending) >= self._settings.requests_in_flight_max and self._is_reading:
-            self._is_reading = False
+        if len(self._waiting) + len(self._pending) >= self._settings.requests_in_flight_max and self.is_reading:
+            self.is_reading = False
             if self._transport is not None:
                 self._transport.pause_reading()
 
@@ -164,8 +160,8 @@ class Connection(asyncio.BufferedProtocol):
         while self._waiting and self._is_writable and self._may_start(self._waiting[0]):
             self._start(self._waiting.popleft())
         is_room = len(self._waiting) + len(self._pending) < self._settings.requests_in_flight_max // 2
-        if not self._is_reading and is_room and self._transport is not None:
-            self._is_reading = True
+        if not self.is_reading and is_room and self._transport is not None:
+            self.is_reading = True
             self._transport.resume_reading()
 
     def _may_start(self, call: Call) -> bool:
