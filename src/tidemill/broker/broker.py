@@ -19,8 +19,9 @@ from tidemill.broker.groups.membership import MembershipHandlers
 from tidemill.broker.groups.offsets import GroupOffsets
 from tidemill.broker.journal import Journal
 from tidemill.broker.listener import Listener
+from tidemill.broker.log.admin import LogAdminHandlers
+from tidemill.broker.log.directory import LogFiles
 from tidemill.broker.log.fetch import FetchHandler
-from tidemill.broker.log.memory import MemoryLogs
 from tidemill.broker.log.offsets import ListOffsetsHandler
 from tidemill.broker.log.produce import ProduceHandler
 from tidemill.broker.protocol.apis import ApiKey
@@ -94,7 +95,7 @@ class Broker:
         settings = self.settings
         self._flusher = Flusher(settings.fsync, settings.fsync_interval_ms, self._clock)
         self._journal = Journal(settings.data / "journal", self._disk, self._flusher)
-        self._logs = MemoryLogs()
+        self._logs = LogFiles(settings.data / "logs", self._disk, self._flusher, self._clock)
         self._topics = Topics(settings, self._journal, self._logs)
         self._topics.open()
         self._groups = Groups(settings, self._journal, GroupOffsets(self._journal), self._clock, self._topics)
@@ -121,6 +122,7 @@ class Broker:
             MembershipHandlers(self._groups),
             CommitHandlers(self._groups, self._topics, ClosedTransactions(), self._clock),
             OffsetFetchHandler(self._groups),
+            LogAdminHandlers(self._topics, self.settings),
         ):
             table.update(part.handlers())
         table[ApiKey.API_VERSIONS] = ApiVersionsHandler(table).api_versions

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Protocol
 
 Bytes = bytes | bytearray | memoryview
@@ -29,7 +30,8 @@ class File(Protocol):
     def truncate(self, size: int) -> None: ...
 
     def sync(self) -> None:
-        """Returns when the content will survive a power cut. May be called from another thread."""
+        """Returns when the content will survive a power cut. May be called from another thread; of a file that was
+        closed meanwhile nothing matters any more."""
         ...
 
     def close(self) -> None: ...
@@ -38,6 +40,10 @@ class File(Protocol):
 class Disk(Protocol):
     def open(self, path: Path) -> File:
         """For reading and appending; made if it is not there."""
+        ...
+
+    def size(self, path: Path) -> int:
+        """Raises `FileNotFoundError`."""
         ...
 
     def read(self, path: Path) -> bytes:
@@ -71,6 +77,8 @@ class SystemFile:
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         self._size = os.fstat(self._descriptor).st_size
+        self._closing = Lock()  # a number that was closed may be another file's by the time it is synced
+        self._is_closed = False
 
     @property
     def size(self) -> int:
@@ -98,10 +106,14 @@ class SystemFile:
         self._size = size
 
     def sync(self) -> None:
-        os.fdatasync(self._descriptor)
+        with self._closing:
+            if not self._is_closed:
+                os.fdatasync(self._descriptor)
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        with self._closing:
+            self._is_closed = True
+            os.close(self._descriptor)
 
 
 class SystemDisk:
@@ -109,6 +121,9 @@ class SystemDisk:
 
     def open(self, path: Path) -> File:
         return SystemFile(path)
+
+    def size(self, path: Path) -> int:
+        return path.stat().st_size
 
     def read(self, path: Path) -> bytes:
         return path.read_bytes()

@@ -36,6 +36,11 @@ class Flusher:
         """Whether acknowledgements, and what consumers may see, wait for the disk."""
         return self._policy is Fsync.ALWAYS
 
+    @property
+    def is_synced(self) -> bool:
+        """Whether a power cut is thought of at all; if not, no write needs to wait for the disk anywhere."""
+        return self._policy is not Fsync.NEVER
+
     def wrote(self, file: File) -> asyncio.Future[None] | None:
         """The future fails with `Refused` if the disk does. It is shared: never cancel it, shield it."""
         if self._policy is Fsync.NEVER:

@@ -20,8 +20,6 @@ from tidemill.broker import running
 # Areas (`test_<area>.py`) or single tests (`area::test_name`) that the embedded broker cannot pass yet.
 # To try them all the same: TIDEMILL_CONFORMANCE=all.
 NOT_SERVED = {
-    "admin::test_deleted_records",
-    "admin::test_records_that_are_not_there_are_not_deleted",
     "admin::test_settings_of_the_broker",
     "aiokafka::test_admin_records_and_groups",
     "aiokafka::test_fencing",
@@ -29,15 +27,9 @@ NOT_SERVED = {
     "aiokafka::test_transactions",
     "fetch::test_readers_and_writers_at_once",
     "fetch::test_topic_that_is_not_there",
-    "list_offsets::test_many_batches",
-    "list_offsets::test_time_within_a_batch",
     "offsets_in_transactions",
-    "produce::test_brokers_time_where_the_topic_asks_for_it",
     "produce::test_idempotent_producer_keeps_the_order_of_each_partition",
-    "produce::test_time_of_the_far_future_is_refused",
     "produce::test_two_producers_share_a_partition",
-    "tools::test_delete_records_command",
-    "tools::test_log_dirs_command",
     "tools::test_performance_tools",
     "tools::test_transactions_command",
     "transactions",

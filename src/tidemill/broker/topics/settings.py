@@ -88,12 +88,24 @@ SETTINGS: dict[str, Setting] = {
     "delete.retention.ms": Setting(
         ConfigType.LONG, str(DAY_MS), integer(0, LONG_MAX), "How long compaction keeps the mark of a deleted key."
     ),
+    "max.compaction.lag.ms": Setting(
+        ConfigType.LONG, str(LONG_MAX), integer(1, LONG_MAX), "When a record is compacted at the latest."
+    ),
     "max.message.bytes": Setting(ConfigType.INT, "1048588", integer(0, INT_MAX), "The largest batch that is taken."),
+    "message.timestamp.after.max.ms": Setting(
+        ConfigType.LONG, str(60 * 60 * 1000), integer(0, LONG_MAX), "How far a record's time may lie in the future."
+    ),
+    "message.timestamp.before.max.ms": Setting(
+        ConfigType.LONG, str(LONG_MAX), integer(0, LONG_MAX), "How far a record's time may lie in the past."
+    ),
     "message.timestamp.type": Setting(
         ConfigType.STRING,
         "CreateTime",
         choice("CreateTime", "LogAppendTime"),
         "Whose clock a record's timestamp is from.",
+    ),
+    "min.compaction.lag.ms": Setting(
+        ConfigType.LONG, "0", integer(0, LONG_MAX), "How long a record is safe from compaction."
     ),
     "min.cleanable.dirty.ratio": Setting(
         ConfigType.DOUBLE, "0.5", ratio, "The share of a log that has changed before it is compacted."
@@ -115,12 +127,8 @@ WITHOUT_EFFECT = frozenset(
         "follower.replication.throttled.replicas",
         "index.interval.bytes",
         "leader.replication.throttled.replicas",
-        "max.compaction.lag.ms",
         "message.downconversion.enable",
-        "message.timestamp.after.max.ms",
-        "message.timestamp.before.max.ms",
         "message.timestamp.difference.max.ms",
-        "min.compaction.lag.ms",
         "preallocate",
         "segment.index.bytes",
         "segment.jitter.ms",
@@ -177,6 +185,22 @@ class TopicSettings:
     @cached_property
     def delete_retention_ms(self) -> int:
         return int(self.text("delete.retention.ms"))
+
+    @cached_property
+    def compaction_lag_min_ms(self) -> int:
+        return int(self.text("min.compaction.lag.ms"))
+
+    @cached_property
+    def compaction_lag_max_ms(self) -> int:
+        return int(self.text("max.compaction.lag.ms"))
+
+    @cached_property
+    def timestamp_after_max_ms(self) -> int:
+        return int(self.text("message.timestamp.after.max.ms"))
+
+    @cached_property
+    def timestamp_before_max_ms(self) -> int:
+        return int(self.text("message.timestamp.before.max.ms"))
 
     @cached_property
     def dirty_ratio_min(self) -> float:
