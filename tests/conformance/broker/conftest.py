@@ -26,7 +26,6 @@ NOT_SERVED = {
     "aiokafka::test_round_trip",
     "aiokafka::test_transactions",
     "fetch::test_readers_and_writers_at_once",
-    "fetch::test_topic_that_is_not_there",
     "offsets_in_transactions",
     "produce::test_idempotent_producer_keeps_the_order_of_each_partition",
     "produce::test_two_producers_share_a_partition",

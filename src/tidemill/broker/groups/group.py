@@ -50,7 +50,6 @@ class Group:
         """Ids that were given to clients that have not joined with them yet, and when they are forgotten."""
         self.wake_ms: int | None = None
         """Not later than the first thing that time will change."""
-        self._unsynced: set[str] = set()
         self._phase_ends_ms: int | None = None  # of joining, or of syncing
         self._grace_ms: int | None = None  # by how much the first join of all may still be extended
         self._has_newcomer = False
@@ -84,7 +83,6 @@ class Group:
         self._wake_at(member.expires_ms)
 
     def synced(self, member: Member) -> Synced:
-        self._unsynced.discard(member.id)
         return Synced(protocol_type=self.protocol_type, strategy=self.strategy, assignment=member.assignment)
 
     def joined(self, member: Member, leader: str | None = None, *, skip_assignment: bool = False) -> Joined:
@@ -105,8 +103,6 @@ class Group:
         """A static member goes on under another id."""
         old_id = member.id
         self.roster.replace(member, member_id)
-        if old_id in self._unsynced:
-            self._unsynced = self._unsynced - {old_id} | {member_id}
         if self.leader == old_id:
             self.leader = member_id
 
@@ -125,7 +121,6 @@ class Group:
         if self.state is not State.PREPARING:
             is_first = self.state is State.EMPTY
             self.state = State.PREPARING
-            self._unsynced.clear()
             for member in self.roster:
                 if member.syncing is not None:
                     self.renew(member, now_ms)
@@ -169,7 +164,7 @@ class Group:
             self._complete_join(now_ms)
         else:
             self._phase_ends_ms = None
-            late = [member for member in self.roster if member.id in self._unsynced]
+            late = [member for member in self.roster if not member.has_synced]
             for member in late:
                 self._drop(member)
             if late:
@@ -195,9 +190,8 @@ class Group:
         self.strategy = self.roster.vote()
         if all(member.id != self.leader for member in joined):
             self.leader = joined[0].id
-        self._unsynced = {member.id for member in self.roster}
         for member in self.roster:
-            member.assignment = b""
+            member.assignment, member.has_synced = b"", False
         for member in joined:
             member.is_new = False
             self.renew(member, now_ms)
@@ -205,7 +199,6 @@ class Group:
 
     def _drop(self, member: Member) -> None:
         self.roster.remove(member)
-        self._unsynced.discard(member.id)
         if self.leader == member.id:
             self.leader = next((one.id for one in self.roster), "")
         member.refuse(ErrorCode.UNKNOWN_MEMBER_ID)

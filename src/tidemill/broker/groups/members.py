@@ -79,6 +79,8 @@ class Member:
     is_new: bool = True
     """It has not been answered yet: nobody knows whether it still waits."""
     assignment: bytes = b""
+    has_synced: bool = False
+    """It has asked for its assignment of this generation."""
     joining: Callable[[Joined], None] | None = None
     syncing: Callable[[Synced], None] | None = None
 

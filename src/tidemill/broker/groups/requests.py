@@ -56,6 +56,7 @@ def sync(
     if group.state is State.PREPARING:
         raise Refused(ErrorCode.REBALANCE_IN_PROGRESS)
     group.renew(member, now_ms)
+    member.has_synced = True
     if group.state is State.STABLE:
         answer(group.synced(member))
         return

@@ -1,0 +1,1 @@
+"""Groups without a network: the state machine, and what is kept."""
