@@ -30,6 +30,7 @@ NOT_SERVED = {
     "produce::test_idempotent_producer_keeps_the_order_of_each_partition",
     "produce::test_two_producers_share_a_partition",
     "tools::test_performance_tools",
+    "tools::test_console_producer_and_consumer",
     "tools::test_transactions_command",
     "transactions",
     "wire::test_batch_outside_a_transaction",
