@@ -13,6 +13,7 @@ from typing import cast
 import structlog
 
 from tidemill.broker.dispatch import CORRELATION_ID, Answer, Call, Dispatcher
+from tidemill.broker.large_frame import LargeFrame
 from tidemill.broker.protocol.apis import ApiKey
 from tidemill.broker.protocol.primitives import ProtocolError
 from tidemill.broker.protocol.schema import Message
@@ -58,8 +59,7 @@ class Connection(asyncio.BufferedProtocol):
         self._host = ""
         self._inbox = memoryview(bytearray(INBOX_BYTES))
         self._filled = 0
-        self._large: bytearray | None = None  # a frame that is larger than the inbox, and how much of it is there
-        self._large_filled = 0
+        self._large: LargeFrame | None = None
         self._waiting: deque[Call] = deque()
         self._pending: deque[Pending] = deque()
         self._is_writable = True
@@ -101,7 +101,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def get_buffer(self, size_hint: int) -> memoryview:
         if self._large is not None:
-            return memoryview(self._large)[self._large_filled :]
+            return self._large.room()
         return self._inbox[self._filled :]
 
     def buffer_updated(self, size: int) -> None:
@@ -109,11 +109,9 @@ class Connection(asyncio.BufferedProtocol):
             if self._large is None:
                 self._filled += size
                 self._take_frames()
-            else:
-                self._large_filled += size
-                if self._large_filled == len(self._large):
-                    frame, self._large = self._large, None
-                    self._take(frame)
+            elif (frame := self._large.add(size)) is not None:
+                self._large = None
+                self._take(frame)
         except ProtocolError as error:
             log.info("connection closed: not a frame of Kafka's protocol", client=self._host, reason=str(error))
             self.close()
@@ -130,9 +128,7 @@ class Connection(asyncio.BufferedProtocol):
             if self._filled - first < size:
                 if LENGTH_BYTES + size <= INBOX_BYTES:
                     break
-                self._large = bytearray(size)
-                self._large_filled = self._filled - first
-                self._large[: self._large_filled] = self._inbox[first : self._filled]
+                self._large = LargeFrame(size, self._inbox[first : self._filled])
                 self._filled = 0
                 return
             start = first + size

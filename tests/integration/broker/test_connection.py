@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 
+from tests.parts.wire_frames import framed
 from tidemill.broker.broker import Broker
 from tidemill.broker.protocol import codec
 from tidemill.broker.protocol.apis import APIS, ApiKey
@@ -24,16 +25,6 @@ from tidemill.broker.topics.metadata import MetadataHandlers
 
 TIMEOUT_S = 10.0
 SLOW_MACHINE_S = 60.0
-
-
-def framed(key: ApiKey, version: int, message: Message, correlation_id: int = 7) -> bytes:
-    api = APIS[key]
-    pieces: list[Any] = [struct.pack(">hhih", key, version, correlation_id, 4), b"test"]
-    if api.is_flexible(version):
-        pieces.append(b"\0")
-    codec.encode_request(api, version, message, pieces.append)
-    body = b"".join(pieces)
-    return struct.pack(">i", len(body)) + body
 
 
 class Client:
