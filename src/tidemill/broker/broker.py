@@ -30,7 +30,10 @@ from tidemill.broker.topics.configs import ConfigHandlers
 from tidemill.broker.topics.creation import CreationHandlers
 from tidemill.broker.topics.metadata import MetadataHandlers, Node
 from tidemill.broker.topics.topics import Topics
-from tidemill.broker.transactions.closed import ClosedTransactions
+from tidemill.broker.transactions.admin import TransactionAdminHandlers
+from tidemill.broker.transactions.coordinator import Transactions
+from tidemill.broker.transactions.recovery import recover
+from tidemill.broker.transactions.requests import TransactionHandlers
 from tidemill.core.clock import Clock, SystemClock
 from tidemill.core.errors import Unavailable
 from tidemill.core.file_lock import FileLock
@@ -98,7 +101,9 @@ class Broker:
         self._logs = LogFiles(settings.data / "logs", self._disk, self._flusher, self._clock)
         self._topics = Topics(settings, self._journal, self._logs)
         self._topics.open()
-        self._groups = Groups(settings, self._journal, GroupOffsets(self._journal), self._clock, self._topics)
+        offsets = GroupOffsets(self._journal)
+        self._groups = Groups(settings, self._journal, offsets, self._clock, self._topics)
+        self._transactions = Transactions(settings, self._journal, self._topics, offsets, self._clock)
         # The port is known, and said in Metadata, before the first client can ask.
         self._address = (settings.advertised_host or settings.host, await self.listener.bind())
         node = Node(settings.node_id, *self._address, self._cluster_id())
@@ -106,6 +111,8 @@ class Broker:
         _ = self._supervisor.start("broker logs", self._logs.run())
         _ = self._supervisor.start("broker groups", self._groups.run())
         _ = self._supervisor.start("broker group offsets", self._groups.run_sweeps())
+        await recover(self._transactions, self._topics, aborts_open=settings.abort_open_transactions_at_start)
+        _ = self._supervisor.start("broker transactions", self._transactions.run())
         await self.listener.serve(Dispatcher(self._handlers(node)))
 
     def _handlers(self, node: Node) -> dict[ApiKey, Handler]:
@@ -115,14 +122,16 @@ class Broker:
             MetadataHandlers(self._topics, node),
             CreationHandlers(self._topics),
             ConfigHandlers(self._topics, self.settings),
-            ProduceHandler(self._topics, ClosedTransactions()),
+            ProduceHandler(self._topics, self._transactions),
             FetchHandler(self._topics, self.settings),
             ListOffsetsHandler(self._topics),
             GroupAdministrationHandlers(self._groups, node),
             MembershipHandlers(self._groups),
-            CommitHandlers(self._groups, self._topics, ClosedTransactions(), self._clock),
+            CommitHandlers(self._groups, self._topics, self._transactions, self._clock),
             OffsetFetchHandler(self._groups),
             LogAdminHandlers(self._topics, self.settings),
+            TransactionHandlers(self._transactions, self._topics),
+            TransactionAdminHandlers(self._transactions, self._topics, self._clock),
         ):
             table.update(part.handlers())
         table[ApiKey.API_VERSIONS] = ApiVersionsHandler(table).api_versions

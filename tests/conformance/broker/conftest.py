@@ -21,28 +21,7 @@ from tidemill.broker import running
 # To try them all the same: TIDEMILL_CONFORMANCE=all.
 NOT_SERVED = {
     "admin::test_settings_of_the_broker",
-    "aiokafka::test_admin_records_and_groups",
-    "aiokafka::test_fencing",
-    "aiokafka::test_round_trip",
-    "aiokafka::test_transactions",
-    "fetch::test_readers_and_writers_at_once",
-    "offsets_in_transactions",
-    "produce::test_idempotent_producer_keeps_the_order_of_each_partition",
-    "produce::test_two_producers_share_a_partition",
-    "tools::test_performance_tools",
     "tools::test_console_producer_and_consumer",
-    "tools::test_transactions_command",
-    "transactions",
-    "wire::test_batch_outside_a_transaction",
-    "wire::test_batch_that_comes_again_is_stored_once",
-    "wire::test_end_that_comes_again",
-    "wire::test_epoch_of_the_past_is_refused",
-    "wire::test_new_epoch_starts_its_sequence_again",
-    "wire::test_producer_ids_are_never_given_twice",
-    "wire::test_sequence_has_no_gaps",
-    "wire::test_sequence_wraps",
-    "wire::test_strangers_may_not_touch_a_transaction",
-    "wire::test_transactional_id_keeps_its_producer_id_and_raises_the_epoch",
 }
 
 # `area::test_name` to the reason. Such a test must fail on the embedded broker: a difference that is gone is struck.
