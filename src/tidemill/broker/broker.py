@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from uuid import uuid4
 
 import msgspec
@@ -24,7 +25,8 @@ from tidemill.broker.log.directory import LogFiles
 from tidemill.broker.log.fetch import FetchHandler
 from tidemill.broker.log.offsets import ListOffsetsHandler
 from tidemill.broker.log.produce import ProduceHandler
-from tidemill.broker.protocol.apis import ApiKey
+from tidemill.broker.metrics import BrokerMetrics
+from tidemill.broker.protocol.apis import APIS, ApiKey
 from tidemill.broker.settings import BrokerSettings
 from tidemill.broker.topics.configs import ConfigHandlers
 from tidemill.broker.topics.creation import CreationHandlers
@@ -48,19 +50,29 @@ class ClusterRecord(msgspec.Struct, frozen=True):
     """What this broker is called for as long as its data lives."""
 
     cluster_id: str
+    port: int = 0
+    """The last one, so that clients find it again after a restart."""
 
 
 class Broker:
     """One node. Start it once."""
 
-    def __init__(self, settings: BrokerSettings, *, clock: Clock | None = None, disk: Disk | None = None) -> None:
+    def __init__(
+        self,
+        settings: BrokerSettings,
+        *,
+        clock: Clock | None = None,
+        disk: Disk | None = None,
+        on_death: Callable[[str, BaseException], None] | None = None,
+    ) -> None:
+        """`on_death` is called with a part that died by a bug: better start again than go on without it."""
         self.settings = settings
         self._clock = clock or SystemClock()
         self._disk = disk or SystemDisk()
         self._lock = FileLock(
             settings.data / "broker", "give this broker a directory of its own, or stop the other one"
         )
-        self._supervisor = Supervisor()
+        self._supervisor = Supervisor(on_death)
         self.listener = Listener(settings)
         self._address: tuple[str, int] | None = None
 
@@ -68,6 +80,21 @@ class Broker:
     def address(self) -> str | None:
         """`host:port` while it runs."""
         return f"{self._address[0]}:{self._address[1]}" if self._address else None
+
+    @property
+    def metrics(self) -> BrokerMetrics:
+        """While it runs."""
+        traffic, logs = self.listener.traffic, [log for topic in self._topics for log in topic.logs]
+        return BrokerMetrics(
+            connections=len(self.listener.connections),
+            connections_refused=traffic.refused,
+            requests={APIS[key].name: count for key, count in traffic.requests.items()},
+            bytes_in=traffic.bytes_in,
+            bytes_out=traffic.bytes_out,
+            topics=sum(1 for _ in self._topics),
+            partitions=len(logs),
+            log_bytes=sum(log.size_bytes for log in logs),
+        )
 
     async def start(self) -> None:
         """Recovers what is in the data directory, then listens. Raises `Conflict` if another broker works on it and
@@ -105,8 +132,11 @@ class Broker:
         self._groups = Groups(settings, self._journal, offsets, self._clock, self._topics)
         self._transactions = Transactions(settings, self._journal, self._topics, offsets, self._clock)
         # The port is known, and said in Metadata, before the first client can ask.
-        self._address = (settings.advertised_host or settings.host, await self.listener.bind())
-        node = Node(settings.node_id, *self._address, self._cluster_id())
+        cluster = self._cluster()
+        port = await self.listener.bind(settings.port or cluster.port, is_wanted=settings.port != 0)
+        self._remember(msgspec.structs.replace(cluster, port=port))
+        self._address = (settings.advertised_host or settings.host, port)
+        node = Node(settings.node_id, *self._address, cluster.cluster_id)
         _ = self._supervisor.start("broker flusher", self._flusher.run())
         _ = self._supervisor.start("broker logs", self._logs.run())
         _ = self._supervisor.start("broker groups", self._groups.run())
@@ -137,9 +167,11 @@ class Broker:
         table[ApiKey.API_VERSIONS] = ApiVersionsHandler(table).api_versions
         return table
 
-    def _cluster_id(self) -> str:
-        cluster = self._journal.table("cluster", str, ClusterRecord)
-        if "this" not in cluster:
-            cluster.put("this", ClusterRecord(uuid4().hex))
-        found: ClusterRecord = cluster["this"]
-        return found.cluster_id
+    def _cluster(self) -> ClusterRecord:
+        self._clusters = self._journal.table("cluster", str, ClusterRecord)
+        found: ClusterRecord = self._clusters.get("this", ClusterRecord(uuid4().hex))
+        return found
+
+    def _remember(self, cluster: ClusterRecord) -> None:
+        if self._clusters.get("this") != cluster:
+            self._clusters.put("this", cluster)

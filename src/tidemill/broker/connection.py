@@ -14,6 +14,7 @@ import structlog
 
 from tidemill.broker.dispatch import CORRELATION_ID, Answer, Call, Dispatcher
 from tidemill.broker.large_frame import LargeFrame
+from tidemill.broker.metrics import Traffic
 from tidemill.broker.protocol.apis import ApiKey
 from tidemill.broker.protocol.primitives import ProtocolError
 from tidemill.broker.protocol.schema import Message
@@ -48,11 +49,13 @@ class Connection(asyncio.BufferedProtocol):
         self,
         dispatcher: Dispatcher,
         settings: BrokerSettings,
+        traffic: Traffic,
         admit: Callable[[Connection], bool],
         on_lost: Callable[[Connection], None],
     ) -> None:
         self._dispatcher = dispatcher
         self._settings = settings
+        self._traffic = traffic
         self._admit = admit
         self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None
@@ -105,6 +108,7 @@ class Connection(asyncio.BufferedProtocol):
         return self._inbox[self._filled :]
 
     def buffer_updated(self, size: int) -> None:
+        self._traffic.bytes_in += size
         try:
             if self._large is None:
                 self._filled += size
@@ -168,6 +172,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _start(self, call: Call) -> None:
         pending = Pending(call)
+        self._traffic.requests[call.context.api.key] += 1
         self._pending.append(pending)
         try:
             answer = call.route.handler(call.request, call.context)
@@ -218,7 +223,9 @@ class Connection(asyncio.BufferedProtocol):
             if failed is None:
                 return
             pieces = self._dispatcher.encode(call, failed)
-        if sum(map(len, pieces)) <= JOINED_BYTES_MAX:
+        size = sum(map(len, pieces))
+        self._traffic.bytes_out += size
+        if size <= JOINED_BYTES_MAX:
             self._transport.write(b"".join(pieces))
         else:
             self._transport.writelines(pieces)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 
 import structlog
 
 from tidemill.broker.connection import Connection
 from tidemill.broker.dispatch import Dispatcher
+from tidemill.broker.metrics import Traffic
 from tidemill.broker.settings import BrokerSettings
 
 log = structlog.get_logger(__name__)
 
 BACKLOG = 512
+PORT_TRIES = 40
+PORT_PAUSE_S = 0.05
+"""A predecessor that was killed may hold its port a little longer."""
 
 
 class Listener:
@@ -23,16 +28,29 @@ class Listener:
         self._dispatcher: Dispatcher | None = None
         self._server: asyncio.Server | None = None
         self.connections: set[Connection] = set()
+        self.traffic = Traffic()
 
-    async def bind(self) -> int:
-        """The port. Raises `OSError`."""
+    async def bind(self, port: int, *, is_wanted: bool) -> int:
+        """The port, another one only if this one is not `is_wanted` by somebody. Raises `OSError`."""
+        for _ in range(PORT_TRIES):
+            try:
+                return await self._bound(port)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+            await asyncio.sleep(PORT_PAUSE_S)
+        if is_wanted:
+            return await self._bound(port)
+        log.warning("embedded broker has a new port, because its own is taken", port=port)
+        return await self._bound(0)
+
+    async def _bound(self, port: int) -> int:
         loop = asyncio.get_running_loop()
-        settings = self._settings
         self._server = await loop.create_server(
-            self._connection, settings.host, settings.port, start_serving=False, backlog=BACKLOG
+            self._connection, self._settings.host, port, start_serving=False, backlog=BACKLOG
         )
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
+        bound: int = self._server.sockets[0].getsockname()[1]
+        return bound
 
     async def serve(self, dispatcher: Dispatcher) -> None:
         assert self._server is not None, "bind first"
@@ -47,11 +65,12 @@ class Listener:
 
     def _connection(self) -> Connection:
         assert self._dispatcher is not None, "nobody connects before it is served"
-        return Connection(self._dispatcher, self._settings, self._admit, self.connections.discard)
+        return Connection(self._dispatcher, self._settings, self.traffic, self._admit, self.connections.discard)
 
     def _admit(self, connection: Connection) -> bool:
         if len(self.connections) >= self._settings.connections_max:
             log.warning("connection refused: there are too many", connections_max=self._settings.connections_max)
+            self.traffic.refused += 1
             return False
         self.connections.add(connection)
         return True

@@ -12,10 +12,10 @@ import structlog
 
 from tidemill.core.clock import SystemClock
 from tidemill.core.settings import Settings
+from tidemill.core.signals import stop_on_signal
 from tidemill.core.supervisor import Supervisor
 from tidemill.server.build import Server, build
 from tidemill.server.http import HttpServer
-from tidemill.server.signals import stop_on_signal
 
 log = structlog.get_logger(__name__)
 

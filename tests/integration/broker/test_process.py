@@ -1,0 +1,152 @@
+"""The broker as a child process: it lives, is started again where it was, and does not outlive its parent."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+
+from tests.parts.server import wait_for
+from tidemill.broker.process import BrokerProcess
+from tidemill.broker.settings import BrokerSettings
+from tidemill.core.clock import SystemClock
+from tidemill.core.errors import Unavailable
+
+TIMEOUT_S = 100.0
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(TIMEOUT_S):
+        while not condition():  # noqa: ASYNC110 - another process has no event for us
+            await asyncio.sleep(0.02)
+
+
+def topics(address: str | None) -> set[str]:
+    admin = AdminClient({"bootstrap.servers": address, "log_level": 0})
+    return set(admin.list_topics(timeout=TIMEOUT_S).topics)
+
+
+def produce(address: str | None, topic: str) -> None:
+    producer = Producer({"bootstrap.servers": address, "log_level": 0})
+    producer.produce(topic, b"value")
+    assert producer.flush(TIMEOUT_S) == 0
+
+
+def broker_process(data: Path, port: int = 0, hang_s: float = 15.0) -> BrokerProcess:
+    return BrokerProcess(BrokerSettings(data=data, port=port), SystemClock(), log_level="warning", hang_s=hang_s)
+
+
+@pytest.fixture
+async def broker(tmp_path: Path) -> AsyncIterator[BrokerProcess]:
+    broker = broker_process(tmp_path, hang_s=6)
+    await broker.start()
+    yield broker
+    await broker.stop()
+
+
+async def test_it_comes_back_where_it_was_with_what_it_had(broker: BrokerProcess) -> None:
+    address, first = broker.address, broker.pid
+    await asyncio.to_thread(produce, address, "orders")
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    await until(lambda: broker.pid not in (None, first) and broker.metrics is not None)
+    assert broker.address == address
+    assert "orders" in await asyncio.to_thread(topics, address)
+
+
+async def test_one_that_hangs_is_started_again(broker: BrokerProcess) -> None:
+    first = broker.pid
+    assert first is not None
+    os.kill(first, signal.SIGSTOP)
+    await until(lambda: broker.pid not in (None, first) and broker.metrics is not None)
+    assert not psutil.pid_exists(first)
+    assert await asyncio.to_thread(topics, broker.address) == set()
+
+
+async def test_it_says_how_it_does(broker: BrokerProcess) -> None:
+    await asyncio.to_thread(produce, broker.address, "orders")
+    await until(lambda: broker.metrics is not None and broker.metrics.requests.get("Produce"))
+    said = broker.metrics
+    assert said is not None
+    assert (said.topics, said.partitions, said.requests["Produce"]) == (1, 1, 1)
+    assert min(said.connections, said.bytes_in, said.bytes_out, said.log_bytes) > 0
+
+
+async def test_it_has_the_same_port_after_a_stop(tmp_path: Path) -> None:
+    addresses = set()
+    for _ in range(2):
+        broker = broker_process(tmp_path)
+        await broker.start()
+        addresses.add(broker.address)
+        pid = broker.pid
+        await broker.stop()
+        assert broker.address is None
+        assert pid is not None
+        assert not psutil.pid_exists(pid)
+    assert len(addresses) == 1
+
+
+async def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        broker = broker_process(tmp_path, port)
+        with pytest.raises(Unavailable, match=f"did not start: .*{port}.*in use"):
+            await broker.start()
+        assert broker.address is None
+    await broker.start()
+    assert broker.address == f"127.0.0.1:{port}"
+    await broker.stop()
+
+
+async def test_a_port_that_somebody_else_has_taken_meanwhile(tmp_path: Path) -> None:
+    broker = broker_process(tmp_path)
+    await broker.start()
+    before = broker.address or ""
+    await broker.stop()
+    with closing(socket.create_server(("127.0.0.1", int(before.rpartition(":")[2])))):
+        await broker.start()
+        assert broker.address not in (None, before)
+        await broker.stop()
+
+
+PARENT = """
+import asyncio, sys
+from pathlib import Path
+from tidemill.broker.process import BrokerProcess
+from tidemill.broker.settings import BrokerSettings
+from tidemill.core.clock import SystemClock
+
+async def main():
+    broker = BrokerProcess(BrokerSettings(data=Path(sys.argv[1])), SystemClock(), log_level="warning")
+    await broker.start()
+    print(broker.pid, flush=True)
+    await asyncio.sleep(3600)
+
+asyncio.run(main())
+"""
+
+
+def parent_of_one(data: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", PARENT, str(data)], stdout=subprocess.PIPE, text=True)
+
+
+async def test_it_dies_with_its_parent_and_a_new_one_can_start_at_once(tmp_path: Path) -> None:
+    with parent_of_one(tmp_path) as parent:
+        assert parent.stdout is not None
+        pid = int(await asyncio.to_thread(parent.stdout.readline))
+        parent.kill()
+        broker = broker_process(tmp_path)
+        await broker.start()
+        await asyncio.to_thread(wait_for, lambda: not psutil.pid_exists(pid))
+        await broker.stop()
