@@ -99,13 +99,16 @@ class Broker:
     async def start(self) -> None:
         """Recovers what is in the data directory, then listens. Raises `Conflict` if another broker works on it and
         `Unavailable` if the directory or the address cannot be had."""
-        self._disk.make_folder(self.settings.data)
-        self._lock.take()
         try:
+            self._disk.make_folder(self.settings.data)
+            self._lock.take()
             await self._open()
         except OSError as error:
             self._lock.release()
-            raise Unavailable(f"the embedded broker did not start: {error}") from error
+            raise Unavailable(f"no place for the broker's data in {self.settings.data}: {error.strerror}") from error
+        except Unavailable:
+            self._lock.release()
+            raise
         log.info("embedded broker started", address=self.address, data=str(self.settings.data))
 
     async def stop(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 
 import structlog
 
@@ -11,6 +12,7 @@ from tidemill.broker.connection import Connection
 from tidemill.broker.dispatch import Dispatcher
 from tidemill.broker.metrics import Traffic
 from tidemill.broker.settings import BrokerSettings
+from tidemill.core.errors import Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -31,16 +33,16 @@ class Listener:
         self.traffic = Traffic()
 
     async def bind(self, port: int, *, is_wanted: bool) -> int:
-        """The port, another one only if this one is not `is_wanted` by somebody. Raises `OSError`."""
-        for _ in range(PORT_TRIES):
+        """The port, another one only if this one is not `is_wanted` by somebody. Raises `Unavailable`."""
+        for attempt in range(PORT_TRIES):
             try:
                 return await self._bound(port)
             except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
+                is_over = error.errno != errno.EADDRINUSE or attempt == PORT_TRIES - 1
+                if is_over and (is_wanted or error.errno != errno.EADDRINUSE):
+                    reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+                    raise Unavailable(f"cannot listen on {self._settings.host}:{port}: {reason}") from error
             await asyncio.sleep(PORT_PAUSE_S)
-        if is_wanted:
-            return await self._bound(port)
         log.warning("embedded broker has a new port, because its own is taken", port=port)
         return await self._bound(0)
 

@@ -119,7 +119,7 @@ class BrokerProcess:
         if first is None or first.address is None:
             code = await self._bury()
             reason = first.error if first is not None and first.error else f"it ended with code {code}"
-            raise Unavailable(f"the embedded broker did not start: {reason}")
+            raise Unavailable(f"the embedded broker does not start: {reason}")
         self.metrics = first.metrics
         self._reading = asyncio.create_task(self._listen(self._child))
         return first.address

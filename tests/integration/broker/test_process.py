@@ -33,7 +33,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 def topics(address: str | None) -> set[str]:
-    admin = AdminClient({"bootstrap.servers": address, "log_level": 0})
+    admin = AdminClient({"bootstrap.servers": address or "", "log_level": 0})
     return set(admin.list_topics(timeout=TIMEOUT_S).topics)
 
 
@@ -101,7 +101,7 @@ async def test_a_port_that_is_taken(tmp_path: Path) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
         broker = broker_process(tmp_path, port)
-        with pytest.raises(Unavailable, match=f"did not start: .*{port}.*in use"):
+        with pytest.raises(Unavailable, match=f"cannot listen on 127.0.0.1:{port}: Address already in use"):
             await broker.start()
         assert broker.address is None
     await broker.start()
