@@ -21,7 +21,6 @@ from tidemill.broker import running
 # To try them all the same: TIDEMILL_CONFORMANCE=all.
 NOT_SERVED = {
     "admin::test_settings_of_the_broker",
-    "tools::test_console_producer_and_consumer",
 }
 
 # `area::test_name` to the reason. Such a test must fail on the embedded broker: a difference that is gone is struck.

@@ -66,7 +66,7 @@ def test_what_is_given_a_folder_keeps_it(tmp_path: Path) -> None:
 def test_what_cannot_start_says_why(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(Unavailable, match="no place for the broker's data in .*: File exists"),
+        pytest.raises(Unavailable, match=r"no place for the broker's data in .*: File exists"),
         running(tmp_path / "file"),
     ):
         raise AssertionError("it started")
