@@ -20,6 +20,7 @@ from tidemill.broker.log.segment import SealedFiles, Segment, SegmentSummary, in
 log = structlog.get_logger(__name__)
 
 START = "start"
+EPOCH_LEAP = 1000
 LEFTOVERS = (".draft", ".compacted")
 
 
@@ -99,7 +100,7 @@ class Recovery:
                 segment = contents.make_segment(summary)
             else:
                 segment = self._fresh(summary.base_offset)
-                segment.recover(lambda found, batch: None, self._now_ms)
+                segment.recover(lambda found, batch: None, self._now_ms, has_gaps=True)
                 segment.summary.end_offset = summary.end_offset
                 segment.summary.compacted_ms = summary.compacted_ms or self._now_ms
             segment.seal()
@@ -112,7 +113,7 @@ class Recovery:
             if before is not None and before.end_offset != segment.base_offset and not self._was_sealed(before):
                 self._cut(unread[number:], before)
                 return
-            lost = segment.recover(self._stored, self._now_ms)
+            lost = segment.recover(self._stored, self._now_ms, has_gaps=self._was_sealed(segment))
             if before is not None and self._was_sealed(before):
                 # Compaction may have removed the last batches of a sealed segment: the next one says where it ends.
                 before.summary.end_offset = segment.base_offset
@@ -124,7 +125,8 @@ class Recovery:
     def _stored(self, found: Found, batch: memoryview) -> None:
         self.batches_scanned += 1
         head = found.head
-        if head.leader_epoch > self._contents.epoch:
+        # The checksum does not cover the epoch: one that makes a leap is damage, and of no use.
+        if 0 < head.leader_epoch - self._contents.epoch < EPOCH_LEAP:
             self._contents.begin_epoch(head.leader_epoch, head.base_offset)
         self._contents.stored(head, batch, head.base_offset, self._now_ms)
 

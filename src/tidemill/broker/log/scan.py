@@ -39,8 +39,9 @@ def found_heads(file: File, position: int, end: int) -> Iterator[Found]:
         position = found.end
 
 
-def sound_batches(file: File, position: int, next_offset: int) -> Iterator[tuple[Found, memoryview]]:
-    """The batches up to the file's end, or to the first that is torn, damaged or out of its place."""
+def sound_batches(file: File, position: int, next_offset: int, *, has_gaps: bool) -> Iterator[tuple[Found, memoryview]]:
+    """The batches up to the file's end, or to the first that is torn, damaged or out of its place. Where
+    compaction has been, there are gaps between offsets."""
     chunk, start, size = memoryview(b""), position, file.size
     while position + HEAD_BYTES <= size:
         if position + HEAD_BYTES > start + len(chunk):
@@ -55,7 +56,8 @@ def sound_batches(file: File, position: int, next_offset: int) -> Iterator[tuple
         if not is_whole(batch):
             return
         head = read_head(batch)
-        if head.base_offset < next_offset or head.last_offset_delta < 0:
+        is_next = head.base_offset == next_offset or (has_gaps and head.base_offset > next_offset)
+        if not is_next or head.last_offset_delta < 0:
             return
         yield Found(position, head), batch
         position += batch_bytes

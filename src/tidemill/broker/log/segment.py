@@ -160,12 +160,12 @@ class Segment:
     def batch(self, found: Found) -> bytes:
         return self.file.read(found.position, found.head.size)
 
-    def recover(self, stored: Callable[[Found, memoryview], None], now_ms: int) -> int:
+    def recover(self, stored: Callable[[Found, memoryview], None], now_ms: int, *, has_gaps: bool) -> int:
         """Reads on from where the summary ends, tells each sound batch, and cuts what follows them. Gives the number
         of bytes that were lost."""
         if self._file is None and self._disk.size(self.path) == self.size:
             return 0
-        for found, batch in sound_batches(self.file, self.size, self.end_offset):
+        for found, batch in sound_batches(self.file, self.size, self.end_offset, has_gaps=has_gaps):
             self.added(found.head, found.head.base_offset, found.position, now_ms)
             stored(found, batch)
         lost = self.file.size - self.size
