@@ -50,6 +50,11 @@ class AbortedTransactions:
                 break
         return found
 
+    def markers(self, start: int, end: int) -> frozenset[int]:
+        """The offsets of their markers, from `start` up to `end`."""
+        columns = self._marker_offsets
+        return frozenset(columns[bisect_left(columns, start) : bisect_left(columns, end)])
+
     def forget_before(self, offset: int) -> None:
         """Whose markers have been removed from the start of the log."""
         count = bisect_left(self._marker_offsets, offset)

@@ -108,6 +108,7 @@ class LogFiles:
             if is_full:
                 upkeep.partition.contents.producers.expire(now_ms)
                 await self._attempt(upkeep.retain(now_ms))
+                await self._attempt(upkeep.compact(now_ms))
 
     async def close(self) -> None:
         now_ms = self._clock.now_ms()

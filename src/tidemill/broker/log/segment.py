@@ -173,10 +173,9 @@ class Segment:
             self.file.truncate(self.size)
         return lost
 
-    def write_index(self, disk: Disk) -> None:
+    def save_index(self, disk: Disk) -> None:
         """Blocks. Only for a segment that grows no more."""
-        body = encode(KeptIndex(self.size, self.index.to_bytes()))
-        disk.replace(index_path(self.path), (crc32c(body).to_bytes(CHECKSUM_BYTES), body))
+        write_index(disk, index_path(self.path), self.size, self.index)
 
     def restore_index(self, kept: IndexBytes) -> None:
         self._index = SparseIndex.from_bytes(kept, self.summary.newest_ms)
@@ -227,6 +226,11 @@ def segment_path(folder: Path, base_offset: int) -> Path:
 
 def index_path(path: Path) -> Path:
     return path.with_suffix(".index")
+
+
+def write_index(disk: Disk, path: Path, size: int, index: SparseIndex) -> None:
+    body = encode(KeptIndex(size, index.to_bytes()))
+    disk.replace(path, (crc32c(body).to_bytes(CHECKSUM_BYTES), body))
 
 
 def _read_index(disk: Disk, path: Path) -> KeptIndex | None:

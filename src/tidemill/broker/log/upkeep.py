@@ -4,11 +4,18 @@ that a start has little to read. Decides on the event loop; what blocks goes to 
 
 from __future__ import annotations
 
+import msgspec
+import structlog
+
 from tidemill.broker.disk import File
+from tidemill.broker.errors import Refused
 from tidemill.broker.log.checkpoint import write_checkpoint
+from tidemill.broker.log.compaction import CompactionPlan, compact, compacted_path
 from tidemill.broker.log.partition import Partition
 from tidemill.broker.log.segment import Segment, index_path
 from tidemill.core.blocking import BlockingThread
+
+log = structlog.get_logger(__name__)
 
 CHECKPOINT_BATCHES = 50_000
 CHECKPOINT_BYTES = 256 * 1024 * 1024
@@ -22,6 +29,7 @@ class Upkeep:
         self.partition = partition
         self._thread = thread
         self._is_unsaved = is_unsaved
+        self._is_unreadable = False
         self._saved_ms = now_ms
         self._saved_bytes = partition.size_bytes
 
@@ -56,8 +64,45 @@ class Upkeep:
         for file in files:
             file.sync()
         for segment in full:
-            segment.write_index(contents.disk)
+            segment.save_index(contents.disk)
         write_checkpoint(contents.disk, contents.folder, body)
+
+    async def compact(self, now_ms: int) -> bool:
+        """Of each key only the last record stays, in the segments that grow no more. Whether there was something to do.
+        Raises `OSError`."""
+        self._roll_if_old(now_ms)
+        plan = None if self._is_unreadable else due_compaction(self.partition, now_ms)
+        if plan is None:
+            return False
+        contents = self.partition.contents
+        try:
+            done = await self._thread.run(compact, plan, contents.disk)
+        except Refused as refusal:
+            log.error("topic cannot be compacted", folder=str(contents.folder), reason=refusal.message)
+            self._is_unreadable = True
+            return False
+        by_base = {segment.base_offset: segment for segment in contents.segments}
+        for summary in done.summaries:
+            segment = by_base.get(summary.base_offset)
+            if segment is None:  # DeleteRecords and retention went on meanwhile
+                continue
+            if summary.base_offset in done.rewritten:
+                # The index first: it says which size it is for, and the one of the old file is then found by reading.
+                for path in (index_path(segment.path), segment.path):
+                    contents.disk.rename(compacted_path(path), path)
+            segment.rewritten(summary)
+        contents.compacted_until = done.until
+        contents.aborted.forget(done.forgotten)
+        await self._thread.run(contents.disk.sync_folder, contents.folder)
+        await self.save(now_ms)
+        return True
+
+    def _roll_if_old(self, now_ms: int) -> None:
+        """What is compacted must first grow no more."""
+        settings, active = self.partition.settings, self.partition.contents.active.summary
+        age_ms = min(settings.segment_ms, settings.compaction_lag_max_ms)
+        if settings.is_compacted and active.size and active.begun_ms + age_ms <= now_ms:
+            self.partition.writer.roll()
 
     async def retain(self, now_ms: int) -> int:
         """Removes what is too old or too much. Gives the number of segments that went. Raises `OSError`."""
@@ -96,13 +141,46 @@ class Upkeep:
             segment.let_go()
 
 
+def due_compaction(partition: Partition, now_ms: int) -> CompactionPlan | None:
+    """What to compact, if there is enough that is new."""
+    contents, settings = partition.contents, partition.settings
+    if not settings.is_compacted:
+        return None
+    stable = partition.last_stable_offset
+    segments = []
+    for segment in contents.segments[:-1]:
+        lag_ms = settings.compaction_lag_min_ms
+        is_safe = lag_ms > 0 and segment.summary.newest_ms + lag_ms > now_ms
+        if not segment.is_sealed or segment.end_offset > stable or is_safe:
+            break
+        segments.append(segment.summary)
+    dirty = [summary for summary in segments if summary.end_offset > contents.compacted_until]
+    if not dirty:
+        return None
+    share = sum(each.size for each in dirty) / max(sum(each.size for each in segments), 1)
+    is_late = dirty[0].begun_ms + settings.compaction_lag_max_ms <= now_ms
+    if share < settings.dirty_ratio_min and not is_late:
+        return None
+    end = segments[-1].end_offset
+    return CompactionPlan(
+        folder=contents.folder,
+        segments=[msgspec.structs.replace(summary) for summary in segments],
+        dirty_from=max(contents.compacted_until, segments[0].base_offset),
+        aborted=contents.aborted.within(segments[0].base_offset, end),
+        known_markers=contents.aborted.markers(segments[0].base_offset, end),
+        now_ms=now_ms,
+        delete_retention_ms=settings.delete_retention_ms,
+    )
+
+
 def expired(partition: Partition, now_ms: int) -> list[Segment]:
     """The segments at the start of the log that may go: below the log's start, or over the topic's limits."""
     contents, settings = partition.contents, partition.settings
     gone: list[Segment] = []
     left = partition.size_bytes
     for segment in contents.segments:
-        if segment.size == 0 or segment.end_offset > partition.high_watermark:
+        is_empty = segment is contents.active and segment.size == 0
+        if is_empty or segment.end_offset > partition.high_watermark:
             break
         is_hidden = segment.end_offset <= contents.start_offset
         retention_ms = settings.retention_ms if settings.is_deleted else None
