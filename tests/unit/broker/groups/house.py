@@ -28,7 +28,7 @@ from tidemill.broker.protocol.messages.offset_commit import (
 from tidemill.broker.settings import BrokerSettings, Fsync
 from tidemill.broker.topics.metadata import Node
 from tidemill.broker.topics.topics import Topics
-from tidemill.core.clock import HeldClock, SystemClock
+from tidemill.core.clock import Clock, HeldClock, SystemClock
 
 TOPIC = "topic"
 PARTITIONS = 4
@@ -45,7 +45,7 @@ class AnyTransaction:
 
 
 class House:
-    def __init__(self, journal: Journal, flusher: Flusher, settings: BrokerSettings, clock: HeldClock) -> None:
+    def __init__(self, journal: Journal, flusher: Flusher, settings: BrokerSettings, clock: Clock) -> None:
         self.flush = flusher.flush
         self.clock = clock
         self.topics = Topics(settings, journal, MemoryLogs())
@@ -72,9 +72,8 @@ class House:
 
     async def commit(self, group: str, *places: tuple[str, int, int], **more: Any) -> list[int]:
         """(topic, partition, offset) of each. The error codes."""
-        request = OffsetCommitRequest(
-            group_id=group, member_id="", topics=[_committed(*place) for place in places], **more
-        )
+        topics = [_committed(*place) for place in places]
+        request = OffsetCommitRequest(group_id=group, topics=topics, **{"member_id": "", **more})
         response: OffsetCommitResponse = await self.ask(ApiKey.OFFSET_COMMIT, request)
         return [one.error_code for topic in response.topics for one in topic.partitions]
 
@@ -91,7 +90,7 @@ def _committed(topic: str, partition: int, offset: int) -> OffsetCommitRequestTo
 @asynccontextmanager
 async def house(
     folder: Path,
-    clock: HeldClock | None = None,
+    clock: Clock | None = None,
     disk: Disk | None = None,
     fsync: Fsync = Fsync.NEVER,
     **more: int,
