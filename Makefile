@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 KILLS ?= 1000
+BROKER_KILLS ?= 100
+FRAMES ?= 100000
 
 .PHONY: setup demo serve test check bench soak parts format clean
 
@@ -30,6 +32,8 @@ bench: $(VENV)/.ready-dev parts
 
 soak: $(VENV)/.ready-dev parts
 	TIDEMILL_KILLS=$(KILLS) $(BIN)/pytest tests/faults/test_kills.py -s
+	TIDEMILL_BROKER_KILLS=$(BROKER_KILLS) $(BIN)/pytest tests/faults/test_broker_kills.py -s
+	TIDEMILL_FRAMES=$(FRAMES) $(BIN)/pytest tests/faults/test_rubbish.py -s
 
 format: $(VENV)/.ready-dev
 	$(BIN)/ruff format .
