@@ -30,7 +30,6 @@ class Recovered(msgspec.Struct, frozen=True):
     contents: LogContents
     batches_scanned: int = 0
     bytes_lost: int = 0
-    is_new: bool = False
 
 
 def recover(folder: Path, disk: Disk, sealed: SealedFiles, now_ms: int) -> Recovered:
@@ -41,12 +40,13 @@ def recover(folder: Path, disk: Disk, sealed: SealedFiles, now_ms: int) -> Recov
         if name.endswith(LEFTOVERS):
             disk.remove(folder / name)
     bases = [int(name.partition(".")[0]) for name in names if name.endswith(".log")]
-    if not bases:
-        return Recovered(contents, is_new=not names)
     recovery = Recovery(contents, bases, set(names), now_ms)
-    recovery.run(read_checkpoint(disk, folder))
+    if bases:
+        recovery.run(read_checkpoint(disk, folder))
     start = read_start(disk, folder) if START in names else 0
-    contents.start_offset = min(max(start, contents.segments[0].base_offset), contents.end_offset)
+    if start > contents.end_offset:
+        _begin_at(contents, start)
+    contents.start_offset = max(start, contents.segments[0].base_offset)
     return Recovered(contents, recovery.batches_scanned, recovery.bytes_lost)
 
 
@@ -58,6 +58,14 @@ def read_start(disk: Disk, folder: Path) -> int:
 def write_start(disk: Disk, folder: Path, offset: int) -> None:
     """Where DeleteRecords has moved the start of the log to. Blocks."""
     disk.replace(folder / START, (str(offset).encode(),))
+
+
+def _begin_at(contents: LogContents, start: int) -> None:
+    """Records were deleted, and the power went before they were on the disk: their offsets are not given again."""
+    for segment in contents.segments:
+        segment.let_go()
+        contents.disk.remove(segment.path)
+    contents.segments = [contents.make_segment(SegmentSummary(base_offset=start, end_offset=start))]
 
 
 class Recovery:
