@@ -150,10 +150,14 @@ def _left_of(node: Node, chance: random.Random) -> bytes:
         return now if chance.random() < 0.5 else synced
     added = now[len(synced) :]
     left = added[: chance.randrange(len(added) + 1)]
-    match chance.randrange(3):
+    match chance.randrange(5):
         case 0:
-            return synced + left
+            return synced
         case 1:
+            return now
+        case 2:
+            return synced + left
+        case 3:
             return synced + left + bytes(len(added) - len(left))
         case _:
             torn = bytearray(added)

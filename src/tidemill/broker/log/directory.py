@@ -13,6 +13,7 @@ import structlog
 from tidemill.broker.disk import Disk
 from tidemill.broker.errors import Refused
 from tidemill.broker.flusher import Flusher
+from tidemill.broker.log.contents import LogContents
 from tidemill.broker.log.partition import Partition
 from tidemill.broker.log.recovery import recover
 from tidemill.broker.log.segment import SealedFiles
@@ -61,8 +62,7 @@ class LogFiles:
         self.batches_scanned += recovered.batches_scanned
         is_unsaved = recovered.batches_scanned > 0 or recovered.bytes_lost > 0
         if is_unsaved and self._flusher.is_synced:
-            contents.active.file.sync()  # what was read may still be in the kernel's memory only
-            self._disk.sync_folder(contents.folder)
+            self._sync(contents)
         if not self._is_clean and contents.end_offset > 0:
             # Records may have been lost that consumers have seen: by the new epoch they find out.
             contents.begin_epoch(contents.epoch + 1, contents.end_offset)
@@ -124,6 +124,14 @@ class LogFiles:
             upkeep.partition.close(Refused(ErrorCode.KAFKA_STORAGE_ERROR, "the broker has stopped"))
             upkeep.close()
         self._thread.close()
+
+    def _sync(self, contents: LogContents) -> None:
+        """What was read at the start may be in the kernel's memory only, and is about to be seen."""
+        for segment in contents.segments:
+            if not segment.is_sealed:
+                segment.file.sync()
+        self._disk.sync_folder(contents.folder)
+        self._disk.sync_folder(self.folder)
 
     async def _attempt(self, work: Awaitable[object]) -> bool:
         """A disk that does not take it now may take it later; what was there before still counts."""

@@ -97,7 +97,10 @@ async def test_power_goes_at_any_moment(fsync: Fsync, seed: int) -> None:
             history.safe = len(history.written)
         else:
             rig.kill()
-        disk = disk.power_cut(chance)
+        if chance.random() < 0.7:
+            disk = disk.power_cut(chance)
+        else:  # only the process died: what is read again may be seen, and is then as safe as the rest
+            history.safe = len(history.written)
 
 
 async def test_disk_that_forgets_is_noticed() -> None:
