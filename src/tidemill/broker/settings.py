@@ -50,6 +50,8 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     group_max_session_timeout_ms: int = 1_800_000
     groups_max: int = 10_000
     group_max_size: int = 1000
+    group_member_bytes_max: int = 1024 * 1024
+    """Of what one member tells its leader."""
     offsets_retention_minutes: int = 7 * 24 * 60
     offset_metadata_bytes_max: int = 4096
 

@@ -99,7 +99,8 @@ class WireMember:
             SyncGroupRequestAssignment(member_id=member_id, assignment=share)
             for member_id, share in (shares or {}).items()
         ]
-        request = SyncGroupRequest(**self._asking("generation_id"), assignments=assignments, **more)
+        protocol = {"protocol_type": "consumer", "protocol_name": "range", **more}
+        request = SyncGroupRequest(**self._asking("generation_id"), assignments=assignments, **protocol)
         self.line.send(ApiKey.SYNC_GROUP, request, version)
 
     def heartbeat(self) -> int:

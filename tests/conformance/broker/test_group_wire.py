@@ -116,9 +116,12 @@ def test_what_is_wrong_with_a_join(member: NewMember) -> None:
 
 def test_protocol_that_the_member_thinks_of(member: NewMember) -> None:
     one = alone(member("one"))
-    assert one.sync(protocol_type="consumer", protocol_name="range").error_code == NONE
-    assert one.sync(protocol_name="sticky").error_code == ErrorCode.INCONSISTENT_GROUP_PROTOCOL
-    assert one.sync(protocol_type="connect").error_code == ErrorCode.INCONSISTENT_GROUP_PROTOCOL
+    other = ErrorCode.INCONSISTENT_GROUP_PROTOCOL
+    assert one.sync().error_code == NONE
+    assert one.sync(protocol_name="sticky").error_code == other
+    assert one.sync(protocol_type="connect").error_code == other
+    assert one.sync(protocol_name=None).error_code == other
+    assert one.sync(version=4, protocol_name=None).error_code == NONE
 
 
 def test_whole_rebalance(room: Room, member: NewMember) -> None:
@@ -156,11 +159,11 @@ def test_newcomer_ends_the_wait_for_assignments(room: Room, member: NewMember) -
 
 
 def test_who_joins_again(member: NewMember) -> None:
-    """A follower hears the same once more; a leader makes all join again."""
+    """A leader makes all join again; while nothing has been assigned it hears the same once more."""
     one = alone(member("one"))
     assert one.join().generation_id == 2
-    assert one.join().generation_id == 2  # nothing has been assigned yet
-    one.metadata = b"another"
+    assert one.join().generation_id == 2
+    one.sync({one.member_id: b"all"})
     assert one.join().generation_id == 3
 
 

@@ -25,6 +25,8 @@ from tidemill.core.clock import Clock
 log = structlog.get_logger(__name__)
 
 SWEEP_INTERVAL_S = 600.0
+GROUP_ID_LENGTH_MAX = 32_767
+"""Which is all that the older versions of the requests can say."""
 
 
 class GroupRecord(msgspec.Struct, frozen=True):

@@ -31,6 +31,7 @@ T = TypeVar("T")
 JOIN_IN_TWO_STEPS = 4
 JOIN_WITHOUT_STRATEGY = 7
 JOIN_SKIPPING_ASSIGNMENT = 9
+SYNC_WITH_PROTOCOL = 5
 LEAVE_OF_MANY = 3
 
 
@@ -52,6 +53,7 @@ class MembershipHandlers:
         def ask(answer: Callable[[Joined], None]) -> None:
             _check_id(request.group_id)
             self._check_session(request.session_timeout_ms)
+            self._check_size(joining)
             if request.member_id == "":
                 group = self._groups.mentioned(request.group_id)
             else:
@@ -72,8 +74,10 @@ class MembershipHandlers:
 
         def ask(answer: Callable[[Synced], None]) -> None:
             _check_id(request.group_id)
-            group = self._groups.known(request.group_id, ErrorCode.UNKNOWN_MEMBER_ID)
             protocol = (request.protocol_type, request.protocol_name)
+            if context.version >= SYNC_WITH_PROTOCOL and None in protocol:
+                raise Refused(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
+            group = self._groups.known(request.group_id, ErrorCode.UNKNOWN_MEMBER_ID)
             requests.sync(group, asking, protocol, assignments, answer, self._groups.now_ms())
             self._groups.changed(group)
 
@@ -114,6 +118,12 @@ class MembershipHandlers:
         settings = self._groups.settings
         if not settings.group_min_session_timeout_ms <= timeout_ms <= settings.group_max_session_timeout_ms:
             raise Refused(ErrorCode.INVALID_SESSION_TIMEOUT)
+
+    def _check_size(self, joining: Joining) -> None:
+        """What members tell about themselves is kept for each, and told to the leader."""
+        size = sum(len(strategy.name) + len(strategy.metadata) for strategy in joining.strategies)
+        if size > self._groups.settings.group_member_bytes_max:
+            raise Refused(ErrorCode.POLICY_VIOLATION)
 
 
 def _answered(

@@ -53,7 +53,7 @@ async def member_of(house: House, group: str, **more: Any) -> str:
     request = SyncGroupRequest(
         group_id=group, member_id=joined.member_id, generation_id=joined.generation_id, assignments=assignments
     )
-    assert (await house.ask(ApiKey.SYNC_GROUP, request)).assignment == b"all"
+    assert (await house.ask(ApiKey.SYNC_GROUP, request, version=4)).assignment == b"all"
     return str(joined.member_id)
 
 
@@ -157,10 +157,12 @@ async def test_groups_without_anything_make_room(tmp_path: Path) -> None:
 
 
 async def test_join_is_checked_before_a_group_is_made(tmp_path: Path) -> None:
-    async with house(tmp_path) as one:
+    async with house(tmp_path, group_member_bytes_max=100) as one:
         for request, error in [
             (join("", "x"), ErrorCode.INVALID_GROUP_ID),
             (join("g", "x"), ErrorCode.UNKNOWN_MEMBER_ID),
+            (join("g" * 32_768), ErrorCode.INVALID_GROUP_ID),
+            (join("g", metadata=bytes(100)), ErrorCode.POLICY_VIOLATION),
             (join("g", session_timeout_ms=1), ErrorCode.INVALID_SESSION_TIMEOUT),
             (join("g", session_timeout_ms=2**31 - 1), ErrorCode.INVALID_SESSION_TIMEOUT),
         ]:
