@@ -77,12 +77,13 @@ class Groups:
         """The group, made if it is new. Raises `Refused`."""
         group = self._groups.get(group_id)
         if group is None:
-            if len(self._groups) >= self.settings.groups_max:
+            if len(group_id) > GROUP_ID_LENGTH_MAX:
+                raise Refused(ErrorCode.INVALID_GROUP_ID)
+            limit = self.settings.groups_max
+            if len(self._groups) >= limit:
                 self.sweep()
-            if len(self._groups) >= self.settings.groups_max:
-                raise Refused(
-                    ErrorCode.POLICY_VIOLATION, f"This broker holds {self.settings.groups_max} groups at most."
-                )
+            if len(self._groups) >= limit:
+                raise Refused(ErrorCode.POLICY_VIOLATION, f"This broker holds {limit} groups at most.")
             group = self._groups[group_id] = Group(group_id, self.settings)
         return group
 

@@ -17,7 +17,7 @@ from tidemill.broker.groups.fetching import OffsetFetchHandler
 from tidemill.broker.groups.membership import MembershipHandlers
 from tidemill.broker.groups.offsets import GroupOffsets
 from tidemill.broker.journal import Journal
-from tidemill.broker.log.memory import MemoryLogs
+from tidemill.broker.log.directory import LogFiles
 from tidemill.broker.protocol.apis import APIS, ApiKey
 from tidemill.broker.protocol.messages.offset_commit import (
     OffsetCommitRequest,
@@ -45,10 +45,12 @@ class AnyTransaction:
 
 
 class House:
-    def __init__(self, journal: Journal, flusher: Flusher, settings: BrokerSettings, clock: Clock) -> None:
+    def __init__(
+        self, journal: Journal, logs: LogFiles, flusher: Flusher, settings: BrokerSettings, clock: Clock
+    ) -> None:
         self.flush = flusher.flush
         self.clock = clock
-        self.topics = Topics(settings, journal, MemoryLogs())
+        self.topics = Topics(settings, journal, logs)
         self.topics.open()
         if TOPIC not in self.topics:
             self.topics.create(TOPIC, PARTITIONS, {})
@@ -96,11 +98,14 @@ async def house(
     **more: int,
 ) -> AsyncIterator[House]:
     """What was there before is there again: the same folder is the same broker, started anew."""
+    disk, clock = disk or SystemDisk(), clock or HeldClock()
     flusher = Flusher(fsync, 50, SystemClock())
-    journal = Journal(folder, disk or SystemDisk(), flusher)
+    journal = Journal(folder / "journal", disk, flusher)
+    logs = LogFiles(folder / "logs", disk, flusher, clock)
     settings = BrokerSettings(data=folder, fsync=fsync, **more)  # type: ignore[arg-type]
     try:
-        yield House(journal, flusher, settings, clock or HeldClock())
+        yield House(journal, logs, flusher, settings, clock)
     finally:
+        await logs.close()
         await journal.close()
         await flusher.close()
