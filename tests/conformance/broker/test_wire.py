@@ -86,6 +86,15 @@ def test_batch_outside_a_transaction(room: Room, wire: Wire) -> None:
     room.wait_for(lambda: room.values(topic) == [b"never"])
 
 
+def test_transactional_batch_without_the_transactional_id(room: Room, wire: Wire) -> None:
+    """Whoever leaves the id out of the request is not let in by that."""
+    topic, name = room.topic(), room.name("transactional")
+    producer = wire.init_producer(name)
+    records = batch(b"never", producer=producer, sequence=0, is_transactional=True)
+    assert wire.produce(topic, records, id_=None)[0] != NO_ERROR
+    assert room.values(topic, isolation_level="read_uncommitted") == []
+
+
 def test_end_that_comes_again(room: Room, wire: Wire) -> None:
     """The answer was lost: the same end is accepted, the other one is not."""
     topic, name = room.topic(), room.name("transactional")

@@ -113,6 +113,12 @@ def producer_of(batches: memoryview) -> tuple[int, int]:
     return producer_id, producer_epoch
 
 
+def is_transactional(batches: memoryview) -> bool:
+    """Of what `producer_of` has found to have a head."""
+    (attributes,) = ATTRIBUTES.unpack_from(batches, CRC_FROM)
+    return batches[MAGIC_AT] == MAGIC and bool(attributes & TRANSACTIONAL)
+
+
 def patch(batch: memoryview | bytearray, base_offset: int, leader_epoch: int) -> None:
     """Gives a batch its place in the log, where it lies."""
     PLACE.pack_into(batch, 0, base_offset)

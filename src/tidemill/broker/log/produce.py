@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 
 from tidemill.broker.dispatch import Answer, Handlers, RequestContext
 from tidemill.broker.errors import Refused
-from tidemill.broker.log.batch import producer_of
+from tidemill.broker.log.batch import is_transactional, producer_of
 from tidemill.broker.ports import OpenTransactions
 from tidemill.broker.protocol.apis import ApiKey
 from tidemill.broker.protocol.error_code import ErrorCode
@@ -59,8 +59,8 @@ class ProduceHandler:
             if data.records is None:
                 raise Refused(ErrorCode.INVALID_RECORD, "no records")
             batches = memoryview(data.records)
-            if request.transactional_id is not None:
-                producer = producer_of(batches)
+            producer = producer_of(batches)
+            if request.transactional_id is not None or is_transactional(batches):
                 self._transactions.verify_partition(request.transactional_id, *producer, topic, data.index)
             appended = log.append(batches)
         except Refused as refusal:
