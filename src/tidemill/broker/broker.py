@@ -27,6 +27,9 @@ from tidemill.broker.log.offsets import ListOffsetsHandler
 from tidemill.broker.log.produce import ProduceHandler
 from tidemill.broker.metrics import BrokerMetrics
 from tidemill.broker.protocol.apis import APIS, ApiKey
+from tidemill.broker.security.exposure import check_exposure, tls_context
+from tidemill.broker.security.handlers import SaslHandlers
+from tidemill.broker.security.users import Users
 from tidemill.broker.settings import BrokerSettings
 from tidemill.broker.topics.configs import ConfigHandlers
 from tidemill.broker.topics.creation import CreationHandlers
@@ -37,7 +40,7 @@ from tidemill.broker.transactions.coordinator import Transactions
 from tidemill.broker.transactions.recovery import recover
 from tidemill.broker.transactions.requests import TransactionHandlers
 from tidemill.core.clock import Clock, SystemClock
-from tidemill.core.errors import Unavailable
+from tidemill.core.errors import TidemillError, Unavailable
 from tidemill.core.file_lock import FileLock
 from tidemill.core.supervisor import Supervisor
 
@@ -97,8 +100,8 @@ class Broker:
         )
 
     async def start(self) -> None:
-        """Recovers what is in the data directory, then listens. Raises `Conflict` if another broker works on it and
-        `Unavailable` if the directory or the address cannot be had."""
+        """Recovers what is in the data directory, then listens. Raises `Conflict` if another broker works on it,
+        `Unavailable` if the directory or the address cannot be had, `BadInput` for settings that cannot be."""
         try:
             self._disk.make_folder(self.settings.data)
             self._lock.take()
@@ -106,7 +109,7 @@ class Broker:
         except OSError as error:
             self._lock.release()
             raise Unavailable(f"no place for the broker's data in {self.settings.data}: {error.strerror}") from error
-        except Unavailable:
+        except TidemillError:
             self._lock.release()
             raise
         log.info("embedded broker started", address=self.address, data=str(self.settings.data))
@@ -120,12 +123,17 @@ class Broker:
         await self._logs.close()
         await self._journal.close()
         await self._flusher.close()
+        self._sasl.close()
         self._address = None
         self._lock.release()
         log.info("embedded broker stopped")
 
     async def _open(self) -> None:
         settings = self.settings
+        users = Users(settings.data)
+        await check_exposure(settings, users)
+        self.listener.tls = tls_context(settings)
+        self._sasl = SaslHandlers(users, self._clock, is_wanted=settings.authentication)
         self._flusher = Flusher(settings.fsync, settings.fsync_interval_ms, self._clock)
         self._journal = Journal(settings.data / "journal", self._disk, self._flusher)
         self._logs = LogFiles(settings.data / "logs", self._disk, self._flusher, self._clock)
@@ -165,6 +173,7 @@ class Broker:
             LogAdminHandlers(self._topics, self.settings),
             TransactionHandlers(self._transactions, self._topics),
             TransactionAdminHandlers(self._transactions, self._topics, self._clock),
+            self._sasl,
         ):
             table.update(part.handlers())
         table[ApiKey.API_VERSIONS] = ApiVersionsHandler(table).api_versions

@@ -18,6 +18,7 @@ from tidemill.broker.metrics import Traffic
 from tidemill.broker.protocol.apis import ApiKey
 from tidemill.broker.protocol.primitives import ProtocolError
 from tidemill.broker.protocol.schema import Message
+from tidemill.broker.session import Session
 from tidemill.broker.settings import BrokerSettings
 
 log = structlog.get_logger(__name__)
@@ -25,6 +26,9 @@ log = structlog.get_logger(__name__)
 INBOX_BYTES = 64 * 1024
 LENGTH_BYTES = CORRELATION_ID.size
 KEY_BYTES = 2  # of the API key, which comes first and says how long its frame may be
+STRANGER_BYTES_MAX = 16 * 1024
+"""Of a frame of somebody who has not authenticated."""
+STRANGER_KEYS = frozenset({ApiKey.API_VERSIONS, ApiKey.SASL_HANDSHAKE, ApiKey.SASL_AUTHENTICATE})
 JOINED_BYTES_MAX = 64 * 1024
 """Smaller answers are copied into one piece, larger ones go out piece by piece."""
 
@@ -58,6 +62,8 @@ class Connection(asyncio.BufferedProtocol):
         self._traffic = traffic
         self._admit = admit
         self._on_lost = on_lost
+        self._session = Session(is_authenticated=not settings.authentication)
+        self._greeting: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
         self._host = ""
         self._inbox = memoryview(bytearray(INBOX_BYTES))
@@ -75,8 +81,13 @@ class Connection(asyncio.BufferedProtocol):
         self._host = str(peer[0]) if peer else ""
         if not self._admit(self):
             self._transport.abort()
+        elif not self._session.is_authenticated:
+            loop = asyncio.get_running_loop()
+            self._greeting = loop.call_later(self._settings.greeting_timeout_s, self._end_greeting)
 
     def connection_lost(self, error: Exception | None) -> None:
+        if self._greeting is not None:
+            self._greeting.cancel()
         self._transport = None
         self._waiting.clear()
         for pending in self._pending:
@@ -88,6 +99,16 @@ class Connection(asyncio.BufferedProtocol):
     def close(self) -> None:
         if self._transport is not None:
             self._transport.close()
+
+    @property
+    def is_authenticated(self) -> bool:
+        return self._session.is_authenticated
+
+    def _end_greeting(self) -> None:
+        if not self._session.is_authenticated:
+            log.info("connection closed: it did not authenticate in time", client=self._host)
+            self._traffic.refused += 1
+            self.close()
 
     @property
     def unsent_bytes(self) -> int:
@@ -143,14 +164,18 @@ class Connection(asyncio.BufferedProtocol):
         self._filled = rest
 
     def _check(self, size: int, key: bytes) -> None:
-        """A length is believed only as far as its API allows."""
-        is_produce = int.from_bytes(key) == ApiKey.PRODUCE
-        limit = self._settings.frame_bytes_max if is_produce else self._settings.control_frame_bytes_max
+        """A length is believed only as far as its API allows, and its sender."""
+        number = int.from_bytes(key)
+        limit = self._settings.frame_bytes_max if number == ApiKey.PRODUCE else self._settings.control_frame_bytes_max
+        if not self._session.is_authenticated:
+            if number not in STRANGER_KEYS:
+                raise ProtocolError(f"API {number} before authentication")
+            limit = STRANGER_BYTES_MAX
         if not 0 < size <= limit:
             raise ProtocolError(f"a frame of {size} bytes, where {limit} are allowed")
 
     def _take(self, frame: bytearray) -> None:
-        self._waiting.append(self._dispatcher.read(frame, self._host))
+        self._waiting.append(self._dispatcher.read(frame, self._host, self._session))
         if len(self._waiting) + len(self._pending) >= self._settings.requests_in_flight_max and self.is_reading:
             self.is_reading = False
             if self._transport is not None:
@@ -203,6 +228,8 @@ class Connection(asyncio.BufferedProtocol):
             pending = self._pending.popleft()
             if pending.answer is not None:
                 self._write(pending.call, pending.answer)
+        if self._session.is_refused and not self._pending:
+            self.close()
 
     def _broken(self, call: Call, error: BaseException) -> Answer:
         """Where the response has no place for an error of its own, all that is left is to close."""

@@ -17,6 +17,7 @@ from tidemill.broker.protocol.encoding import Encoder
 from tidemill.broker.protocol.error_code import ErrorCode
 from tidemill.broker.protocol.primitives import ProtocolError, read_number, skip_tags
 from tidemill.broker.protocol.schema import Message
+from tidemill.broker.session import Session
 
 HEADER = Struct(">hhih")
 """API key, version, correlation id, length of the client id."""
@@ -32,6 +33,7 @@ class RequestContext(msgspec.Struct, frozen=True, gc=False):
     correlation_id: int
     client_id: str | None
     client_host: str
+    session: Session = msgspec.field(default_factory=Session)
 
 
 Answer = Message | None
@@ -68,7 +70,7 @@ class Dispatcher:
         self._handlers = handlers
         self._route = cache(self._make_route)
 
-    def read(self, frame: bytearray, client_host: str) -> Call:
+    def read(self, frame: bytearray, client_host: str, session: Session) -> Call:
         """Raises `ProtocolError` where these bytes are no request that was announced as served."""
         try:
             key, version, correlation_id, length = HEADER.unpack_from(frame)
@@ -84,7 +86,8 @@ class Dispatcher:
             request: Message = codec.request_class(route.api)()  # its layout is not known: only the answer matters
         else:
             request, _ = codec.decode(route.decode, frame, position)
-        return Call(route, request, RequestContext(route.api, version, correlation_id, client_id, client_host))
+        context = RequestContext(route.api, version, correlation_id, client_id, client_host, session)
+        return Call(route, request, context)
 
     def encode(self, call: Call, answer: Message) -> Pieces:
         """The frame of a response, in pieces."""

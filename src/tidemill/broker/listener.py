@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import ssl
 
 import structlog
 
@@ -19,6 +20,8 @@ log = structlog.get_logger(__name__)
 BACKLOG = 512
 PORT_TRIES = 40
 PORT_PAUSE_S = 0.05
+STRANGERS_SHARE = 2
+"""At most one connection in so many may be one that has not authenticated: the others have room."""
 """A predecessor that was killed may hold its port a little longer."""
 
 
@@ -27,6 +30,8 @@ class Listener:
 
     def __init__(self, settings: BrokerSettings) -> None:
         self._settings = settings
+        self.tls: ssl.SSLContext | None = None
+        """Set before `bind`."""
         self._dispatcher: Dispatcher | None = None
         self._server: asyncio.Server | None = None
         self.connections: set[Connection] = set()
@@ -49,7 +54,13 @@ class Listener:
     async def _bound(self, port: int) -> int:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            self._connection, self._settings.host, port, start_serving=False, backlog=BACKLOG
+            self._connection,
+            self._settings.host,
+            port,
+            start_serving=False,
+            backlog=BACKLOG,
+            ssl=self.tls,
+            ssl_handshake_timeout=self._settings.greeting_timeout_s if self.tls is not None else None,
         )
         bound: int = self._server.sockets[0].getsockname()[1]
         return bound
@@ -74,5 +85,12 @@ class Listener:
             log.warning("connection refused: there are too many", connections_max=self._settings.connections_max)
             self.traffic.refused += 1
             return False
+        if not connection.is_authenticated and self._strangers() * STRANGERS_SHARE >= self._settings.connections_max:
+            log.warning("connection refused: too many have not authenticated")
+            self.traffic.refused += 1
+            return False
         self.connections.add(connection)
         return True
+
+    def _strangers(self) -> int:
+        return sum(not connection.is_authenticated for connection in self.connections)

@@ -27,6 +27,13 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What clients are told to connect to; the address that they see must lead here. `host` unless given."""
     node_id: int = 1
 
+    authentication: bool = False
+    """Clients show who they are with SASL before anything else. Needed beyond loopback, and so is TLS."""
+    certificate: Path | None = None
+    """PEM file with the certificate and its chain; with it all connections are TLS. `key` is its key, without a
+    password."""
+    key: Path | None = None
+
     fsync: Fsync = Fsync.INTERVAL
     fsync_interval_ms: int = 50
 
@@ -40,6 +47,8 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     fetch_bytes_max: int = 55 * 1024 * 1024
     """Of one Fetch answer, whatever the client asks for."""
     connections_max: int = 1000
+    greeting_timeout_s: float = 10.0
+    """How long a connection may take for TLS, and then to authenticate."""
     requests_in_flight_max: int = 32
     """Per connection: what has been read and not yet answered. Then the broker stops reading from it."""
     topics_max: int = 2000

@@ -25,6 +25,9 @@ def broker(
     advertised_host: Annotated[
         str | None, typer.Option(help="What clients are told to connect to, if it is not --host")
     ] = None,
+    sasl: Annotated[bool, typer.Option("--sasl", help="Clients log in; see `tidemill broker-user`")] = False,
+    certificate: Annotated[Path | None, typer.Option(help="PEM file: all connections are TLS")] = None,
+    key: Annotated[Path | None, typer.Option(help="PEM file with the certificate's key")] = None,
     fsync: Annotated[
         str, typer.Option(help="When records are safe from a power cut: never, interval or always")
     ] = "interval",
@@ -44,6 +47,9 @@ def broker(
         "host": host,
         "port": port,
         "advertised_host": advertised_host,
+        "authentication": sasl,
+        "certificate": certificate,
+        "key": key,
         "fsync": fsync,
         "fsync_interval_ms": fsync_interval_ms,
         "num_partitions": partitions,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from tidemill import __version__
-from tidemill.cli import broker, demo, produce, serve, trace
+from tidemill.cli import broker, broker_user, demo, produce, serve, trace
 
 app = typer.Typer(
     help="Kafka topics at work: records start and steer workflows, exactly once.",
@@ -15,6 +15,7 @@ app = typer.Typer(
 )
 app.command("serve")(serve.serve)
 app.command("broker")(broker.broker)
+app.add_typer(broker_user.users, name="broker-user")
 app.command("demo")(demo.demo)
 app.command("trace")(trace.trace)
 app.command("produce")(produce.produce)
