@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from tidemill import __version__
-from tidemill.cli import broker, broker_user, demo, produce, serve, trace
+from tidemill.cli import broker, broker_user, consume, demo, produce, serve, topics, trace
 
 app = typer.Typer(
     help="Kafka topics at work: records start and steer workflows, exactly once.",
@@ -19,6 +19,8 @@ app.add_typer(broker_user.users, name="broker-user")
 app.command("demo")(demo.demo)
 app.command("trace")(trace.trace)
 app.command("produce")(produce.produce)
+app.command("consume")(consume.consume)
+app.add_typer(topics.topics, name="topics")
 
 
 @app.command("version")
