@@ -12,8 +12,8 @@ from typing import cast
 
 import structlog
 
-from tidemill.broker.dispatch import CORRELATION_ID, Answer, Call, Dispatcher
-from tidemill.broker.large_frame import LargeFrame
+from tidemill.broker.dispatch import Answer, Call, Dispatcher
+from tidemill.broker.inbox import Inbox
 from tidemill.broker.metrics import Traffic
 from tidemill.broker.protocol.apis import ApiKey
 from tidemill.broker.protocol.primitives import ProtocolError
@@ -23,9 +23,6 @@ from tidemill.broker.settings import BrokerSettings
 
 log = structlog.get_logger(__name__)
 
-INBOX_BYTES = 64 * 1024
-LENGTH_BYTES = CORRELATION_ID.size
-KEY_BYTES = 2  # of the API key, which comes first and says how long its frame may be
 STRANGER_BYTES_MAX = 16 * 1024
 """Of a frame of somebody who has not authenticated."""
 STRANGER_KEYS = frozenset({ApiKey.API_VERSIONS, ApiKey.SASL_HANDSHAKE, ApiKey.SASL_AUTHENTICATE})
@@ -62,13 +59,11 @@ class Connection(asyncio.BufferedProtocol):
         self._traffic = traffic
         self._admit = admit
         self._on_lost = on_lost
-        self._session = Session(is_authenticated=not settings.authentication)
+        self.session = Session(is_authenticated=not settings.authentication)
         self._greeting: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
         self._host = ""
-        self._inbox = memoryview(bytearray(INBOX_BYTES))
-        self._filled = 0
-        self._large: LargeFrame | None = None
+        self._inbox = Inbox(self._limit_bytes)
         self._waiting: deque[Call] = deque()
         self._pending: deque[Pending] = deque()
         self._is_writable = True
@@ -81,7 +76,7 @@ class Connection(asyncio.BufferedProtocol):
         self._host = str(peer[0]) if peer else ""
         if not self._admit(self):
             self._transport.abort()
-        elif not self._session.is_authenticated:
+        elif not self.session.is_authenticated:
             loop = asyncio.get_running_loop()
             self._greeting = loop.call_later(self._settings.greeting_timeout_s, self._end_greeting)
 
@@ -100,12 +95,8 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.close()
 
-    @property
-    def is_authenticated(self) -> bool:
-        return self._session.is_authenticated
-
     def _end_greeting(self) -> None:
-        if not self._session.is_authenticated:
+        if not self.session.is_authenticated:
             log.info("connection closed: it did not authenticate in time", client=self._host)
             self._traffic.refused += 1
             self.close()
@@ -124,18 +115,12 @@ class Connection(asyncio.BufferedProtocol):
         self._start_calls()
 
     def get_buffer(self, size_hint: int) -> memoryview:
-        if self._large is not None:
-            return self._large.room()
-        return self._inbox[self._filled :]
+        return self._inbox.room()
 
     def buffer_updated(self, size: int) -> None:
         self._traffic.bytes_in += size
         try:
-            if self._large is None:
-                self._filled += size
-                self._take_frames()
-            elif (frame := self._large.add(size)) is not None:
-                self._large = None
+            for frame in self._inbox.add(size):
                 self._take(frame)
         except ProtocolError as error:
             log.info("connection closed: not a frame of Kafka's protocol", client=self._host, reason=str(error))
@@ -143,39 +128,17 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._start_calls()
 
-    def _take_frames(self) -> None:
-        """Reads all frames that are whole, and moves the rest to where it can grow."""
-        start = 0
-        while self._filled - start >= LENGTH_BYTES + KEY_BYTES:
-            (size,) = CORRELATION_ID.unpack_from(self._inbox, start)
-            first = start + LENGTH_BYTES
-            self._check(size, bytes(self._inbox[first : first + KEY_BYTES]))
-            if self._filled - first < size:
-                if LENGTH_BYTES + size <= INBOX_BYTES:
-                    break
-                self._large = LargeFrame(size, self._inbox[first : self._filled])
-                self._filled = 0
-                return
-            start = first + size
-            self._take(bytearray(self._inbox[first:start]))
-        rest = self._filled - start
-        if start and rest:
-            self._inbox[:rest] = bytes(self._inbox[start : self._filled])
-        self._filled = rest
-
-    def _check(self, size: int, key: bytes) -> None:
+    def _limit_bytes(self, key: int) -> int:
         """A length is believed only as far as its API allows, and its sender."""
-        number = int.from_bytes(key)
-        limit = self._settings.frame_bytes_max if number == ApiKey.PRODUCE else self._settings.control_frame_bytes_max
-        if not self._session.is_authenticated:
-            if number not in STRANGER_KEYS:
-                raise ProtocolError(f"API {number} before authentication")
-            limit = STRANGER_BYTES_MAX
-        if not 0 < size <= limit:
-            raise ProtocolError(f"a frame of {size} bytes, where {limit} are allowed")
+        if self.session.is_authenticated:
+            is_produce = key == ApiKey.PRODUCE
+            return self._settings.frame_bytes_max if is_produce else self._settings.control_frame_bytes_max
+        if key not in STRANGER_KEYS:
+            raise ProtocolError(f"API {key} before authentication")
+        return STRANGER_BYTES_MAX
 
     def _take(self, frame: bytearray) -> None:
-        self._waiting.append(self._dispatcher.read(frame, self._host, self._session))
+        self._waiting.append(self._dispatcher.read(frame, self._host, self.session))
         if len(self._waiting) + len(self._pending) >= self._settings.requests_in_flight_max and self.is_reading:
             self.is_reading = False
             if self._transport is not None:
@@ -228,7 +191,7 @@ class Connection(asyncio.BufferedProtocol):
             pending = self._pending.popleft()
             if pending.answer is not None:
                 self._write(pending.call, pending.answer)
-        if self._session.is_refused and not self._pending:
+        if self.session.is_refused and not self._pending:
             self.close()
 
     def _broken(self, call: Call, error: BaseException) -> Answer:

@@ -85,7 +85,10 @@ class Listener:
             log.warning("connection refused: there are too many", connections_max=self._settings.connections_max)
             self.traffic.refused += 1
             return False
-        if not connection.is_authenticated and self._strangers() * STRANGERS_SHARE >= self._settings.connections_max:
+        if (
+            not connection.session.is_authenticated
+            and self._strangers() * STRANGERS_SHARE >= self._settings.connections_max
+        ):
             log.warning("connection refused: too many have not authenticated")
             self.traffic.refused += 1
             return False
@@ -93,4 +96,4 @@ class Listener:
         return True
 
     def _strangers(self) -> int:
-        return sum(not connection.is_authenticated for connection in self.connections)
+        return sum(not connection.session.is_authenticated for connection in self.connections)

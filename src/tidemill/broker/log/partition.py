@@ -14,7 +14,7 @@ from tidemill.broker.log.contents import LogContents
 from tidemill.broker.log.recovery import write_start
 from tidemill.broker.log.times import offset_for_time, offset_of_max_timestamp
 from tidemill.broker.log.writer import LogWriter, storage_error
-from tidemill.broker.ports import ActiveProducer, Appended, Slice, TimedOffset
+from tidemill.broker.ports import ActiveProducer, Slice, TimedOffset
 from tidemill.broker.protocol.error_code import ErrorCode
 from tidemill.broker.topics.settings import TopicSettings
 from tidemill.core.clock import Clock
@@ -28,6 +28,9 @@ class Partition:
     def __init__(self, contents: LogContents, settings: TopicSettings, flusher: Flusher, clock: Clock) -> None:
         self.contents = contents
         self.writer = LogWriter(contents, settings, flusher, clock, self._wake)
+        self.append = self.writer.append
+        self.append_marker = self.writer.append_marker
+        self.end_of_epoch = contents.end_of_epoch
         self._wakes: set[Callable[[], None]] = set()
         self._refusal: Refused | None = None
 
@@ -58,16 +61,6 @@ class Partition:
     @property
     def size_bytes(self) -> int:
         return self.contents.size_bytes
-
-    def append(self, batches: memoryview) -> Appended:
-        return self.writer.append(batches)
-
-    def append_marker(
-        self, producer_id: int, producer_epoch: int, *, committed: bool, coordinator_epoch: int
-    ) -> Appended:
-        return self.writer.append_marker(
-            producer_id, producer_epoch, committed=committed, coordinator_epoch=coordinator_epoch
-        )
 
     def read(self, offset: int, bytes_max: int, *, committed_only: bool) -> Slice:
         self._check_open()
@@ -101,9 +94,6 @@ class Partition:
             return offset_of_max_timestamp(self.contents)
         except OSError as error:
             raise storage_error("log cannot be read", self.contents, error) from error
-
-    def end_of_epoch(self, epoch: int) -> tuple[int, int]:
-        return self.contents.end_of_epoch(epoch)
 
     def delete_records(self, before_offset: int) -> int:
         self._check_open()

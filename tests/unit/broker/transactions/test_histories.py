@@ -1,5 +1,5 @@
 """Random histories of producers, zombies, timeouts and processes that are killed between any two writes, against a
-plain model: a transaction is in all its partitions and groups or in none, and a producer that was replaced writes nothing.
+plain model: a transaction is in all its partitions and groups or in none, and who was replaced writes nothing.
 """
 
 from __future__ import annotations
