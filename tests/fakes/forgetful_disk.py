@@ -83,10 +83,15 @@ class ForgetfulDisk:
 
     def damaged(self, path: Path, content: bytes) -> ForgetfulDisk:
         """A copy in which one file has another content."""
-        found = ForgetfulDisk()
-        for each, node in self._nodes.items():
-            found._put(each, Node(bytes(node.content)))
+        found = self.as_it_is()
         found._put(path, Node(content))
+        return found
+
+    def as_it_is(self) -> ForgetfulDisk:
+        """A copy with everything that was written: only the process died."""
+        found = ForgetfulDisk()
+        for path, node in self._nodes.items():
+            found._put(path, Node(bytes(node.content)))
         return found
 
     def take(self, size: int) -> None:

@@ -26,6 +26,7 @@ MAGIC_AT = 16
 CRC_AT = 17
 MAX_TIMESTAMP_AT = 35
 MAGIC = 2
+RECORD_BYTES_MIN = 7  # its length, attributes, two deltas, the lengths of key and value, the number of headers
 
 COMPRESSION = 0x07
 TIMESTAMP_TYPE = 0x08
@@ -94,7 +95,8 @@ def checked(batches: memoryview) -> BatchHead:
         raise Refused(ErrorCode.INVALID_RECORD, "more than one batch for a partition")
     if not is_whole(batches):
         raise Refused(ErrorCode.CORRUPT_MESSAGE, "a batch whose checksum is wrong")
-    if head.records_count <= 0 or head.last_offset_delta != head.records_count - 1:
+    is_short = not head.attributes & COMPRESSION and head.records_count * RECORD_BYTES_MIN > head.size - HEAD_BYTES
+    if head.records_count <= 0 or head.last_offset_delta != head.records_count - 1 or is_short:
         raise Refused(ErrorCode.INVALID_RECORD, "a batch whose count and offsets disagree")
     if head.is_control:
         raise Refused(ErrorCode.INVALID_RECORD, "a control batch, which only the broker writes")

@@ -4,6 +4,7 @@ that saves checkpoints, removes what is too old, and compacts.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
 from pathlib import Path
 from uuid import UUID
@@ -26,6 +27,7 @@ from tidemill.core.clock import Clock
 log = structlog.get_logger(__name__)
 
 TICK_S = 1.0
+LOGS_AT_ONCE = 100  # then requests have their turn
 RETENTION_TICKS = 5
 CLEAN = "clean"
 """A file that is there only while no broker works on the directory, and after one that stopped by itself."""
@@ -102,7 +104,9 @@ class LogFiles:
         while self._deleted:
             await self._attempt(self._deleted.pop().remove_all())
         now_ms = self._clock.now_ms()
-        for upkeep in list(self._logs.values()):
+        for number, upkeep in enumerate(list(self._logs.values())):
+            if number % LOGS_AT_ONCE == LOGS_AT_ONCE - 1:
+                await asyncio.sleep(0)
             if upkeep.is_due(now_ms):
                 await self._attempt(upkeep.save(now_ms))
             if is_full:

@@ -38,24 +38,22 @@ class FetchHandler:
         response, is_enough = self._read(request)
         if is_enough or request.max_wait_ms <= 0:
             return response
-        # No await between the read above and the subscription: nothing can be appended unseen in between.
+        return self._wait(request, response)
+
+    async def _wait(self, request: FetchRequest, response: FetchResponse) -> FetchResponse:
         arrived = asyncio.Event()
         logs = self._logs(request)
         for log in logs:
             log.subscribe(arrived.set)
-        return self._wait(request, response, arrived, logs)
-
-    async def _wait(
-        self, request: FetchRequest, response: FetchResponse, arrived: asyncio.Event, logs: list[PartitionLog]
-    ) -> FetchResponse:
         try:
             async with asyncio.timeout(request.max_wait_ms / 1000):
                 while True:
-                    await arrived.wait()
-                    arrived.clear()
+                    # Also at once: something may have come before the subscription.
                     response, is_enough = self._read(request)
                     if is_enough:
                         return response
+                    await arrived.wait()
+                    arrived.clear()
         except TimeoutError:
             return response
         finally:
@@ -90,9 +88,9 @@ class FetchHandler:
     def _slice(self, topic: str, wanted: FetchPartition, room: int, committed_only: bool) -> PartitionData:
         try:
             log = self._topics.log(topic, wanted.partition)
-            found = log.read(
-                wanted.fetch_offset, min(wanted.partition_max_bytes, max(room, 0)), committed_only=committed_only
-            )
+            if room <= 0:
+                return _nothing_of(log, wanted.partition)
+            found = log.read(wanted.fetch_offset, min(wanted.partition_max_bytes, room), committed_only=committed_only)
         except Refused as refusal:
             return PartitionData(
                 partition_index=wanted.partition,
@@ -110,5 +108,17 @@ class FetchHandler:
             aborted_transactions=None
             if aborted is None
             else [AbortedTransaction(producer_id=item.producer_id, first_offset=item.first_offset) for item in aborted],
-            records=found.records if room > 0 else b"",
+            records=found.records,
         )
+
+
+def _nothing_of(log: PartitionLog, partition: int) -> PartitionData:
+    """The answer is full: this partition's turn comes in the next one."""
+    return PartitionData(
+        partition_index=partition,
+        high_watermark=log.high_watermark,
+        last_stable_offset=log.last_stable_offset,
+        log_start_offset=log.log_start_offset,
+        aborted_transactions=None,
+        records=b"",
+    )
