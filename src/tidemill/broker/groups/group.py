@@ -199,8 +199,6 @@ class Group:
 
     def _drop(self, member: Member) -> None:
         self.roster.remove(member)
-        if self.leader == member.id:
-            self.leader = next((one.id for one in self.roster), "")
         member.refuse(ErrorCode.UNKNOWN_MEMBER_ID)
 
     def _start_phase(self, now_ms: int, length_ms: int) -> None:

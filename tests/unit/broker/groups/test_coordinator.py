@@ -102,6 +102,40 @@ async def test_waiting_member_is_answered_when_time_is_up(tmp_path: Path) -> Non
         await asyncio.gather(task, return_exceptions=True)
 
 
+async def test_first_join_is_answered_when_its_delay_is_over(tmp_path: Path) -> None:
+    async with house(tmp_path, SystemClock(), group_initial_rebalance_delay_ms=20) as one:
+        task = asyncio.ensure_future(one.groups.run())
+        await asyncio.sleep(0)
+        joined = await one.ask(ApiKey.JOIN_GROUP, join("g"), version=3)
+        assert joined.error_code == ErrorCode.NONE
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_session_begins_anew_when_a_long_wait_for_the_share_ends(tmp_path: Path) -> None:
+    clock = HeldClock()
+    async with house(tmp_path, clock) as one:
+        long: dict[str, Any] = {"session_timeout_ms": 30_000, "rebalance_timeout_ms": 60_000}
+        leader = await one.ask(ApiKey.JOIN_GROUP, join("g", **long), version=3)
+        waiting = one.start(ApiKey.JOIN_GROUP, join("g", rebalance_timeout_ms=60_000), version=3)
+        await one.ask(ApiKey.JOIN_GROUP, join("g", leader.member_id, **long), version=3)
+        assert isinstance(waiting, Awaitable)
+        follower: Any = await waiting
+        asking: dict[str, Any] = {"group_id": "g", "generation_id": 2, "assignments": []}
+        synced = one.start(ApiKey.SYNC_GROUP, SyncGroupRequest(member_id=follower.member_id, **asking), version=4)
+        clock.advance(11)
+        one.groups.expire()
+        await one.ask(ApiKey.SYNC_GROUP, SyncGroupRequest(member_id=leader.member_id, **asking), version=4)
+        assert isinstance(synced, Awaitable)
+        await synced
+        clock.advance(9)
+        one.groups.expire()
+        assert await beat(one, "g", leader.member_id, 2) == ErrorCode.NONE
+        clock.advance(1)
+        one.groups.expire()
+        assert await beat(one, "g", leader.member_id, 2) == ErrorCode.REBALANCE_IN_PROGRESS
+
+
 async def test_members_are_forgotten_by_a_restart_and_groups_are_not(tmp_path: Path) -> None:
     async with house(tmp_path) as one:
         id_ = await member_of(one, "g")

@@ -67,6 +67,15 @@ def test_given_id_is_waited_for_and_forgotten() -> None:
     assert two.join() is ErrorCode.UNKNOWN_MEMBER_ID
 
 
+def test_given_id_alone_keeps_no_group() -> None:
+    party = Party()
+    party.client("one", must_have_id=True).join()
+    party.pass_time(SESSION_MS - 1)
+    assert not party.group.is_vacant
+    party.pass_time(1)
+    assert party.group.is_vacant
+
+
 def test_given_id_can_be_given_back() -> None:
     party = Party()
     (one,) = party.settled("one")
@@ -275,6 +284,14 @@ def test_first_join_waits_for_others_but_not_forever() -> None:
     assert party.group.generation == 1
 
 
+def test_first_join_of_one_alone_waits_once() -> None:
+    party = Party(Limits(group_initial_rebalance_delay_ms=1_000))
+    one = party.client("one")
+    assert one.join() is None
+    party.pass_time(1_000)
+    assert one.joined is not None
+
+
 class TestStaticMembers:
     def test_one_that_starts_again_keeps_its_share_without_a_rebalance(self) -> None:
         party = Party()
@@ -363,6 +380,15 @@ class TestStaticMembers:
         assert other.join() is ErrorCode.NONE
         assert twin.joined is not None
         assert len(party.group.roster) == 2
+
+    def test_twin_ends_the_wait_for_a_share(self) -> None:
+        party = Party()
+        (other,) = party.settled("other")
+        first = party.client("first", "s")
+        assert (first.join(), other.join(), first.sync()) == (None, ErrorCode.NONE, None)
+        assert party.client("twin", "s").join() is None
+        assert first.synced is not None
+        assert first.synced.error is ErrorCode.FENCED_INSTANCE_ID
 
     def test_administrator_removes_it_by_its_name(self) -> None:
         party = Party()

@@ -124,6 +124,14 @@ async def test_later_commit_is_not_overwritten_by_an_older_transaction(tmp_path:
         assert await fetched(one, "g", 0) == [(10, 0)]
 
 
+async def test_last_offset_of_a_transaction_counts(tmp_path: Path) -> None:
+    async with house(tmp_path) as one:
+        for offset in (2, 3):
+            await commit_later(one, "g", 7, 0, offset)
+        one.offsets.end_transaction(7, committed=True)
+        assert await fetched(one, "g", 0) == [(3, 0)]
+
+
 async def test_full_disk_changes_nothing_and_clients_try_again(tmp_path: Path) -> None:
     disk = FullDisk()
     async with house(tmp_path, disk=disk) as one:
@@ -228,6 +236,17 @@ async def test_old_offsets_expire(tmp_path: Path) -> None:
         assert [group.id for group in one.groups] == ["waits"]
     async with house(tmp_path) as again:
         assert [group.id for group in again.groups] == ["waits"]
+
+
+async def test_offset_that_is_about_to_change_does_not_expire(tmp_path: Path) -> None:
+    clock = HeldClock()
+    async with house(tmp_path, clock, offsets_retention_minutes=10) as one:
+        await one.commit("g", (TOPIC, 0, 1))
+        await commit_later(one, "g", 7, 0, 2)
+        clock.advance(11 * MINUTE_S)
+        one.groups.sweep()
+        one.offsets.end_transaction(7, committed=False)
+        assert one.committed("g") == {(TOPIC, 0): 1}
 
 
 async def test_all_offsets_of_a_group(tmp_path: Path) -> None:
