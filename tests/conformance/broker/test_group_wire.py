@@ -11,10 +11,16 @@ from tests.conformance.broker.group_wire import WireMember, line
 from tests.conformance.broker.room import Room
 from tidemill.broker.protocol.apis import ApiKey
 from tidemill.broker.protocol.error_code import ErrorCode
+from tidemill.broker.protocol.messages.delete_groups import DeleteGroupsRequest
 from tidemill.broker.protocol.messages.describe_groups import DescribeGroupsRequest
 from tidemill.broker.protocol.messages.find_coordinator import FindCoordinatorRequest
 from tidemill.broker.protocol.messages.leave_group import LeaveGroupRequest, MemberIdentity
 from tidemill.broker.protocol.messages.list_groups import ListGroupsRequest
+from tidemill.broker.protocol.messages.offset_delete import (
+    OffsetDeleteRequest,
+    OffsetDeleteRequestPartition,
+    OffsetDeleteRequestTopic,
+)
 from tidemill.broker.protocol.messages.offset_fetch import (
     OffsetFetchRequest,
     OffsetFetchRequestGroup,
@@ -266,6 +272,48 @@ def test_what_tools_are_told(room: Room, member: NewMember, group: str) -> None:
         ] * is_listed
     one.leave()
     assert described() == (NONE, "Empty", "consumer", "", [])
+
+
+def test_group_without_a_name_has_offsets_only(room: Room, member: NewMember) -> None:
+    """As clients of long ago had it."""
+    one = member("one")
+    one.group = ""
+    assert one.commit(room.topic()) == NONE
+    assert one.heartbeat() == ErrorCode.INVALID_GROUP_ID
+    request = DeleteGroupsRequest(groups_names=["", ""])
+    results = one.line.ask(ApiKey.DELETE_GROUPS, request).results
+    assert {result.error_code for result in results} <= {NONE, ErrorCode.GROUP_ID_NOT_FOUND}
+    assert NONE in {result.error_code for result in results}
+
+
+def test_deleted_offsets(room: Room, member: NewMember, group: str) -> None:
+    read, other, one = room.topic(), room.topic(), member("one")
+    one.metadata = b"\0\0\0\0\0\1" + len(read).to_bytes(2) + read.encode() + b"\xff\xff\xff\xff"
+    alone(one)
+    assert (one.commit(read), one.commit(other)) == (NONE, NONE)
+
+    def deleted(*topics: str) -> list[int]:
+        partitions = [OffsetDeleteRequestPartition(partition_index=0)]
+        wanted = [OffsetDeleteRequestTopic(name=topic, partitions=partitions) for topic in topics]
+        answer = one.line.ask(ApiKey.OFFSET_DELETE, OffsetDeleteRequest(group_id=group, topics=wanted))
+        told = {topic.name: topic.partitions[0].error_code for topic in answer.topics}
+        return [told[topic] for topic in topics] if told else [answer.error_code]
+
+    subscribed, unknown = ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    assert deleted(read, other, "nowhere") == [subscribed, NONE, unknown]
+    one.leave()
+    assert deleted(read, other) == [NONE, NONE]
+    group = "nowhere"
+    assert deleted(read) == [ErrorCode.GROUP_ID_NOT_FOUND]
+
+
+def test_group_of_another_kind_keeps_its_offsets_while_at_work(room: Room, member: NewMember, group: str) -> None:
+    one, topic = member("one"), room.topic()
+    one.join(protocol_type="connect")
+    one.join(protocol_type="connect")
+    wanted = [OffsetDeleteRequestTopic(name=topic, partitions=[OffsetDeleteRequestPartition(partition_index=0)])]
+    answer = one.line.ask(ApiKey.OFFSET_DELETE, OffsetDeleteRequest(group_id=group, topics=wanted))
+    assert answer.error_code == ErrorCode.NON_EMPTY_GROUP
 
 
 def test_coordinator_of_what_is_neither_group_nor_transaction(member: NewMember) -> None:

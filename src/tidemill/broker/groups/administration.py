@@ -122,8 +122,6 @@ class GroupAdministrationHandlers:
         )
 
     def _delete(self, group_id: str, durable: set[asyncio.Future[None]]) -> ErrorCode:
-        if group_id == "":
-            return ErrorCode.INVALID_GROUP_ID
         try:
             group = self._groups.known(group_id, ErrorCode.GROUP_ID_NOT_FOUND)
             if group.state is not State.EMPTY:
@@ -151,6 +149,10 @@ def _members(group: Group, is_stable: bool) -> list[DescribedGroupMember]:
 
 
 async def _when_durable(durable: set[asyncio.Future[None]], response: DeleteGroupsResponse) -> DeleteGroupsResponse:
-    for future in durable:
-        await asyncio.shield(future)
+    try:
+        for future in durable:
+            await asyncio.shield(future)
+    except Refused as refusal:
+        failed = [DeletableGroupResult(group_id=one.group_id, error_code=refusal.code) for one in response.results]
+        return DeleteGroupsResponse(results=failed)
     return response
