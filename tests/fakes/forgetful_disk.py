@@ -101,10 +101,14 @@ class ForgetfulDisk:
             self.room -= size
 
     def open(self, path: Path) -> File:
+        return ForgetfulFile(self, self.node(path))
+
+    def node(self, path: Path) -> Node:
+        """Made if it is not there."""
         if path not in self._nodes:
             self.take(1)
             self._nodes[path] = Node()
-        return ForgetfulFile(self, self._nodes[path])
+        return self._nodes[path]
 
     def size(self, path: Path) -> int:
         return len(self._node(path).content)

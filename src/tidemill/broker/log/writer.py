@@ -155,8 +155,9 @@ class LogWriter:
             # Nobody knows what is on the disk now: no promise can be made before a start has read it again.
             self.refusal = Refused(ErrorCode.KAFKA_STORAGE_ERROR, "the disk did not take what was written")
             return
-        self.high_watermark = max(self.high_watermark, end)
-        self._on_visible()
+        if self.refusal is None:
+            self.high_watermark = max(self.high_watermark, end)
+            self._on_visible()
 
     def _check_open(self) -> None:
         if self.refusal is not None:

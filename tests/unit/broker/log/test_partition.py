@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.forgetful_disk import ForgetfulDisk
-from tests.unit.broker.log.rig import ALL, NOW_MS, batch, batches, consume, keyed, opened
+from tests.fakes.forgetful_disk import ForgetfulDisk, ForgetfulFile
+from tests.unit.broker.log.rig import ALL, NOW_MS, Rig, batch, batches, consume, keyed, opened
+from tidemill.broker.disk import File
 from tidemill.broker.errors import Refused
 from tidemill.broker.log.batch import seal
 from tidemill.broker.ports import TimedOffset
@@ -263,6 +264,70 @@ async def test_full_disk_is_refused_and_goes_on_when_there_is_room() -> None:
             rig.log.append(batch(b"%d" % number, producer=(1, 0), sequence=number))
     async with opened(FOLDER, disk) as rig:
         assert [value for _, _, value in consume(rig.log)] == [b"%d" % number for number in range(100)]
+
+
+class TornDisk(ForgetfulDisk):
+    """Its files take what is written and fail when it must be safe."""
+
+    is_torn = False
+
+    def open(self, path: Path) -> File:
+        return TornFile(self, path)
+
+
+class TornFile(ForgetfulFile):
+    def __init__(self, disk: TornDisk, path: Path) -> None:
+        super().__init__(disk, disk.node(path))
+        self._torn = disk
+
+    def sync(self) -> None:
+        if self._torn.is_torn:
+            raise OSError(5, "Input/output error")
+        super().sync()
+
+
+async def test_disk_that_does_not_sync_is_written_no_more() -> None:
+    disk = TornDisk()
+    async with opened(FOLDER, disk, fsync=Fsync.ALWAYS) as rig:
+        rig.log.append(batch(b"safe"))
+        await rig.flusher.flush()
+        await asyncio.sleep(0)
+        disk.is_torn = True
+        appended = rig.log.append(batch(b"unsafe"))
+        await rig.flusher.flush()
+        await asyncio.sleep(0)
+        assert appended.durable is not None
+        for wanted in (appended.durable.exception(), refusal_of(rig)):
+            assert isinstance(wanted, Refused)
+            assert wanted.code is ErrorCode.KAFKA_STORAGE_ERROR
+        assert (rig.log.high_watermark, len(consume(rig.log))) == (1, 1)
+        disk.is_torn = False
+
+
+def refusal_of(rig: Rig) -> Refused:
+    with pytest.raises(Refused) as caught:
+        rig.log.append(batch(b"no"))
+    return caught.value
+
+
+async def test_partition_that_nobody_wrote_to_has_no_files(tmp_path: Path) -> None:
+    for _ in range(2):
+        async with opened(tmp_path) as rig:
+            assert rig.log.read(0, ALL, committed_only=True).records == b""
+            await rig.files.tidy()
+        assert not rig.folder.exists()
+
+
+async def test_count_that_the_records_cannot_hold_is_refused(tmp_path: Path) -> None:
+    """It would take up all offsets at once."""
+    sent = batch(b"v")
+    sent[23:27] = (2**31 - 2).to_bytes(4)
+    sent[57:61] = (2**31 - 1).to_bytes(4)
+    seal(sent)
+    async with opened(tmp_path) as rig:
+        with pytest.raises(Refused) as caught:
+            rig.log.append(sent)
+        assert caught.value.code is ErrorCode.INVALID_RECORD
 
 
 async def test_epoch_rises_when_the_broker_did_not_stop_by_itself(tmp_path: Path) -> None:
