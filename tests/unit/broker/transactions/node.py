@@ -13,13 +13,14 @@ from typing import Any
 from aiokafka.record.memory_records import MemoryRecords
 
 from tests.conformance.broker.wire import batch
-from tidemill.broker.disk import Bytes, File, SystemDisk, SystemFile
+from tidemill.broker.disk import Bytes, Disk, File, SystemDisk, SystemFile
 from tidemill.broker.flusher import Flusher
 from tidemill.broker.groups.offsets import Committed, GroupOffsets
 from tidemill.broker.journal import Journal
 from tidemill.broker.log.directory import LogFiles
 from tidemill.broker.settings import BrokerSettings, Fsync
 from tidemill.broker.topics.topics import Topics
+from tidemill.broker.transactions.completion import Durable, all_durable
 from tidemill.broker.transactions.coordinator import Transactions
 from tidemill.broker.transactions.recovery import recover
 from tidemill.broker.transactions.transaction import Producer
@@ -66,17 +67,20 @@ class FrailDisk(SystemDisk):
 class Node:
     """Has the topics `a` (two partitions) and `b`. `start` it."""
 
-    def __init__(self, folder: Path, *, fsync: Fsync = Fsync.NEVER, **settings: Any) -> None:
+    def __init__(
+        self, folder: Path, *, fsync: Fsync = Fsync.NEVER, other_disk: Disk | None = None, **settings: Any
+    ) -> None:
         self.settings = BrokerSettings(data=folder, fsync=fsync, **settings)
         self.clock = HeldClock(NOW_MS)
         self.disk = FrailDisk()
+        self._disk = other_disk or self.disk
         self._flushing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         folder, self.disk.writes_left = self.settings.data, None
         self.flusher = Flusher(self.settings.fsync, 1, self.clock)
-        self.journal = Journal(folder / "journal", self.disk, self.flusher)
-        self.logs = LogFiles(folder / "logs", self.disk, self.flusher, self.clock)
+        self.journal = Journal(folder / "journal", self._disk, self.flusher)
+        self.logs = LogFiles(folder / "logs", self._disk, self.flusher, self.clock)
         self.topics = Topics(self.settings, self.journal, self.logs)
         self.topics.open()
         self.offsets = GroupOffsets(self.journal)
@@ -110,6 +114,11 @@ class Node:
     ) -> Producer:
         return await self.transactions.initialize(id_, timeout_ms, expected)
 
+    async def write_durably(self, producer: Producer, value: bytes, partition: Partition) -> None:
+        """As a client does that waits for each answer."""
+        await all_durable([self.transactions.add("t", producer, partitions=[partition])])
+        await all_durable([self.append(producer, value, partition)])
+
     def write(
         self, producer: Producer, value: bytes, partition: Partition = ("a", 0), sequence: int = 0, id_: str = "t"
     ) -> None:
@@ -118,16 +127,16 @@ class Node:
         self.transactions.verify_partition(id_, producer.id, producer.epoch, *partition)
         self.append(producer, value, partition, sequence)
 
-    def append(self, producer: Producer, value: bytes, partition: Partition = ("a", 0), sequence: int = 0) -> None:
+    def append(self, producer: Producer, value: bytes, partition: Partition = ("a", 0), sequence: int = 0) -> Durable:
         sent = batch(value, producer=(producer.id, producer.epoch), sequence=sequence, is_transactional=True)
-        self.topics.log(*partition).append(memoryview(bytearray(sent)))
+        return self.topics.log(*partition).append(memoryview(bytearray(sent))).durable
 
-    def commit_offset(self, producer: Producer, offset: int, group: str = "g", id_: str = "t") -> None:
+    def commit_offset(self, producer: Producer, offset: int, group: str = "g", id_: str = "t") -> Durable:
         """As AddOffsetsToTxn and TxnOffsetCommit do."""
         self.transactions.add(id_, producer, groups=[group])
         self.transactions.verify_group(id_, producer.id, producer.epoch, group)
         committed = Committed(offset, -1, "", self.clock.now_ms(), self.offsets.next_number())
-        self.offsets.commit_later(producer.id, group, {("a", 0): committed})
+        return self.offsets.commit_later(producer.id, group, {("a", 0): committed})
 
     async def end(self, producer: Producer, *, is_committed: bool, id_: str = "t") -> None:
         await self.transactions.end(id_, producer, is_committed=is_committed)
