@@ -6,8 +6,8 @@ import uuid
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from bench.cluster import Cluster
 from bench.records import value_of
-from tests.parts.kafka import KafkaServer
 from tidemill.core.clock import SystemClock
 
 PARTITIONS = 4
@@ -15,7 +15,7 @@ BATCH = 4000
 CLOCK = SystemClock()
 
 
-def fill(kafka: KafkaServer, topic: str, count: int) -> None:
+def fill(kafka: Cluster, topic: str, count: int) -> None:
     kafka.create_topic(topic, PARTITIONS)
     producer = Producer({"bootstrap.servers": kafka.address, "linger.ms": 20, "enable.idempotence": True})
     for number in range(count):
@@ -28,7 +28,7 @@ def fill(kafka: KafkaServer, topic: str, count: int) -> None:
     producer.flush(60)
 
 
-def bare_loop(kafka: KafkaServer, count: int, *, transactions: bool) -> float:
+def bare_loop(kafka: Cluster, count: int, *, transactions: bool) -> float:
     """Records per second from topic to topic; with transactions, one per consumed batch, offsets included."""
     mark = uuid.uuid4().hex[:8]
     source, target = f"bare-in-{mark}", f"bare-out-{mark}"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.bare import PARTITIONS, fill
+from bench.cluster import Cluster
 from bench.records import key_of, value_of
-from tests.parts.kafka import KafkaServer
 from tidemill.cli.demo.process import ServerProcess
 from tidemill.cli.demo.traffic import FarEnd, NearEnd, latencies_ms, quantile
 from tidemill.core.codec import from_json
@@ -30,7 +30,7 @@ class Measured:
     """After the backlog and the paced records."""
 
 
-def measure(kafka: KafkaServer, database: str | None, count: int, paced: int) -> Measured:
+def measure(kafka: Cluster, database: str | None, count: int, paced: int) -> Measured:
     """Throughput of a backlog of `count` records, then latency of `paced` records at 200 a second."""
     mark = uuid.uuid4().hex[:8]
     source, target = f"in-{mark}", f"out-{mark}"

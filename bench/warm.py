@@ -6,14 +6,14 @@ import uuid
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from bench.cluster import Cluster
 from bench.records import value_of
-from tests.parts.kafka import KafkaServer
 
 TRANSACTIONS = 4_000
 RECORDS = 4
 
 
-def warm(kafka: KafkaServer, count: int = TRANSACTIONS) -> None:
+def warm(kafka: Cluster, count: int = TRANSACTIONS) -> None:
     """Small transactions, each with offsets, over four partitions: what a publisher does at 200 records a second."""
     mark = uuid.uuid4().hex[:8]
     topic = f"warm-{mark}"

@@ -13,6 +13,7 @@ from tests.parts.bad_clients import API_VERSIONS, BadClients
 from tests.parts.broker import BrokerServer
 from tests.parts.server import wait_for
 from tests.parts.wire_frames import fetch_frame
+from tidemill.broker.settings import Fsync
 
 ANSWERS = 300
 RECORDS = 2_000
@@ -22,7 +23,7 @@ GROWTH_MB_MAX = 60
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerServer]:
-    server = BrokerServer(tmp_path_factory.mktemp("broker"), fsync="never")
+    server = BrokerServer(tmp_path_factory.mktemp("broker"), fsync=Fsync.NEVER)
     server.start()
     server.create_topic("topic")
     yield server

@@ -17,6 +17,7 @@ import pytest
 from tests.conformance.broker.socket_frames import SocketFrames
 from tests.parts.broker import BrokerServer
 from tests.parts.rubbish import Rubbish
+from tidemill.broker.settings import Fsync
 
 FRAMES = int(os.environ.get("TIDEMILL_FRAMES", "2000"))
 SEED = int(os.environ.get("TIDEMILL_SEED", "20261121"))
@@ -29,7 +30,7 @@ RESET = struct.pack("ii", 1, 0)  # no port stays behind for minutes
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[BrokerServer]:
     # With few topics: what is made by mistake is not a leak.
-    server = BrokerServer(tmp_path, fsync="never", topics_max=20, partitions_max=60)
+    server = BrokerServer(tmp_path, fsync=Fsync.NEVER, topics_max=20, partitions_max=60)
     server.start()
     yield server
     server.kill()

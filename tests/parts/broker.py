@@ -1,26 +1,20 @@
-"""The embedded broker alone in a process of its own, to be killed, flooded and measured. Ends with whoever started it.
-
-By hand: `python -m tests.parts.broker '{"data": "some/folder"}'` runs until its standard input is closed.
-"""
+"""The embedded broker in a process of its own, as `serve` has it, to be killed, flooded and measured."""
 
 from __future__ import annotations
 
-import asyncio
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import psutil
-import structlog
-import uvloop
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from tests.parts.kafka import free_ports
-from tidemill.broker.broker import Broker
+from tidemill.broker.child import Order
 from tidemill.broker.settings import BrokerSettings
 
 STOP_TIMEOUT_S = 60.0
@@ -30,12 +24,19 @@ class BrokerServer:
     """`start` after `stop` or `kill` brings back the same data on the same port."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
-        """`settings` are those of `BrokerSettings`, as JSON has them."""
+        """`settings` are those of `BrokerSettings`."""
         (port,) = free_ports(1)
         self.address = f"127.0.0.1:{port}"
         self.log_file = folder / "broker.log"
         self.data = folder / "data"
-        self._order = msgspec.json.encode({**settings, "data": str(self.data), "port": port}).decode()
+        self._order = Order(
+            parent=os.getpid(),
+            settings=BrokerSettings(data=self.data, port=port, **settings),
+            lock_wait_s=0,
+            report_every_s=60,
+            log_format="text",
+            log_level="info",
+        )
         self._process: subprocess.Popen[bytes] | None = None
         self.start_s = 0.0
         """From the start of the process until it listens."""
@@ -60,12 +61,12 @@ class BrokerServer:
         """Returns when it listens."""
         started_s = time.monotonic()
         with self.log_file.open("ab") as log:
-            command = [sys.executable, "-m", __name__, self._order]
+            command = [sys.executable, "-m", "tidemill.broker.child", self._order.encoded()]
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
         assert self._process.stdout is not None
         said = self._process.stdout.readline()
         self.start_s = time.monotonic() - started_s
-        if not said:
+        if b"address" not in said:
             raise RuntimeError(f"the broker did not start; the end of its log:\n{self.log[-4000:]}")
 
     def stop(self) -> int:
@@ -93,26 +94,3 @@ class BrokerServer:
             if pipe is not None:
                 pipe.close()
         return process
-
-
-async def _serve(settings: BrokerSettings) -> None:
-    broker = Broker(settings)
-    await broker.start()
-    print(broker.address, flush=True)  # noqa: T201
-    ended = asyncio.Event()
-    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), ended.set)
-    await ended.wait()
-    await broker.stop()
-
-
-def main() -> None:
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    settings = msgspec.convert(
-        msgspec.json.decode(sys.argv[1]), BrokerSettings, dec_hook=lambda wanted, value: wanted(value)
-    )
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings))
-
-
-if __name__ == "__main__":
-    main()
