@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import httpx
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.parts.server import mark, wait_for
 from tidemill.cli.demo.process import ServerProcess
@@ -59,6 +60,12 @@ class Shop:
     def mend(self, handler: str, **changes: Any) -> None:
         known = self.server.api.get(f"/api/event/handler/{handler}")
         self.server.api.put("/api/event", {**known, **changes})
+
+    def create_topic(self, topic: str, **config: object) -> None:
+        """For topics that need settings of their own; the embedded broker makes the others."""
+        wanted = NewTopic(topic, 1, config={name.replace("_", "."): str(value) for name, value in config.items()})
+        admin = AdminClient({"bootstrap.servers": self.address, "log_level": 0})
+        admin.create_topics([wanted])[topic].result(30)
 
     def produce(self, *values: bytes | None, topic: str = "orders", headers: Headers | None = None) -> list[int]:
         """Their offsets, on partition 0 and in this order."""

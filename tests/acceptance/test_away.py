@@ -79,7 +79,7 @@ def check_beside(shop: Shop) -> None:
 @pytest.mark.kafka
 @pytest.mark.postgres
 def test_a_database_that_goes_away_and_comes_back(kafka: KafkaServer, postgres: Postgres, tmp_path: Path) -> None:
-    """On Apache Kafka: what went out before the database did is told by the cursor, which the mock does not keep."""
+    """What went out before the database did is told by the cursor."""
     own = mark()
     topic, out, prices = f"orders-{own}", f"out-{own}", f"prices-{own}"
     for name in (topic, out, prices):

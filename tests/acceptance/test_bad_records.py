@@ -94,6 +94,7 @@ class Story:
 @pytest.fixture(scope="module")
 def story(server: ServerProcess) -> Iterator[Story]:
     with Shop(server) as shop:
+        shop.create_topic("orders", max_message_bytes=20_000_000)
         workflow = shop.workflow("note", set_variable(seen="${workflow.input.order}"))
         shop.handler("good", workflow)
         shop.handler("keys", workflow, idempotencyKey="${key}")

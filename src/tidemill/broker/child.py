@@ -13,15 +13,13 @@ import os
 import resource
 import signal
 import sys
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import uvloop
 
 from tidemill.broker.broker import Broker
-from tidemill.broker.metrics import BrokerMetrics
-from tidemill.broker.settings import BrokerSettings
+from tidemill.broker.order import Order, Report, read_order
 from tidemill.core.clock import Clock, SystemClock
 from tidemill.core.errors import Conflict, TidemillError
 from tidemill.core.logs import configure_logs
@@ -30,30 +28,8 @@ PR_SET_PDEATHSIG = 1
 LOCK_PAUSE_S = 0.05
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What the parent wants. `lock_wait_s`: how long the child of a predecessor that was killed may take to go."""
-
-    parent: int
-    settings: BrokerSettings
-    lock_wait_s: float
-    report_every_s: float
-    log_format: str
-    log_level: str
-
-    def encoded(self) -> str:
-        return msgspec.json.encode(self, enc_hook=str).decode()
-
-
-class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A line of what the child says. The first has `address` or `error`."""
-
-    address: str | None = None
-    error: str | None = None
-    metrics: BrokerMetrics | None = None
-
-
 def main() -> None:
-    order = msgspec.json.decode(sys.argv[1], type=Order, dec_hook=_decoded)
+    order = read_order(sys.argv[1])
     die_with(order.parent)
     configure_logs(order.log_format, order.log_level)
     tune_process()
@@ -146,12 +122,6 @@ class _Leash(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._ended.set()
-
-
-def _decoded(kind: type, value: Any) -> Any:
-    if kind is Path:
-        return Path(value)
-    raise NotImplementedError(kind)
 
 
 if __name__ == "__main__":

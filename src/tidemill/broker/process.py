@@ -12,8 +12,8 @@ from asyncio.subprocess import PIPE, Process
 import msgspec
 import structlog
 
-from tidemill.broker.child import Order, Report
 from tidemill.broker.metrics import BrokerMetrics
+from tidemill.broker.order import Order, Report
 from tidemill.broker.probe import Probe
 from tidemill.broker.settings import BrokerSettings
 from tidemill.core.clock import Clock

@@ -90,3 +90,14 @@ sandbox_seconds = Histogram(
 )
 executions = Gauge("tidemill_executions", "Executions by status", ["status"], registry=REGISTRY)
 pump_up = Gauge("tidemill_pump_up", "1 while the pump of this group runs", ["integration", "group"], registry=REGISTRY)
+
+broker_up = Gauge("tidemill_broker_up", "1 while the embedded broker's process answers", registry=REGISTRY)
+broker_connections = Gauge("tidemill_broker_connections", "Connections that are open", registry=REGISTRY)
+broker_connections_refused = Counter(
+    "tidemill_broker_connections_refused", "Connections that were too many, or not authenticated", registry=REGISTRY
+)
+broker_requests = Counter("tidemill_broker_requests", "Requests by API", ["api"], registry=REGISTRY)
+broker_bytes = Counter("tidemill_broker_bytes", "Bytes by direction: in, out", ["direction"], registry=REGISTRY)
+broker_topics = Gauge("tidemill_broker_topics", "Topics of the embedded broker", registry=REGISTRY)
+broker_partitions = Gauge("tidemill_broker_partitions", "Partitions of the embedded broker", registry=REGISTRY)
+broker_log_bytes = Gauge("tidemill_broker_log_bytes", "Size of all partitions' logs", registry=REGISTRY)

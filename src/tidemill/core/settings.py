@@ -32,6 +32,12 @@ class Settings(BaseSettings):
     embedded_broker: bool | None = Field(
         None, description="Start the embedded broker; the default is: with SQLite only"
     )
+    broker_port: int = Field(
+        0, ge=0, le=65535, description="Of the embedded broker; 0 takes a free one, and the same one next time"
+    )
+    broker_fsync: Literal["never", "interval", "always"] = Field(
+        "interval", description="When the embedded broker's records are safe from a power cut"
+    )
     history_days: float = Field(7, gt=0, description="How long the history of records is kept")
     token_hours: float = Field(24, gt=0, description="How long a token lasts")
     hops_max: int = Field(16, ge=1, description="A record that came through Tidemill more often is a dead letter")

@@ -83,8 +83,8 @@ def consumer_settings(
         "queued.max.messages.kbytes": 16_384,
         # How soon a topic is seen that was not there before, or new partitions are.
         "topic.metadata.refresh.interval.ms": 2_000,
-        # On our own broker a subscription makes its topic; on a user's cluster a typing mistake shall not.
-        "allow.auto.create.topics": integration.type == "embedded",
+        # A typing mistake in a subscription shall not make a topic.
+        "allow.auto.create.topics": False,
         **_quiet(integration),
     }
 

@@ -14,6 +14,7 @@ from tidemill.access.service import ADMIN, Access
 from tidemill.access.tokens import TokenSigner
 from tidemill.api.app import create_app
 from tidemill.api.services import Services
+from tidemill.broker.process import BrokerProcess
 from tidemill.core.clock import Clock
 from tidemill.core.faults import Faults
 from tidemill.core.settings import Settings
@@ -25,7 +26,7 @@ from tidemill.ingest.settings import PumpSettings
 from tidemill.kafka.consumer import KafkaSources
 from tidemill.kafka.integrations import Integrations
 from tidemill.kafka.publishers import Publishers
-from tidemill.server.gauges import sample_gauges
+from tidemill.server.gauges import sample_broker, sample_gauges
 from tidemill.server.ground import Ground, open_ground
 from tidemill.server.readiness import Readiness
 from tidemill.storage.access import StoredAuditLog, StoredPrincipals
@@ -66,6 +67,7 @@ class Server:
     timers: TimerRunner
     executions: StoredExecutions
     retention: Retention
+    broker: BrokerProcess | None
     clock: Clock
     first_start: FirstStart | None
 
@@ -75,6 +77,8 @@ class Server:
         _ = supervisor.start("pumps", self.pumps.run())
         _ = supervisor.start("retention", self.retention.run())
         _ = supervisor.start("gauges", sample_gauges(self.executions, self.clock))
+        if self.broker is not None:
+            _ = supervisor.start("broker gauges", sample_broker(self.broker, self.clock))
 
     async def stop(self) -> None:
         """All of them at once: whatever is away, the process is to end soon. What one of them leaves half
@@ -130,6 +134,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         timers=timers,
         executions=executions,
         retention=Retention(places.history, clock, settings.history_days * DAY_S),
+        broker=ground.broker,
         clock=clock,
         first_start=FirstStart(ADMIN, password) if password else None,
     )

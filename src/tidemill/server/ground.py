@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from tidemill.broker.embedded import EmbeddedBroker
+from tidemill.broker.process import BrokerProcess
+from tidemill.broker.settings import BrokerSettings, Fsync
 from tidemill.core.cipher import Cipher
 from tidemill.core.clock import Clock
 from tidemill.core.settings import Settings
@@ -26,7 +27,7 @@ class Ground:
     installation_id: str
     cipher: Cipher
     sandbox: SandboxPool
-    broker: EmbeddedBroker | None
+    broker: BrokerProcess | None
 
     def embedded_address(self) -> str | None:
         return self.broker.address if self.broker else None
@@ -49,14 +50,17 @@ async def open_ground(settings: Settings, clock: Clock, stack: AsyncExitStack) -
         installation_id=await meta.installation_id(),
         cipher=await open_cipher(settings, meta),
         sandbox=sandbox,
-        broker=await _embedded_broker(settings, stack),
+        broker=await _embedded_broker(settings, clock, stack),
     )
 
 
-async def _embedded_broker(settings: Settings, stack: AsyncExitStack) -> EmbeddedBroker | None:
+async def _embedded_broker(settings: Settings, clock: Clock, stack: AsyncExitStack) -> BrokerProcess | None:
     if not settings.is_embedded_broker_wanted:
         return None
-    broker = EmbeddedBroker()
+    told = BrokerSettings(
+        data=settings.data.absolute() / "broker", port=settings.broker_port, fsync=Fsync(settings.broker_fsync)
+    )
+    broker = BrokerProcess(told, clock, log_format=settings.log_format, log_level=settings.log_level)
     await broker.start()
     stack.push_async_callback(broker.stop)
     return broker

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from cryptography.fernet import Fernet
 from tests.fakes.definitions import MemoryDefinitions
 from tests.fakes.kafka import ReceiptDoor
 from tests.parts.kafka import KafkaServer
-from tidemill.broker.embedded import EmbeddedBroker
+from tidemill.broker import running
 from tidemill.core.cipher import Cipher
 from tidemill.core.clock import SystemClock
 from tidemill.core.faults import Faults
@@ -82,11 +83,10 @@ class OutgoingRoom:
 
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
 async def room(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[OutgoingRoom]:
-    broker = EmbeddedBroker()
+    stack = ExitStack()
     topic = f"outgoing-{abs(hash(request.node.name))}"
     if request.param == "embedded":
-        await broker.start()
-        address, body = broker.address or "", EMBEDDED
+        address, body = stack.enter_context(running()), EMBEDDED
     else:
         kafka: KafkaServer = request.getfixturevalue("kafka")
         await asyncio.to_thread(kafka.create_topic, topic)
@@ -95,15 +95,15 @@ async def room(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     await database.open()
     room = OutgoingRoom(database, address, topic, body)
     await room.save()
-    running = asyncio.create_task(room.publishers.run())
+    publishing = asyncio.create_task(room.publishers.run())
     # A stop in the middle of opening the producer leaves the lease to run out; here it is to be given back.
     await room.wait_for(lambda: "main" in (states := room.publishers.states()) and states["main"].phase == "publishing")
     yield room
     await room.publishers.stop()
-    await asyncio.wait_for(running, 10)
+    await asyncio.wait_for(publishing, 10)
     assert await room.outbox.take_lease("main", "successor", room.clock.now_ms(), 1) is not None, "given back"
     await database.close()
-    await broker.stop()
+    stack.close()
 
 
 async def test_publishes_what_this_process_and_others_write(room: OutgoingRoom) -> None:

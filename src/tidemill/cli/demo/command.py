@@ -77,7 +77,7 @@ def _served(folder: Path, port: int) -> Iterator[ServerProcess]:
 def _measure(server: ServerProcess, records: int, console: Console) -> Result:
     sink = load(server.api)
     address = server.api.post(f"/api/tidemill/integrations/{INTEGRATION}/test")["address"]
-    far_end = FarEnd(address, sink, name_of=lambda value: str(json.loads(value)["cause"]), fetch_wait_ms=10)
+    far_end = FarEnd(address, sink, name_of=lambda value: str(json.loads(value)["cause"]))
     try:
         near_end = NearEnd(address)
         paced = records // PACED_SHARE

@@ -77,8 +77,7 @@ class FarEnd:
     `name_of` gives the name under which a record counts; the same name again is a double.
     """
 
-    def __init__(self, address: str, topic: str, name_of: Callable[[bytes], str], fetch_wait_ms: int = 500) -> None:
-        """`fetch_wait_ms` matters where the broker does not wake a waiting fetch, as the embedded one does not."""
+    def __init__(self, address: str, topic: str, name_of: Callable[[bytes], str]) -> None:
         self._clock = SystemClock()
         self._name_of = name_of
         self.at_s: dict[str, float] = {}
@@ -90,7 +89,6 @@ class FarEnd:
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
                 "auto.offset.reset": "earliest",
-                "fetch.wait.max.ms": fetch_wait_ms,
                 "allow.auto.create.topics": True,
                 "log_level": 0,
             }
