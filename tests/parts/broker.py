@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from tests.parts.kafka import free_ports
-from tidemill.broker.child import Order
+from tidemill.broker.order import Order
 from tidemill.broker.settings import BrokerSettings
 
 STOP_TIMEOUT_S = 60.0
