@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tidemill.cli.client import fail
+from tidemill.cli.failure import fail
 from tidemill.core.errors import TidemillError
 from tidemill.core.logs import configure_logs
 

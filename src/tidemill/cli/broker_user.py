@@ -10,14 +10,14 @@ from typing import Annotated
 import typer
 
 from tidemill.cli.broker import DEFAULT_DATA, Data
-from tidemill.cli.client import fail
+from tidemill.cli.failure import fail
 from tidemill.core.errors import TidemillError
 
-users = typer.Typer(help="The users of a broker that listens beyond this machine.", no_args_is_help=True)
+broker_user = typer.Typer(help="The users of a broker that listens beyond this machine.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="Name of the user")]
 
 
-@users.command("add")
+@broker_user.command("add")
 def add(
     name: Name,
     data: Data = DEFAULT_DATA,
@@ -36,7 +36,7 @@ def add(
         Users(data).add(name, given)
 
 
-@users.command("remove")
+@broker_user.command("remove")
 def remove(name: Name, data: Data = DEFAULT_DATA) -> None:
     """Remove a user. Connections that are open stay open."""
     with _plainly():
@@ -45,7 +45,7 @@ def remove(name: Name, data: Data = DEFAULT_DATA) -> None:
         Users(data).remove(name)
 
 
-@users.command("list")
+@broker_user.command("list")
 def list_users(data: Data = DEFAULT_DATA) -> None:
     """Print the users, one a line."""
     with _plainly():

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import httpx
 import typer
+
+from tidemill.cli.failure import fail
 
 Url = Annotated[str, typer.Option(envvar="TIDEMILL_URL", help="Where Tidemill serves")]
 Token = Annotated[str, typer.Option(envvar="TIDEMILL_TOKEN", help="A token, as POST /api/token gives it")]
 DEFAULT_URL = "http://127.0.0.1:8080"
 WHERE = "--url or TIDEMILL_URL, --token or TIDEMILL_TOKEN"
-
-
-def fail(sentence: str) -> NoReturn:
-    typer.echo(sentence, err=True)
-    raise typer.Exit(1)
 
 
 class ApiClient:
@@ -61,7 +58,7 @@ class ApiClient:
             fail("The token is missing, wrong or expired: get one with POST /api/token (--token, TIDEMILL_TOKEN).")
         if not is_json:
             fail(f"What answers at {self._url} is not Tidemill: {method} {path} gave {response.status_code}. ({WHERE})")
-        fail(f"{method} {path}: {response.status_code}: {_message(response)}")
+        return fail(f"{method} {path}: {response.status_code}: {_message(response)}")
 
 
 def _is_page(response: httpx.Response) -> bool:

@@ -10,7 +10,8 @@ from urllib.parse import quote
 import typer
 from confluent_kafka import KafkaException
 
-from tidemill.cli.client import ApiClient, fail
+from tidemill.cli.client import ApiClient
+from tidemill.cli.failure import fail
 
 Cluster = Annotated[str, typer.Argument(metavar="CLUSTER", help="Name of an integration, or host:port of a broker")]
 ASK_TIMEOUT_S = 20.0

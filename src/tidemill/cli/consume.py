@@ -19,8 +19,9 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from tidemill.cli.client import DEFAULT_URL, Token, Url, fail
+from tidemill.cli.client import DEFAULT_URL, Token, Url
 from tidemill.cli.cluster import ASK_TIMEOUT_S, Cluster, plainly, settings_of
+from tidemill.cli.failure import fail
 
 POLL_S = 0.5
 PLACES = {"beginning": OFFSET_BEGINNING, "end": OFFSET_END}

@@ -1,29 +1,45 @@
-"""The `tidemill` command. Each command is thin: it reads options, calls, prints."""
+"""The `tidemill` command. Each command is thin: it reads options, calls, prints.
+
+Only the module of the command that was asked for is imported: the broker alone is ready before a Kafka client could be.
+"""
 
 from __future__ import annotations
+
+import sys
+from importlib import import_module
 
 import typer
 
 from tidemill import __version__
-from tidemill.cli import broker, broker_user, consume, demo, produce, serve, topics, trace
 
-app = typer.Typer(
-    help="Kafka topics at work: records start and steer workflows, exactly once.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
-app.command("serve")(serve.serve)
-app.command("broker")(broker.broker)
-app.add_typer(broker_user.users, name="broker-user")
-app.command("demo")(demo.demo)
-app.command("trace")(trace.trace)
-app.command("produce")(produce.produce)
-app.command("consume")(consume.consume)
-app.add_typer(topics.topics, name="topics")
+COMMANDS = ("serve", "broker", "broker-user", "demo", "trace", "produce", "consume", "topics")
+"""Each is a module of this package; what is named like it there is the command, or a group of them."""
 
 
-@app.command("version")
+def app() -> None:
+    asked = sys.argv[1] if len(sys.argv) > 1 else ""
+    command_line([asked] if asked in COMMANDS else COMMANDS)()
+
+
+def command_line(names: tuple[str, ...] | list[str]) -> typer.Typer:
+    """With these commands only."""
+    found = typer.Typer(
+        help="Kafka topics at work: records start and steer workflows, exactly once.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+    )
+    for name in names:
+        module = name.replace("-", "_")
+        command = getattr(import_module(f"tidemill.cli.{module}"), module)
+        if isinstance(command, typer.Typer):
+            found.add_typer(command, name=name)
+        else:
+            found.command(name)(command)
+    found.command("version")(version)
+    return found
+
+
 def version() -> None:
     """Print the version."""
     print(__version__)

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import typer
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from tidemill.cli.client import DEFAULT_URL, Token, Url, fail
+from tidemill.cli.client import DEFAULT_URL, Token, Url
 from tidemill.cli.cluster import Cluster, settings_of
+from tidemill.cli.failure import fail
 
 _PATIENCE = {"message.timeout.ms": 20_000, "topic.metadata.propagation.max.ms": 3_000}
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 import uvloop
 
-from tidemill.cli.client import fail
+from tidemill.cli.failure import fail
 from tidemill.core.errors import TidemillError
 from tidemill.core.logs import configure_logs
 from tidemill.core.settings import read_settings

@@ -9,8 +9,9 @@ import typer
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, ConfigSource, NewTopic, ResourceType
 
-from tidemill.cli.client import DEFAULT_URL, Token, Url, fail
+from tidemill.cli.client import DEFAULT_URL, Token, Url
 from tidemill.cli.cluster import ASK_TIMEOUT_S, Cluster, plainly, settings_of
+from tidemill.cli.failure import fail
 
 topics = typer.Typer(help="The topics of a Kafka cluster.", no_args_is_help=True)
 Topic = Annotated[str, typer.Argument(help="Name of the topic")]

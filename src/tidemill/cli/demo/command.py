@@ -15,10 +15,11 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from tidemill.cli.client import ApiClient, fail
+from tidemill.cli.client import ApiClient
 from tidemill.cli.demo.process import ServerProcess
 from tidemill.cli.demo.report import Result, print_report, print_what_next
 from tidemill.cli.demo.traffic import FarEnd, Keyed, NearEnd, Sent, latencies_ms, quantile
+from tidemill.cli.failure import fail
 
 INTEGRATION = "kafka-test"
 TOPIC_IN = "topic-name"

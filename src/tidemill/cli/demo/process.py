@@ -12,7 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from tidemill.cli.client import ApiClient, fail
+from tidemill.cli.client import ApiClient
+from tidemill.cli.failure import fail
 from tidemill.core.clock import SystemClock
 
 
