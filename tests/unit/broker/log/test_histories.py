@@ -16,7 +16,7 @@ from tidemill.broker.settings import Fsync
 from tidemill.core.clock import HeldClock
 
 FOLDER = Path("logs")
-SETTINGS = {"segment.bytes": "600", "retention.ms": "-1"}
+SETTINGS = {"segment.bytes": "600", "retention.ms": "-1", "retention.bytes": "2000"}
 PRODUCERS = 3
 
 
@@ -123,6 +123,10 @@ class Play:
     def tidy(self, who: int, count: int) -> None:
         self.clock.advance(70)
         asyncio.run(self.rig.files.tidy())
+        start = self.rig.log.log_start_offset
+        assert start >= self.model.start
+        assert self.rig.log.size_bytes < 2_000 + 600
+        self.model.start = start
 
     def stop(self, who: int, count: int) -> None:
         asyncio.run(self.rig.close())
