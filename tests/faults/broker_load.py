@@ -15,9 +15,10 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 PARTITIONS = 2
 PATIENCE_S = 30.0
-ABORTED_SHARE = 0.3
+OUTCOMES = {"commit": 65, "abort": 25, "leave": 10}
+"""Of transactions, in percent; one that is left is its successor's to abort."""
 NEVER = b"never "
-"""Begins the value of what is written to be aborted."""
+"""Begins the value of what is written and not to be committed."""
 
 # The only node comes back where it was, and soon.
 CLIENT: dict[str, Any] = {
@@ -147,15 +148,15 @@ class Reader(Committing):
 
 
 class Copier(Committing):
-    """Consume, process, produce: numbers from one topic to another, offsets in the same transaction. Some
-    transactions are aborted on purpose. After any error it starts anew from what is committed."""
+    """Consume, process, produce: numbers from one topic to another, offsets in the same transaction. Some are aborted
+    on purpose, and some left open. After that, and after any error, it starts anew from what is committed."""
 
     def __init__(self, address: str, source: Feed, target: str, seed: int) -> None:
         super().__init__(address, "copiers")
         self._source = source
         self._target = target
         self._rng = random.Random(seed)
-        self.aborted = 0
+        self.outcomes: Counter[str] = Counter()
         self.restarts = -1
 
     def _run(self) -> None:
@@ -166,35 +167,40 @@ class Copier(Committing):
                 is_done = self._session()
 
     def _session(self) -> bool:
-        """Whether all is copied and nothing more comes."""
+        """Whether all is copied and nothing more comes; if not, the next one goes on."""
         producer = Producer({**self._client, "transactional.id": "copier", "linger.ms": 1})
         producer.init_transactions(PATIENCE_S)
         with self._consumer() as consumer:
             while True:
                 messages = [message for message in consumer.consume(100, 0.2) if message.error() is None]
                 if messages:
-                    self._copy(producer, consumer, messages)
+                    outcome = self._copy(producer, consumer, messages)
+                    self.outcomes[outcome] += 1
+                    if outcome == "leave":
+                        return False
                 elif self._ending.is_set() and self._is_at_end(consumer):
                     return True
 
-    def _copy(self, producer: Producer, consumer: Consumer, messages: list[Message]) -> None:
-        before = [_place(message) for message in reversed(messages)]
-        is_aborted = self._rng.random() < ABORTED_SHARE
+    def _copy(self, producer: Producer, consumer: Consumer, messages: list[Message]) -> str:
+        (outcome,) = self._rng.choices(list(OUTCOMES), list(OUTCOMES.values()))
+        before = {message.partition(): _place(message) for message in reversed(messages)}  # the first of each
         producer.begin_transaction()
         for message in messages:
-            value = (NEVER if is_aborted else b"") + (message.value() or b"")
+            value = (b"" if outcome == "commit" else NEVER) + (message.value() or b"")
             producer.produce(self._target, value, partition=message.partition() or 0)
-        if is_aborted:
-            producer.flush(self._rng.choice((0, PATIENCE_S)))
-            producer.abort_transaction(PATIENCE_S)
-            self.aborted += 1
-            for place in {place.partition: place for place in before}.values():  # the first of each
-                consumer.seek(place)
-            return
         offsets = [place for place in consumer.position(consumer.assignment()) if place.offset >= 0]
-        producer.send_offsets_to_transaction(offsets, consumer.consumer_group_metadata(), PATIENCE_S)
-        producer.commit_transaction(PATIENCE_S)
-        self._confirm(offsets)
+        if outcome == "commit" or self._rng.random() < 0.5:
+            producer.send_offsets_to_transaction(offsets, consumer.consumer_group_metadata(), PATIENCE_S)
+        if outcome == "commit":
+            producer.commit_transaction(PATIENCE_S)
+            self._confirm(offsets)
+        else:
+            producer.flush(self._rng.choice((0, PATIENCE_S)))
+        if outcome == "abort":
+            producer.abort_transaction(PATIENCE_S)
+            for place in before.values():
+                consumer.seek(place)
+        return outcome
 
     @contextmanager
     def _consumer(self) -> Iterator[Consumer]:
