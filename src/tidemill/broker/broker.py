@@ -31,6 +31,7 @@ from tidemill.broker.security.exposure import check_exposure, tls_context
 from tidemill.broker.security.handlers import SaslHandlers
 from tidemill.broker.security.users import Users
 from tidemill.broker.settings import BrokerSettings
+from tidemill.broker.single_node import SingleNodeHandlers
 from tidemill.broker.topics.configs import ConfigHandlers
 from tidemill.broker.topics.creation import CreationHandlers
 from tidemill.broker.topics.metadata import MetadataHandlers, Node
@@ -174,6 +175,7 @@ class Broker:
             TransactionHandlers(self._transactions, self._topics),
             TransactionAdminHandlers(self._transactions, self._topics, self._clock),
             self._sasl,
+            SingleNodeHandlers(),
         ):
             table.update(part.handlers())
         table[ApiKey.API_VERSIONS] = ApiVersionsHandler(table).api_versions
