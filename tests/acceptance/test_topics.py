@@ -93,16 +93,35 @@ def test_a_sink_computed_to_nonsense(shop: Shop) -> None:
 
 
 def test_a_computed_sink_at_an_integration_that_is_not_there(shop: Shop) -> None:
-    """It waits, which `/ready` says, and goes out once somebody makes the integration."""
+    """It fails at once, whether it is the first task or comes later; the next ones find the integration."""
     nobody = f"nobody-{shop.mark}"
     workflow = shop.workflow("nowhere", {**publish(shop, "any"), "sink": "${workflow.input.order}"})
-    execution_id = start(shop, workflow, f"kafka:{nobody}:out")
-    said = wait_for(lambda: shop.http.get("/ready").json()["integrations"].get(nobody))
+    sink = f"kafka:{nobody}:out"
+    failed = shop.finished(start(shop, workflow, sink))
+    assert failed["status"] == "FAILED"
+    assert failed["tasks"][0]["reasonForIncompletion"] == f"there is no integration {nobody!r}"
+    assert nobody not in shop.http.get("/ready").json()["integrations"]
+    add_embedded(shop, nobody)
+    assert shop.finished(start(shop, workflow, sink))["status"] == "COMPLETED"
+
+
+def test_an_integration_that_is_removed_while_publications_wait_for_it(shop: Shop) -> None:
+    """They wait, which `/ready` says, and go out once it is there again."""
+    gone = f"gone-{shop.mark}"
+    add_embedded(shop, gone, enabled=False)
+    workflow = shop.workflow("waiting", {**publish(shop, "any"), "sink": f"kafka:{gone}:out"})
+    execution_id = start(shop, workflow, "one")
+    shop.http.delete(f"/api/integrations/provider/{gone}").raise_for_status()
+    said = wait_for(lambda: shop.http.get("/ready").json()["integrations"].get(gone))
     assert said == {
         "ok": False,
-        "reason": "there is no such integration, and 1 publications wait for it: make it, or end their executions",
+        "reason": "there is no such integration, and 1 publications wait for it: they go out once it is there again",
     }
-    embedded = {"type": "embedded", "enabled": True, "configuration": {"protocol": "JSON"}}
-    shop.server.api.post(f"/api/integrations/provider/{nobody}", embedded)
+    add_embedded(shop, gone)
     assert shop.finished(execution_id)["status"] == "COMPLETED"
-    assert "reason" not in shop.http.get("/ready").json()["integrations"][nobody]
+    assert "reason" not in shop.http.get("/ready").json()["integrations"][gone]
+
+
+def add_embedded(shop: Shop, name: str, *, enabled: bool = True) -> None:
+    embedded = {"type": "embedded", "enabled": enabled, "configuration": {"protocol": "JSON"}}
+    shop.server.api.post(f"/api/integrations/provider/{name}", embedded)

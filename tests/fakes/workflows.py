@@ -29,6 +29,7 @@ class MemoryPlans:
         self.revision = 1
         self.plans = {(plan.name, plan.version): plan for plan in plans}
         self.broken: dict[str, TidemillError] = {}
+        self.missing_integrations: set[str] = set()
 
     async def refresh(self) -> int:
         return self.revision
@@ -41,6 +42,9 @@ class MemoryPlans:
         if (name, wanted) not in self.plans:
             raise NotFound(f"no workflow {name} version {wanted}")
         return self.plans[name, wanted]
+
+    def has_integration(self, name: str) -> bool:
+        return name not in self.missing_integrations
 
     async def at(self, name: str, version: int, save: int) -> Plan:
         return self.latest(name, version)

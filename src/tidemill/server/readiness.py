@@ -68,5 +68,5 @@ class Readiness:
 
 
 def _stranded(count: int) -> dict[str, Any]:
-    wait = f"there is no such integration, and {count} publications wait for it: make it, or end their executions"
+    wait = f"there is no such integration, and {count} publications wait for it: they go out once it is there again"
     return {"ok": False, "reason": wait}

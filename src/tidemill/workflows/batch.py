@@ -222,6 +222,29 @@ class Batch:
     def asks_for_starts(self) -> bool:
         return any(draft.decision.starts for draft in self._drafts.values())
 
+    # --- publications that can go nowhere -------------------------------------------------------------
+
+    @property
+    def has_strays(self) -> bool:
+        """Whether an integration that is published to does not exist, as far as is known."""
+        named = {each.integration for draft in self._drafts.values() for each in draft.decision.publications}
+        return any(not self._plans.has_integration(name) for name in named)
+
+    def refuse_strays(self) -> None:
+        """Their tasks fail as if a broker had refused them. What comes next may publish, and stray, again."""
+        for draft in self._drafts.values():
+            decision = draft.decision
+            strays = [each for each in decision.publications if not self._plans.has_integration(each.integration)]
+            if not strays:
+                continue
+            decision.publications = [each for each in decision.publications if each not in strays]
+            for stray in strays:
+                reason = f"there is no integration {stray.integration!r}"
+                decider.publication_refused(decision, PublicationRefused(stray.origin, stray.topic, reason))
+            draft.row = None
+            if decision.computations:
+                self._pending.append(decision)
+
     # --- the sandbox --------------------------------------------------------------------------------
 
     def take_computations(self) -> list[PendingComputation]:

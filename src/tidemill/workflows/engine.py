@@ -66,11 +66,13 @@ class Engine:
         while waiting:
             waiting = batch.advance(waiting)
             await self._compute(batch)
+        revision = await self._refuse_strays(batch, revision)
         batch.encode()
         while batch.asks_for_starts:
             revision = await self._plans.refresh() if revision is None else revision
             batch.start_failure_workflows()
             await self._compute(batch)
+            revision = await self._refuse_strays(batch, revision)
             batch.encode()
         verdicts = [batch.verdicts[index] for index in range(len(groups))]
         return PreparedBatch(self._store, verdicts, batch.changes(revision), self._on_committed)
@@ -108,6 +110,17 @@ class Engine:
         except (NotFound, BadInput) as error:
             log.error("plan of running executions is lost", workflow=key[0], version=key[1], error=str(error))
             return None
+
+    async def _refuse_strays(self, batch: Batch, revision: int | None) -> int | None:
+        """Publications to integrations that do not exist would wait for ever: their tasks fail, in the transaction
+        that would have written them. Returns the revision of the definitions that says so, if it was asked for."""
+        while batch.has_strays:
+            newest = await self._plans.refresh()
+            # One that was asked for earlier stands for plans that were chosen by it.
+            revision = newest if revision is None else revision
+            batch.refuse_strays()
+            await self._compute(batch)
+        return revision
 
     async def _compute(self, batch: Batch) -> None:
         """Runs all computations that are pending, those of one script in one call, until none is left."""

@@ -50,6 +50,9 @@ class CompiledPlans:
             raise NotFound(_missing(snapshot, name, version))
         return stored.compiled.plan
 
+    def has_integration(self, name: str) -> bool:
+        return name in self.snapshot.integration_names
+
     async def at(self, name: str, version: int, save: int) -> Plan:
         """Steps are those of the save; retries and timeouts are those of the task definitions of now."""
         if not self.snapshot.workflows:

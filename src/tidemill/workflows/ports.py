@@ -179,6 +179,10 @@ class Plans(Protocol):
         findings where the definition cannot run."""
         ...
 
+    def has_integration(self, name: str) -> bool:
+        """Whether there is one of this name at `revision`, at work or not."""
+        ...
+
     async def at(self, name: str, version: int, save: int) -> Plan:
         """The plan that an execution runs by, also after it has been replaced or removed."""
         ...

@@ -48,6 +48,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     tasks: Mapping[str, StoredTask] = {}
     handlers: Mapping[str, StoredHandler] = {}
     integrations: Mapping[str, IntegrationInfo] = {}
+    integration_names: frozenset[str] = frozenset()
+    """Also of those that cannot be used, because their secrets cannot be read."""
     blocked: Mapping[tuple[str, int], BadInput] = {}
     """Workflows that cannot run, and why."""
 
@@ -158,13 +160,15 @@ async def take_snapshot(
     newest: dict[str, int] = {}
     for name, version in workflows:
         newest[name] = max(version, newest.get(name, version))
+    integrations = await directory.integrations()
     snapshot = Snapshot(
         revision=revision,
         workflows=workflows,
         newest=newest,
         tasks=tasks,
         handlers={item.name: _handler(item, previous) for item in await store.all("event_handler")},
-        integrations=await directory.integrations(),
+        integrations=integrations,
+        integration_names=frozenset(integrations) | {item.name for item in await store.all("integration")},
     )
     return msgspec.structs.replace(snapshot, blocked=dict(_blocked(snapshot)))
 

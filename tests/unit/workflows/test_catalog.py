@@ -249,3 +249,10 @@ async def test_a_loop_is_told_by_whichever_definition_closes_it(shop: Shop) -> N
     again = await shop.catalog.save_handler(handler, "ann")
     assert [each["kind"] for each in from_json(again.findings)] == ["loop"]
     assert [each.kind for each in await shop.catalog.findings("event_handler", "orders")] == ["loop"]
+
+
+async def test_an_integration_that_cannot_be_used_is_there_all_the_same(shop: Shop) -> None:
+    """A worker that cannot read its secrets must not take it for one that does not exist."""
+    await shop.store.put("integration", "locked", 0, b"{}", b"[]", "ann", 1)
+    await shop.catalog.refresh()
+    assert [shop.catalog.has_integration(name) for name in ("shop", "locked", "other")] == [True, True, False]

@@ -323,3 +323,31 @@ async def test_a_switch_by_script_goes_its_way(mill: Mill) -> None:
     )
     assert [task.ref for task in (await mill.start(given={"p": "yes"})).tasks] == ["s", "y"]
     assert [task.ref for task in (await mill.start(execution_id="z", given={})).tasks] == ["s", "n"]
+
+
+async def test_a_publication_to_an_integration_that_is_not_there_fails_its_task(mill: Mill) -> None:
+    """In the transaction that would have written it; an optional one lets the workflow go on, and stray again."""
+    lost = step("p", "publish", publish_to(), "q", is_optional=True)
+    mill.register(plan(lost, step("q", "publish", publish_to("other"))))
+    mill.plans.missing_integrations.add("shop")
+    execution = await mill.start()
+    reason = "there is no integration 'shop'"
+    assert [(task.status, task.reason) for task in execution.tasks] == [
+        ("COMPLETED_WITH_ERRORS", reason),
+        ("FAILED", reason),
+    ]
+    assert (execution.status, execution.reason) == ("FAILED", reason)
+    assert not mill.places.outbox
+
+
+async def test_that_an_integration_is_not_there_must_still_be_true_at_the_commit(mill: Mill) -> None:
+    mill.register(plan(step("w", "wait", wait_for(), "p"), step("p", "publish", publish_to())))
+    await mill.start()
+    mill.plans.missing_integrations.add("shop")
+    prepared = await mill.engine.prepare([EffectGroup((UpdateTask("COMPLETED", execution_id="x", ref="w"),))])
+    mill.plans.missing_integrations.clear()
+    mill.plans.revision += 1
+    with pytest.raises(StaleWrite):
+        await mill.write(prepared)
+    await mill.run(UpdateTask("COMPLETED", execution_id="x", ref="w"))
+    assert [publication.integration for publication in mill.places.outbox] == ["shop"]
