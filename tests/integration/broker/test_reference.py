@@ -14,7 +14,7 @@ from tidemill.broker import running
 from tidemill.broker.protocol.apis import APIS, ApiKey
 from tidemill.broker.settings import BrokerSettings
 from tidemill.broker.topics.settings import SETTINGS
-from tidemill.cli.main import app
+from tidemill.cli.main import command_line
 
 TEXT = (Path(__file__).parents[3] / "docs" / "reference" / "broker.md").read_text()
 LIMIT = re.compile(r"_max$|_max_size$|_timeout_|_max_timeout_|retention|expiration")
@@ -61,7 +61,7 @@ def test_limits() -> None:
 
 
 def test_options_of_the_command() -> None:
-    command = get_command(app).commands["broker"]  # type: ignore[attr-defined]
+    command = get_command(command_line(["broker"])).commands["broker"]  # type: ignore[attr-defined]
     options = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
     named = set(re.findall(r"--[a-z-]+", " ".join(rows("Settings"))))
     assert named == options - {"--help"}
