@@ -1,4 +1,4 @@
-"""A rig on each database."""
+"""A rig on each broker and database that goes with it."""
 
 from __future__ import annotations
 
@@ -8,20 +8,27 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.rig import Rig
-from tests.parts.kafka import KafkaServer
+from tests.faults.rig import POSTGRES, SQLITE, Parts, Rig
+from tests.parts.broker import BrokerServer
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def database(request: pytest.FixtureRequest) -> str | None:
-    if request.param == "sqlite":
-        return None
-    url: str = request.getfixturevalue("postgres").url(f"faults_{uuid.uuid4().hex[:8]}")
-    return url
+@pytest.fixture(params=[*SQLITE, *POSTGRES])
+def parts(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Parts]:
+    broker, _, database = str(request.param).partition("-")
+    url = None
+    if database == "postgres":
+        url = request.getfixturevalue("postgres").url(f"faults_{uuid.uuid4().hex[:8]}")
+    if broker == "apache":
+        yield Parts(request.getfixturevalue("kafka"), url)
+        return
+    embedded = BrokerServer(tmp_path / "broker")
+    embedded.start()
+    yield Parts(embedded, url)
+    embedded.kill()
 
 
 @pytest.fixture
-def rig(kafka: KafkaServer, database: str | None, tmp_path: Path) -> Iterator[Rig]:
-    rig = Rig(kafka, tmp_path, database)
+def rig(parts: Parts, tmp_path: Path) -> Iterator[Rig]:
+    rig = Rig(parts, tmp_path)
     yield rig
     rig.close()

@@ -1,4 +1,4 @@
-"""One pipeline under test: topics on a real Kafka, real server processes, and the sums at the end.
+"""One pipeline under test: topics on a real broker, real server processes, and the sums at the end.
 
 Every record carries a number and a key. The workflow publishes both, under the record's key. So the far end
 can tell: each number once, and numbers of one key in order.
@@ -13,11 +13,14 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
+from tests.parts.broker import BrokerServer
 from tests.parts.kafka import KafkaServer
 from tidemill.cli.demo.process import ServerProcess
 from tidemill.core.clock import SystemClock
@@ -28,21 +31,31 @@ SETTLE_S = 90.0
 
 CLOCK = SystemClock()
 
+# What a rig stands on: each broker, and each database on it. For the fixture `parts`.
+SQLITE = [pytest.param("apache-sqlite", marks=pytest.mark.kafka), pytest.param("embedded-sqlite")]
+POSTGRES = [pytest.param("apache-postgres", marks=[pytest.mark.kafka, pytest.mark.postgres])]
 
-class Rig:
+
+@dataclass(frozen=True, slots=True)
+class Parts:
     """`database` is a URL, or None for SQLite under the data folder."""
 
-    def __init__(self, kafka: KafkaServer, folder: Path, database: str | None) -> None:
+    kafka: KafkaServer | BrokerServer
+    database: str | None
+
+
+class Rig:
+    def __init__(self, parts: Parts, folder: Path) -> None:
         mark = uuid.uuid4().hex[:8]
-        self.kafka = kafka
+        self.kafka = parts.kafka
         self.integration = f"k-{mark}"
         self.topic_in = f"in-{mark}"
         self.topic_out = f"out-{mark}"
         self._folder = folder
-        self._database = database
+        self._database = parts.database
         self._servers: list[ServerProcess] = []
-        kafka.create_topic(self.topic_in, PARTITIONS)
-        kafka.create_topic(self.topic_out, PARTITIONS)
+        self.kafka.create_topic(self.topic_in, PARTITIONS)
+        self.kafka.create_topic(self.topic_out, PARTITIONS)
 
     def start(self, worker: str = "one", faults: str = "") -> ServerProcess:
         """A server process. Workers of different names have data folders of their own and share the database."""

@@ -23,7 +23,6 @@ PLACES: list[tuple[Point, int]] = [
 ]
 
 
-@pytest.mark.kafka
 @pytest.mark.parametrize(("point", "nth"), PLACES)
 def test_crash_at(rig: Rig, point: Point, nth: int) -> None:
     doomed = rig.start(faults=f"{point}:kill:{nth}")

@@ -6,11 +6,10 @@ import time
 
 import pytest
 
-from tests.faults.rig import Feed, Rig, check
+from tests.faults.rig import POSTGRES, Feed, Rig, check
 from tests.parts.postgres import Postgres
 
 
-@pytest.mark.kafka
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("how", ["term", "kill"])
 def test_kafka_restarted(rig: Rig, how: str) -> None:
@@ -25,9 +24,7 @@ def test_kafka_restarted(rig: Rig, how: str) -> None:
     check(rig, server, feed.stop())
 
 
-@pytest.mark.kafka
-@pytest.mark.postgres
-@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+@pytest.mark.parametrize("parts", POSTGRES, indirect=True)
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_postgres_restarted(rig: Rig, postgres: Postgres, how: str) -> None:
     server = rig.start()

@@ -9,8 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.rig import CLOCK, Feed, Rig, check
-from tests.parts.kafka import KafkaServer
+from tests.faults.rig import CLOCK, POSTGRES, SQLITE, Feed, Rig, check
 from tests.parts.postgres import Postgres
 
 STOP_S = 15.0
@@ -33,23 +32,20 @@ def stops_in_time(rig: Rig, goes_away: Callable[[], None], comes_back: Callable[
     check(rig, rig.start(), feed.stop())
 
 
-@pytest.mark.kafka
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("parts", SQLITE, indirect=True)
 @pytest.mark.parametrize("how", ["killed", "frozen"])
-def test_with_the_broker_away(rig: Rig, kafka: KafkaServer, how: str) -> None:
+def test_with_the_broker_away(rig: Rig, how: str) -> None:
     if how == "killed":
-        stops_in_time(rig, kafka.kill, kafka.start)
+        stops_in_time(rig, rig.kafka.kill, rig.kafka.start)
     else:
-        pid = kafka.pid
+        pid = rig.kafka.pid
         assert pid is not None
         stops_in_time(rig, lambda: os.kill(pid, signal.SIGSTOP), lambda: os.kill(pid, signal.SIGCONT))
 
 
-@pytest.mark.kafka
-@pytest.mark.postgres
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+@pytest.mark.parametrize("parts", POSTGRES, indirect=True)
 @pytest.mark.parametrize("how", ["killed", "frozen"])
 def test_with_the_database_away(rig: Rig, postgres: Postgres, how: str) -> None:
     if how == "killed":

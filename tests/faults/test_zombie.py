@@ -8,18 +8,17 @@ import time
 
 import pytest
 
-from tests.faults.rig import Appending, Feed, Rig, check
+from tests.faults.rig import POSTGRES, Appending, Feed, Parts, Rig, check
 
 FROZEN_S = 9  # the session timeout is 6 s, the lease 2 s
 
 
-@pytest.mark.kafka
-def test_frozen_worker_comes_back(rig: Rig, database: str | None) -> None:
+def test_frozen_worker_comes_back(rig: Rig, parts: Parts) -> None:
     first = rig.start("one")
     rig.load(first)
     feed = Feed(rig, 200)
     # SQLite has one process: there the broker takes the partitions away and gives them back to the same one.
-    second = rig.start("two") if database is not None else first
+    second = rig.start("two") if parts.database is not None else first
     for frozen in {first.pid: first, second.pid: second}.values():
         time.sleep(2)
         os.kill(frozen.pid, signal.SIGSTOP)
@@ -29,10 +28,8 @@ def test_frozen_worker_comes_back(rig: Rig, database: str | None) -> None:
     check(rig, first, feed.stop())
 
 
-@pytest.mark.kafka
-@pytest.mark.postgres
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+@pytest.mark.parametrize("parts", POSTGRES, indirect=True)
 def test_frozen_worker_repeats_no_effect(rig: Rig) -> None:
     """Appending is no idempotent effect: a batch that was in hand when the worker froze must not count again."""
     first = rig.start("one")

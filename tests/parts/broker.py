@@ -27,6 +27,7 @@ class BrokerServer:
         """`settings` are those of `BrokerSettings`."""
         (port,) = free_ports(1)
         self.address = f"127.0.0.1:{port}"
+        folder.mkdir(parents=True, exist_ok=True)
         self.log_file = folder / "broker.log"
         self.data = folder / "data"
         self._order = Order(
