@@ -17,6 +17,7 @@ import pytest
 from tests.conformance.broker.socket_frames import SocketFrames
 from tests.parts.broker import BrokerServer
 from tests.parts.rubbish import Rubbish
+from tidemill.broker.security.users import Users
 from tidemill.broker.settings import Fsync
 
 FRAMES = int(os.environ.get("TIDEMILL_FRAMES", "2000"))
@@ -39,11 +40,35 @@ def server(tmp_path: Path) -> Iterator[BrokerServer]:
 @pytest.mark.timeout(180 + FRAMES // 20)
 def test_rubbish(server: BrokerServer, capsys: pytest.CaptureFixture[str]) -> None:
     server.create_topic("kept")
+    grown_mb = flooded(server, FRAMES)
+    assert server.stop() == 0, tail(server)
+    server.start()  # what it has kept does not hurt it either
+    with SocketFrames(server.address) as other:
+        assert other.ask(API_VERSIONS)
+    with capsys.disabled():
+        print(f"\n{FRAMES} frames, seed {SEED}: all others answered, {grown_mb:+.1f} MB")  # noqa: T201
+
+
+@pytest.mark.timeout(180 + FRAMES // 20)
+def test_rubbish_of_strangers(tmp_path: Path) -> None:
+    """Who has not logged in reaches little, and breaks nothing."""
+    server = BrokerServer(tmp_path, authentication=True, greeting_timeout_s=600)
+    Users(server.data).add("ann", "a password")
+    server.start()
+    try:
+        flooded(server, FRAMES // 4)
+        assert server.stop() == 0, tail(server)
+    finally:
+        server.kill()
+
+
+def flooded(server: BrokerServer, frames: int) -> float:
+    """By how many MB it grew."""
     rubbish = Rubbish(SEED, "kept")
     warm_mb = 0.0
     with SocketFrames(server.address) as other, closing(Senders(server.address)) as senders:
-        for number in range(FRAMES):
-            if number == FRAMES // 4:
+        for number in range(frames):
+            if number == frames // 4:
                 warm_mb = server.rss_mb
             frame = rubbish.frame()
             senders.send(frame)
@@ -56,12 +81,7 @@ def test_rubbish(server: BrokerServer, capsys: pytest.CaptureFixture[str]) -> No
     assert is_calm, tail(server)
     assert grown_mb < GROWTH_MB_MAX
     assert server.is_alive
-    assert server.stop() == 0, tail(server)
-    server.start()  # what it has kept does not hurt it either
-    with SocketFrames(server.address) as other:
-        assert other.ask(API_VERSIONS)
-    with capsys.disabled():
-        print(f"\n{FRAMES} frames, seed {SEED}: all others answered, {grown_mb:+.1f} MB")  # noqa: T201
+    return grown_mb
 
 
 class Senders:

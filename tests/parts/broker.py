@@ -68,7 +68,8 @@ class BrokerServer:
         said = self._process.stdout.readline()
         self.start_s = time.monotonic() - started_s
         if b"address" not in said:
-            raise RuntimeError(f"the broker did not start; the end of its log:\n{self.log[-4000:]}")
+            self.kill()
+            raise RuntimeError(f"the broker did not start: {said!r}; the end of its log:\n{self.log[-4000:]}")
 
     def stop(self) -> int:
         """The exit code."""

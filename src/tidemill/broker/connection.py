@@ -84,6 +84,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._greeting is not None:
             self._greeting.cancel()
         self._transport = None
+        self._inbox.close()
         self._waiting.clear()
         for pending in self._pending:
             # Only what merely reads is broken off: half a commit must end, whoever still listens.

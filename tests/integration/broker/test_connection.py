@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import struct
+import weakref
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -207,6 +209,23 @@ async def test_a_client_that_does_not_read_holds_little(connect: Connect, broker
             unsent_bytes_max = max(unsent_bytes_max, connection.unsent_bytes)
     assert 0 < unsent_bytes_max < 2_000_000
     assert len((await other.ask(ApiKey.METADATA, 12, metadata_of("topic-0001"))).topics) == 1
+
+
+async def test_a_lost_connection_leaves_nothing_for_the_collector(connect: Connect, broker: Broker) -> None:
+    """It looks for cycles so rarely in a broker's process that a thousand clients would leave 64 MB behind."""
+    client, sender_of_rubbish = await connect(), await connect()
+    await client.ask(ApiKey.METADATA, 12, metadata_of("t"))
+    await sender_of_rubbish.ask(ApiKey.API_VERSIONS, 0, ApiVersionsRequest())
+    connections = [weakref.ref(connection) for connection in broker.listener.connections]
+    gc.disable()
+    try:
+        client.writer.close()
+        sender_of_rubbish.writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        async with asyncio.timeout(TIMEOUT_S):
+            while any(connection() for connection in connections):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    finally:
+        gc.enable()
 
 
 async def test_connections_over_the_limit_are_closed(connect: Connect, broker: Broker) -> None:
