@@ -25,6 +25,7 @@ from tidemill.ingest.ports import (
     History,
     Move,
     Parked,
+    ParkedQueue,
     Parking,
     Position,
     Positions,
@@ -131,6 +132,11 @@ class MemoryParking:
         for parked in self._of(key):
             counts[_queue(parked)] = counts.get(_queue(parked), 0) + 1
         return counts
+
+    async def queues(self) -> Sequence[ParkedQueue]:
+        await self._database.reach()
+        rows = self._database.state.parked.values()
+        return list({ParkedQueue(key, *_queue(parked)): None for key, parked in rows})
 
     async def due(
         self, key: GroupKey, partitions: frozenset[PartitionKey], now_ms: int, limit: int
@@ -286,7 +292,12 @@ class MemorySubscriptions:
         self.set = SubscriptionSet(1, {})
 
     def put(self, key: GroupKey, *subscriptions: Subscription) -> None:
-        self.set = SubscriptionSet(self.set.revision + 1, {**self.set.groups, key: subscriptions})
+        self.set = SubscriptionSet(self.set.revision + 1, {**self.set.groups, key: subscriptions}, self.set.held)
+
+    def hold(self, *integrations: str) -> None:
+        """Switches them off: nothing of theirs is read."""
+        groups = {key: each for key, each in self.set.groups.items() if key.integration not in integrations}
+        self.set = SubscriptionSet(self.set.revision + 1, groups, frozenset(integrations))
 
     async def current(self) -> SubscriptionSet:
         await self._database.reach()

@@ -17,6 +17,7 @@ from tidemill.ingest.ports import (
     History,
     Move,
     Parked,
+    ParkedQueue,
     Parking,
     Position,
     Positions,
@@ -48,6 +49,12 @@ class ListedParking:
             if group == key:
                 counts[where] = counts.get(where, 0) + 1
         return counts
+
+    async def queues(self) -> Sequence[ParkedQueue]:
+        return [
+            ParkedQueue(group, parked.route, PartitionKey(parked.record.topic, parked.record.partition))
+            for group, parked in self.rows
+        ]
 
     async def due(
         self, key: GroupKey, partitions: frozenset[PartitionKey], now_ms: int, limit: int

@@ -151,6 +151,9 @@ def _state(
         return "parked", f"waiting (parked): {', '.join(parked)} will be tried again"
     # A record that was replayed has several entries on a route; the last one counts.
     last = {found["route"]: found["outcome"] for found in routes}
+    idle = [name for name, outcome in last.items() if outcome == "retry"]
+    if idle:
+        return "parked", f"waiting (parked): {', '.join(idle)} is not at work"
     if "invalid" in last.values():
         return "dead_letter", "at least one route could not process it: see its dead letter"
     if routes:

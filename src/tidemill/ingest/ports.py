@@ -142,11 +142,23 @@ class Parked(msgspec.Struct, frozen=True):
     reason: str
 
 
+class ParkedQueue(msgspec.Struct, frozen=True):
+    """Where at least one record is parked."""
+
+    group: GroupKey
+    route: str
+    partition: PartitionKey
+
+
 class Parking(Protocol):
     """Records of a route that must wait, in order per (route, partition)."""
 
     async def blocked(self, key: GroupKey) -> Mapping[tuple[str, PartitionKey], int]:
         """How many records wait, per route and partition; those with none are absent."""
+        ...
+
+    async def queues(self) -> Sequence[ParkedQueue]:
+        """Of all groups."""
         ...
 
     async def due(

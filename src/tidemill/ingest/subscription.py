@@ -56,6 +56,8 @@ class SubscriptionSet(msgspec.Struct, frozen=True):
 
     revision: int
     groups: Mapping[GroupKey, Sequence[Subscription]]
+    held: frozenset[str] = frozenset()
+    """Integrations that are switched off or cannot be used now. What is parked for their routes waits with them."""
 
 
 class Subscriptions(Protocol):

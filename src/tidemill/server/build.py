@@ -19,6 +19,8 @@ from tidemill.core.clock import Clock
 from tidemill.core.faults import Faults
 from tidemill.core.settings import Settings
 from tidemill.core.supervisor import Supervisor
+from tidemill.ingest.batch import BatchWriter
+from tidemill.ingest.orphans import Orphans
 from tidemill.ingest.pumps import Pumps
 from tidemill.ingest.replay import Replayer
 from tidemill.ingest.retention import DAY_S, Retention
@@ -67,6 +69,7 @@ class Server:
     timers: TimerRunner
     executions: StoredExecutions
     retention: Retention
+    orphans: Orphans
     broker: BrokerProcess | None
     clock: Clock
     first_start: FirstStart | None
@@ -76,6 +79,7 @@ class Server:
         _ = supervisor.start("timers", self.timers.run())
         _ = supervisor.start("pumps", self.pumps.run())
         _ = supervisor.start("retention", self.retention.run())
+        _ = supervisor.start("orphans", self.orphans.run())
         _ = supervisor.start("gauges", sample_gauges(self.executions, self.clock))
         if self.broker is not None:
             _ = supervisor.start("broker gauges", sample_broker(self.broker, self.clock))
@@ -106,7 +110,8 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
     publishers = _publishers(ground, integrations, engine, faults)
     sources = _sources(ground, integrations, faults)
     pump_settings = PumpSettings(batch_records_max=settings.batch_records, hops_max=settings.hops_max)
-    pumps = Pumps(sources, subscriptions, places, engine, database, clock, faults, pump_settings)
+    around = (subscriptions, places, engine, database, clock, faults)
+    pumps = Pumps(sources, *around, pump_settings)
     wakes.connect(workers, timers, publishers)
 
     access, applications, audit = _access(ground)
@@ -134,6 +139,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         timers=timers,
         executions=executions,
         retention=Retention(places.history, clock, settings.history_days * DAY_S),
+        orphans=Orphans(subscriptions, places.parking, lambda key: BatchWriter(key, *around, settings.hops_max), clock),
         broker=ground.broker,
         clock=clock,
         first_start=FirstStart(ADMIN, password) if password else None,

@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import and_, bindparam, func, select
 
 from tidemill.core.transaction import Transaction
-from tidemill.ingest.ports import Parked
+from tidemill.ingest.ports import Parked, ParkedQueue
 from tidemill.ingest.record import PartitionKey, Record
 from tidemill.ingest.subscription import GroupKey
 from tidemill.storage import bulk
@@ -26,6 +26,7 @@ _OF_GROUP = and_(
 )
 _QUEUE = (parked.c.route, parked.c.topic, parked.c.partition)
 _COUNTS = select(*_QUEUE, func.count().label("waiting")).where(_OF_GROUP).group_by(*_QUEUE)
+_QUEUES = select(parked.c.integration, parked.c.consumer_group, *_QUEUE).distinct()
 _FIRSTS = select(func.min(parked.c.id).label("id")).where(_OF_GROUP).group_by(*_QUEUE).subquery()
 _DUE_HEADS = (
     select(*_QUEUE)
@@ -67,6 +68,15 @@ class StoredParking:
         async with self._database.read() as session:
             rows = await session.execute(_COUNTS, _group(key))
             return {(row.route, PartitionKey(row.topic, row.partition)): row.waiting for row in rows}
+
+    async def queues(self) -> Sequence[ParkedQueue]:
+        async with self._database.read() as session:
+            return [
+                ParkedQueue(
+                    GroupKey(row.integration, row.consumer_group), row.route, PartitionKey(row.topic, row.partition)
+                )
+                for row in await session.execute(_QUEUES)
+            ]
 
     async def due(
         self, key: GroupKey, partitions: frozenset[PartitionKey], now_ms: int, limit: int

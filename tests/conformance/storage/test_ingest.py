@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tidemill.core.errors import Conflict, NotFound, StaleWrite
-from tidemill.ingest.ports import DeadLetter, Gap, Move, Parked, Position, Seen, SeenRun
+from tidemill.ingest.ports import DeadLetter, Gap, Move, Parked, ParkedQueue, Position, Seen, SeenRun
 from tidemill.ingest.record import PartitionKey, Record
 from tidemill.ingest.subscription import GroupKey
 from tidemill.storage import parking as parking_store
@@ -82,6 +82,15 @@ async def test_parked_records_come_back_whole_and_in_order(database: Database) -
     assert due[0].id < due[1].id
     assert await parking.blocked(GROUP) == {("a", P0): 3}
     assert await parking.blocked(GroupKey("main", "others")) == {}
+
+
+async def test_where_anything_is_parked(database: Database) -> None:
+    parking = StoredPlaces(database).parking
+    assert await parking.queues() == []
+    await park(database, parked(1), parked(2), parked(7, partition=1), parked(3, route="b"))
+    expected = {ParkedQueue(GROUP, "a", P0), ParkedQueue(GROUP, "a", P1), ParkedQueue(GROUP, "b", P0)}
+    found = await parking.queues()
+    assert (set(found), len(found)) == (expected, 3)
 
 
 async def test_only_a_due_head_lets_its_queue_through(database: Database) -> None:

@@ -77,6 +77,13 @@ async def test_parked(room: ApiRoom, api: httpx.AsyncClient) -> None:
     assert (found["state"], found["groups"][0]["parkedAt"]) == ("parked", [ROUTE])
 
 
+async def test_parked_for_a_handler_that_is_switched_off(room: ApiRoom, api: httpx.AsyncClient) -> None:
+    room.integrations.by_name["shop"] = {"name": "shop"}
+    saw(room, Seen(7, "retry", 50, (), "away"))
+    found = await trace(api)
+    assert (found["state"], found["summary"]) == ("parked", f"waiting (parked): {ROUTE} is not at work")
+
+
 async def test_a_route_that_is_done_is_not_parked_by_later_records(room: ApiRoom, api: httpx.AsyncClient) -> None:
     subscribe(room, 9)
     saw(room, Seen(7, "done", 50))

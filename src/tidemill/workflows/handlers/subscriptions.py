@@ -37,7 +37,8 @@ class HandlerSubscriptions:
         groups: dict[GroupKey, list[Subscription]] = {}
         for key, subscription in self._subscriptions(snapshot):
             groups.setdefault(key, []).append(subscription)
-        return SubscriptionSet(snapshot.revision, groups)
+        at_work = {name for name, info in snapshot.integrations.items() if info.is_enabled}
+        return SubscriptionSet(snapshot.revision, groups, snapshot.integration_names - at_work)
 
     def _subscriptions(self, snapshot: Snapshot) -> Iterator[tuple[GroupKey, Subscription]]:
         for stored in snapshot.handlers.values():

@@ -81,3 +81,11 @@ async def test_what_was_computed_with_older_definitions_is_not_committed(house: 
     await house.save("b")
     with pytest.raises(StaleWrite):
         await house.subscriptions.verify(OpenTransaction(), revision)
+
+
+async def test_what_stands_still_with_its_integration(house: House) -> None:
+    """Switched off, or not to be used: it is there all the same."""
+    await house.store.put("integration", "locked", 0, b"{}", b"[]", "ann", 1)
+    house.directory.infos["off"] = info("off", is_enabled=False)
+    await house.save("a")
+    assert (await house.subscriptions.current()).held == {"locked", "off"}
