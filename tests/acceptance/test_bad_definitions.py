@@ -149,8 +149,10 @@ def test_what_is_missing_around_a_handler_is_said_and_mended_by_adding_it(shop: 
 def check_mending(late: Shop) -> None:
     api = late.server.api
     handler = late.handler("early", f"later-{late.mark}", topic="early")
-    late.mend(handler, event="kafka:no:a")
+    known = api.get(f"/api/event/handler/{handler}")
+    answer = late.http.put("/api/event", json={**known, "event": "kafka:no:a"}).json()
     said = api.get("/api/tidemill/findings", kind="event_handler", name=handler)
+    assert answer == {"findings": {handler: said}}
     assert [(each["path"], each["level"]) for each in said] == [
         ("event", "error"),
         ("actions[0].start_workflow.name", "warning"),

@@ -199,3 +199,21 @@ def test_the_pump_goes_on(story: Story) -> None:
     settled = story.shop.settled(offset, 4 + len(SCRIPTS))
     assert outcomes([settled], f"good-{story.shop.mark}") == ["done"]
     assert story.shop.ready()["ok"] is True
+
+
+def test_what_is_parked_for_a_handler_that_is_switched_off(story: Story) -> None:
+    """It waits for a task that never comes; with its handler gone somebody has to decide."""
+    shop = story.shop
+    hold = {"name": "hold", "taskReferenceName": "hold", "type": "WAIT", "inputParameters": {}}
+    workflow = shop.workflow("holds", hold, {**hold, "taskReferenceName": "late"})
+    execution_id = shop.server.api.post("/api/workflow", {"name": workflow})
+    complete = {"action": "complete_task", "complete_task": {"workflowId": "${id}", "taskRefName": "late"}}
+    handler = shop.handler("replies", workflow, topic="replies")
+    shop.mend(handler, actions=[complete])
+    (offset,) = shop.produce(json.dumps({"id": execution_id}).encode(), topic="replies")
+    at = f"/api/tidemill/trace/{shop.name}/replies/0/{offset}"
+    wait_for(lambda: shop.server.api.get(at)["state"] == "parked")
+    shop.mend(handler, active=False)
+    trace = shop.settled(offset, 1, "replies")
+    assert trace["state"] == "dead_letter"
+    assert trace["routes"][-1]["reason"] == f"event_handler:{handler} no longer reads this topic"

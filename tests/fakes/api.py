@@ -117,7 +117,7 @@ class FakeWorkers:
 
 
 class FakeCatalog:
-    """Keeps documents; a name that starts with `bad` has two findings."""
+    """Keeps documents; a name that starts with `bad` has two findings and is refused, `odd` is kept with one."""
 
     def __init__(self) -> None:
         self.documents: dict[tuple[Kind, str, int], list[Mapping[str, Any]]] = {}
@@ -261,6 +261,8 @@ class ApiRoom:
         self.replayer = FakeReplayer()
         self.readiness = FakeReadiness()
         self.client = httpx.AsyncClient()
+        self.changes = 0
+        """How often somebody was told that definitions have changed."""
 
     def app(
         self, *, are_metrics_public: bool = False, body_bytes_max: int = 100_000, is_fresh: bool = False
@@ -279,6 +281,7 @@ class ApiRoom:
             audit=self.access.audit,
             readiness=self.readiness,
             clock=self.clock,
+            definitions_changed=self._note_change,
             body_bytes_max=body_bytes_max,
             are_metrics_public=are_metrics_public,
         )
@@ -288,6 +291,9 @@ class ApiRoom:
             _SHARED.append(create_app(services))
         _SHARED[0].state.services = services
         return _SHARED[0]
+
+    def _note_change(self) -> None:
+        self.changes += 1
 
     async def open(self) -> None:
         await self.access.access.first_start()
@@ -300,4 +306,5 @@ class ApiRoom:
 
 
 def _definition(kind: Kind, name: str, version: int, save: int, document: Any) -> Definition:
-    return Definition(kind, name, version, save, to_json(document), b"[]", "admin", 1, save)
+    findings = [Finding("event", "odd", "invalid", "warning").as_json()] if name.startswith("odd") else []
+    return Definition(kind, name, version, save, to_json(document), to_json(findings), "admin", 1, save)

@@ -51,7 +51,9 @@ class AllowedCall:
         return parse_text(await self._bytes(), self.request.headers.get("content-type", ""))
 
     async def changed(self, action: actions.Action, resource: str) -> None:
-        """Writes a change of a definition to the audit log; its content is in the definition's saves."""
+        """Writes a change of a definition to the audit log; its content is in the definition's saves. Whoever works by
+        definitions looks at once."""
+        self.services.definitions_changed()
         await self.services.audit.changed(self.author, action.name, resource)
 
     async def _bytes(self) -> bytes:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Query, Response
 
 from tidemill.access import actions
-from tidemill.api.answers import empty_answer, json_answer
+from tidemill.api.answers import empty_answer, json_answer, saved_answer
 from tidemill.api.body import one_or_many
 from tidemill.api.call import Call
 from tidemill.api.event_monitor import RUNS_MAX, handler_totals, monitor_entries
@@ -78,10 +78,11 @@ async def remove(call: Call, name: str) -> Response:
 
 
 async def _save(call: Call, expect: Expect) -> Response:
+    saved = []
     for document in one_or_many(await call.json(Any)):
-        saved = await call.services.catalog.save_handler(document, call.author, expect)
-        await call.changed(actions.EVENT_HANDLER_WRITE, f"event_handler:{saved.name}")
-    return empty_answer()
+        saved.append(await call.services.catalog.save_handler(document, call.author, expect))
+        await call.changed(actions.EVENT_HANDLER_WRITE, f"event_handler:{saved[-1].name}")
+    return saved_answer(saved)
 
 
 def _route(handler: Any) -> str:

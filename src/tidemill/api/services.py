@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tidemill.access.applications import Applications
@@ -28,5 +29,7 @@ class Services:
     audit: Audit
     readiness: Readiness
     clock: Clock
+    definitions_changed: Callable[[], None]
+    """Called after each save. Must not block."""
     body_bytes_max: int = BODY_BYTES_MAX
     are_metrics_public: bool = False

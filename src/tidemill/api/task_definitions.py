@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import Response
 
 from tidemill.access import actions
-from tidemill.api.answers import empty_answer, json_answer
+from tidemill.api.answers import empty_answer, json_answer, saved_answer
 from tidemill.api.body import one_or_many
 from tidemill.api.call import Call
 from tidemill.api.params import Text
@@ -45,6 +45,7 @@ async def remove(call: Call, name: str) -> Response:
 
 async def _save(call: Call) -> Response:
     documents = one_or_many(await call.json(Any))
-    for definition in await call.services.catalog.save_tasks(documents, call.author):
+    saved = await call.services.catalog.save_tasks(documents, call.author)
+    for definition in saved:
         await call.changed(actions.TASK_DEF_WRITE, f"task:{definition.name}")
-    return empty_answer()
+    return saved_answer(saved)

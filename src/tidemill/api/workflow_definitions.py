@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import Response
 
 from tidemill.access import actions
-from tidemill.api.answers import empty_answer, json_answer
+from tidemill.api.answers import empty_answer, findings_of, json_answer
 from tidemill.api.body import one_or_many
 from tidemill.api.call import Call
 from tidemill.api.params import Flag, Numbered, Text, Version
 from tidemill.api.router import Routes
-from tidemill.core.codec import from_json
 from tidemill.core.definitions import Definition
 
 routes = Routes("Metadata", "/api/metadata/workflow")
@@ -52,16 +52,12 @@ async def remove(call: Call, name: str, version: Numbered) -> Response:
     return empty_answer()
 
 
-async def _bulk(call: Call, saved: Any) -> dict[str, Any]:
+async def _bulk(call: Call, saved: Sequence[Definition]) -> dict[str, Any]:
     """Conductor's answer to many, with what is not as it should be around the definitions."""
     for definition in saved:
         await call.changed(actions.WORKFLOW_DEF_WRITE, f"workflow:{definition.name}:{definition.version}")
     return {
         "bulkErrorResults": {},
         "bulkSuccessfulResults": [definition.name for definition in saved],
-        "findings": {definition.name: _findings(definition) for definition in saved if _findings(definition)},
+        "findings": findings_of(saved),
     }
-
-
-def _findings(definition: Definition) -> Any:
-    return from_json(definition.findings)

@@ -129,6 +129,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         audit=audit,
         readiness=Readiness(definitions, integrations, sources, pumps, publishers),
         clock=clock,
+        definitions_changed=pumps.notify,
         are_metrics_public=settings.metrics_public,
     )
     return Server(

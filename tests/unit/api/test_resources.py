@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
+import pytest
 
 from tests.fakes.api import ApiRoom
 from tidemill.ingest.ports import DeadLetter, Gap, Seen, SeenRun
@@ -164,7 +167,8 @@ async def test_task_definitions_one_or_many(api: httpx.AsyncClient) -> None:
 
 async def test_event_handlers(api: httpx.AsyncClient) -> None:
     assert (await api.put("/api/event", json=HANDLER)).status_code == 404
-    assert (await api.post("/api/event", json=HANDLER)).status_code == 200
+    saved = await api.post("/api/event", json=HANDLER)
+    assert (saved.status_code, saved.content) == (200, b"")
     assert (await api.post("/api/event", json=HANDLER)).status_code == 409
     await api.put("/api/event", json={**HANDLER, "active": False})
     assert (await api.get("/api/event/kafka:shop:orders")).json() == []
@@ -172,6 +176,30 @@ async def test_event_handlers(api: httpx.AsyncClient) -> None:
     assert (await api.get("/api/event/handler/take")).json()["active"] is False
     assert (await api.delete("/api/event/take")).status_code == 200
     assert (await api.get("/api/event")).json() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "document"),
+    [
+        ("/api/event", {**HANDLER, "name": "odd"}),
+        ("/api/metadata/taskdefs", [{"name": "odd"}, {"name": "even"}]),
+        ("/api/metadata/workflow", {"name": "odd"}),
+    ],
+)
+async def test_what_is_stored_and_not_as_it_should_be_is_said(api: httpx.AsyncClient, path: str, document: Any) -> None:
+    answer = await api.post(path, json=document)
+    assert answer.status_code == 200
+    said = {"path": "event", "message": "odd", "kind": "invalid", "level": "warning"}
+    assert answer.json()["findings"] == {"odd": [said]}
+
+
+async def test_who_works_by_definitions_is_told_at_once(room: ApiRoom, api: httpx.AsyncClient) -> None:
+    await api.post("/api/event", json=HANDLER)
+    await api.delete("/api/event/take")
+    await api.post("/api/integrations/provider/shop", json={"type": "embedded"})
+    assert room.changes == 3
+    await api.get("/api/event")
+    assert room.changes == 3
 
 
 async def test_event_monitor(room: ApiRoom, api: httpx.AsyncClient) -> None:
