@@ -30,6 +30,7 @@ from tidemill.ingest.ports import (
     Position,
     Positions,
     SeenRun,
+    SeenTotals,
 )
 from tidemill.ingest.record import PartitionKey
 from tidemill.ingest.subscription import GroupKey, Subscription, SubscriptionSet
@@ -218,7 +219,7 @@ class MemoryHistory:
     async def of_route(self, route: str, from_ms: int, limit: int) -> Sequence[SeenRun]:
         return [run for run in reversed(self._database.state.runs) if run.route == route][:limit]
 
-    async def totals(self) -> Mapping[str, int]:
+    async def totals(self) -> Mapping[str, SeenTotals]:
         return {}
 
     async def forget(self, before_ms: int, limit: int) -> int:

@@ -22,6 +22,7 @@ from tidemill.ingest.ports import (
     Position,
     Positions,
     SeenRun,
+    SeenTotals,
 )
 from tidemill.ingest.record import PartitionKey
 from tidemill.ingest.subscription import GroupKey, SubscriptionSet
@@ -121,12 +122,18 @@ class ListedHistory:
         return found
 
     async def of_route(self, route: str, from_ms: int, limit: int) -> Sequence[SeenRun]:
-        return [run for run in reversed(self.runs) if run.route == route][:limit]
+        found: list[SeenRun] = []
+        for run in reversed(self.runs):
+            if run.route == route and sum(len(each.entries) for each in found) < limit:
+                found.append(run)
+        return found
 
-    async def totals(self) -> Mapping[str, int]:
-        totals: dict[str, int] = {}
+    async def totals(self) -> Mapping[str, SeenTotals]:
+        totals: dict[str, SeenTotals] = {}
         for run in self.runs:
-            totals[run.route] = totals.get(run.route, 0) + len(run.entries)
+            before = totals.get(run.route, SeenTotals(0, 0))
+            results = sum(len(entry.results) for entry in run.entries)
+            totals[run.route] = SeenTotals(before.records + len(run.entries), before.results + results)
         return totals
 
     async def forget(self, before_ms: int, limit: int) -> int:

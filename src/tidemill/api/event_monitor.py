@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tidemill.ingest.ports import Seen, SeenRun
+from tidemill.ingest.ports import Seen, SeenRun, SeenTotals
 
-RUNS_MAX = 5_000
-"""Rows of the history that one answer looks at, newest first."""
+ENTRIES_MAX = 10_000
+"""Records of one handler in one answer, the newest."""
 
 _STATUS = {"done": "COMPLETED", "filtered": "SKIPPED", "retry": "IN_PROGRESS", "invalid": "FAILED"}
 
 
-def handler_totals(handler: Mapping[str, Any], records: int, runs: Sequence[SeenRun]) -> dict[str, Any]:
-    done = [entry for run in runs for entry in run.entries if entry.outcome == "done"]
+def handler_totals(handler: Mapping[str, Any], totals: SeenTotals | None) -> dict[str, Any]:
+    """An action that was carried out has one result."""
     return {
         "name": handler["name"],
         "event": handler["event"],
         "active": bool(handler.get("active", False)),
-        "numberOfMessages": records,
-        "numberOfActions": sum(len(_actions(handler, entry)) for entry in done),
+        "numberOfMessages": totals.records if totals else 0,
+        "numberOfActions": totals.results if totals else 0,
     }
 
 

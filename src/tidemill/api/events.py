@@ -10,7 +10,7 @@ from tidemill.access import actions
 from tidemill.api.answers import empty_answer, json_answer, saved_answer
 from tidemill.api.body import one_or_many
 from tidemill.api.call import Call
-from tidemill.api.event_monitor import RUNS_MAX, handler_totals, monitor_entries
+from tidemill.api.event_monitor import ENTRIES_MAX, handler_totals, monitor_entries
 from tidemill.api.params import Flag, Number
 from tidemill.api.ports import Expect
 from tidemill.api.router import Routes
@@ -38,22 +38,19 @@ async def all_handlers(call: Call) -> Response:
 @routes.get("/execution", actions.RECORD_READ)
 async def monitor(call: Call) -> Response:
     """Each handler with how many records it saw and how many actions came of them."""
-    history = call.services.places.history
-    totals = await history.totals()
-    results = []
-    for handler in await call.services.catalog.handlers():
-        records = totals.get(_route(handler), 0)
-        runs = await history.of_route(_route(handler), 0, RUNS_MAX) if records else ()
-        results.append(handler_totals(handler, records, runs))
+    totals = await call.services.places.history.totals()
+    handlers = await call.services.catalog.handlers()
+    results = [handler_totals(handler, totals.get(_route(handler))) for handler in handlers]
     return json_answer({"results": results, "totalHits": len(results)})
 
 
 @routes.get("/execution/{event:path}", actions.RECORD_READ)
 async def monitor_event(call: Call, event: str, from_ms: Annotated[Number, Query(alias="from")] = None) -> Response:
-    """What the handlers of an event made of its records since `from` (epoch ms), newest first."""
+    """What the handlers of an event made of its records since `from` (epoch ms), newest first; of each handler the
+    newest thousands only."""
     found: list[dict[str, Any]] = []
     for handler in await call.services.catalog.handlers(event=event):
-        runs = await call.services.places.history.of_route(_route(handler), from_ms or 0, RUNS_MAX)
+        runs = await call.services.places.history.of_route(_route(handler), from_ms or 0, ENTRIES_MAX)
         found += monitor_entries(handler, runs, from_ms or 0)
     found.sort(key=lambda entry: entry["created"], reverse=True)
     return json_answer(found)

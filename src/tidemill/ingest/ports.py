@@ -238,6 +238,13 @@ class SeenRun(msgspec.Struct, frozen=True):
     entries: Sequence[Seen]
 
 
+class SeenTotals(msgspec.Struct, frozen=True):
+    """How many entries a route has on file, and how many results they have together."""
+
+    records: int
+    results: int
+
+
 class History(Protocol):
     """What every route made of every record, kept for a set time; one row per route, partition and batch."""
 
@@ -247,10 +254,12 @@ class History(Protocol):
         """Per route the entries of this record alone, oldest first."""
         ...
 
-    async def of_route(self, route: str, from_ms: int, limit: int) -> Sequence[SeenRun]: ...
+    async def of_route(self, route: str, from_ms: int, limit: int) -> Sequence[SeenRun]:
+        """Newest first, up to and including the row with the `limit`-th entry."""
+        ...
 
-    async def totals(self) -> Mapping[str, int]:
-        """How many records are on file, per route."""
+    async def totals(self) -> Mapping[str, SeenTotals]:
+        """Of each route that is on file."""
         ...
 
     async def forget(self, before_ms: int, limit: int) -> int:

@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Row, bindparam, delete, func, select
 
 from tidemill.core.transaction import Transaction
-from tidemill.ingest.ports import Seen, SeenRun
+from tidemill.ingest.ports import Seen, SeenRun, SeenTotals
 from tidemill.ingest.record import PartitionKey
 from tidemill.storage import bulk
 from tidemill.storage.database import Database
@@ -25,7 +25,7 @@ COMPRESSED_FROM_BYTES = 300
 _PLAIN, _ZLIB = b"\x00", b"\x01"
 
 _WHERE = ("route", "integration", "topic", "partition", "topic_id")
-_WHAT = ("first_offset", "last_offset", "created_ms", "record_count", "entries")
+_WHAT = ("first_offset", "last_offset", "created_ms", "record_count", "entries", "result_count")
 _INSERT = bulk.insert(history, (*_WHERE, *_WHAT))
 _OF_RECORD = (
     select(history)
@@ -38,13 +38,29 @@ _OF_RECORD = (
     )
     .order_by(history.c.id)
 )
+_NEWEST_FIRST = (history.c.created_ms.desc(), history.c.id.desc())
+# A row has one record at least, so no more rows than records are looked at.
+_FIRST = (
+    select(history.c.id, history.c.created_ms, history.c.record_count)
+    .where(history.c.route == bindparam("route"), history.c.created_ms >= bindparam("from_ms"))
+    .order_by(*_NEWEST_FIRST)
+    .limit(bindparam("limit"))
+    .subquery()
+)
+_RUNNING = select(
+    _FIRST.c.id,
+    _FIRST.c.record_count,
+    func.sum(_FIRST.c.record_count).over(order_by=(_FIRST.c.created_ms.desc(), _FIRST.c.id.desc())).label("total"),
+).subquery()
 _OF_ROUTE = (
     select(history)
-    .where(history.c.route == bindparam("route"), history.c.created_ms >= bindparam("from_ms"))
-    .order_by(history.c.created_ms.desc(), history.c.id.desc())
-    .limit(bindparam("limit"))
+    .join(_RUNNING, history.c.id == _RUNNING.c.id)
+    .where(_RUNNING.c.total - _RUNNING.c.record_count < bindparam("limit"))
+    .order_by(*_NEWEST_FIRST)
 )
-_TOTALS = select(history.c.route, func.sum(history.c.record_count)).group_by(history.c.route)
+_TOTALS = select(history.c.route, func.sum(history.c.record_count), func.sum(history.c.result_count)).group_by(
+    history.c.route
+)
 _OLD = (
     select(history.c.id)
     .where(history.c.created_ms < bindparam("before_ms"))
@@ -73,14 +89,14 @@ class StoredHistory:
         return [run for run in runs if run.entries]
 
     async def of_route(self, route: str, from_ms: int, limit: int) -> Sequence[SeenRun]:
-        """Newest first; `limit` counts rows."""
         async with self._database.read() as session:
             rows = await session.execute(_OF_ROUTE, {"route": route, "from_ms": from_ms, "limit": limit})
             return [_run(row) for row in rows]
 
-    async def totals(self) -> Mapping[str, int]:
+    async def totals(self) -> Mapping[str, SeenTotals]:
         async with self._database.read() as session:
-            return {route: int(count) for route, count in await session.execute(_TOTALS)}
+            rows = await session.execute(_TOTALS)
+            return {route: SeenTotals(int(records), int(results)) for route, records, results in rows}
 
     async def forget(self, before_ms: int, limit: int) -> int:
         async with self._database.begin() as session:
@@ -101,7 +117,9 @@ def _spans(entries: Sequence[Seen]) -> Iterator[Sequence[Seen]]:
 def _row(run: SeenRun, entries: Sequence[Seen]) -> bulk.Row:
     where = (run.route, run.integration, run.partition.topic, run.partition.partition, run.topic_id)
     # Filed under its last entry's time: it is forgotten when the youngest of it is old.
-    return (*where, entries[0].offset, entries[-1].offset, entries[-1].at_ms, len(entries), _packed(entries))
+    results = sum(len(entry.results) for entry in entries)
+    what = (entries[0].offset, entries[-1].offset, entries[-1].at_ms, len(entries), _packed(entries), results)
+    return (*where, *what)
 
 
 def _run(row: Row[Any], only: int | None = None) -> SeenRun:

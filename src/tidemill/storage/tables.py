@@ -17,6 +17,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    text,
 )
 
 metadata = MetaData()
@@ -123,8 +124,9 @@ history = Table(
     _number("created_ms"),
     _number("record_count"),
     _bytes("entries"),
+    Column("result_count", BigInteger, nullable=False, server_default=text("0")),
     Index("ix_history_record", "integration", "topic", "partition", "first_offset"),
-    Index("ix_history_route", "route", "created_ms", "record_count"),
+    Index("ix_history_route", "route", "created_ms", "record_count", "result_count"),
     Index("ix_history_created", "created_ms"),
     sqlite_autoincrement=True,
 )

@@ -13,13 +13,14 @@ from sqlalchemy.engine import Connection
 from tests.parts.postgres import Postgres
 from tidemill.core.clock import HeldClock
 from tidemill.core.errors import Conflict, StaleWrite
-from tidemill.ingest.ports import Gap
+from tidemill.ingest.ports import Gap, Seen, SeenRun, SeenTotals
 from tidemill.ingest.record import PartitionKey
 from tidemill.ingest.subscription import GroupKey
 from tidemill.storage import schema, tables
 from tidemill.storage.database import Database
 from tidemill.storage.engines import database_url, make_engines
 from tidemill.storage.gaps import StoredGaps
+from tidemill.storage.history import StoredHistory
 from tidemill.storage.meta import Meta
 from tidemill.storage.session import Session
 
@@ -108,6 +109,26 @@ async def test_opened_again_it_is_as_it_was(url: str) -> None:
 
     assert await StoredGaps(second).find(None, 10) == [(GROUP, GAP)]
     await second.close()
+
+
+async def test_tables_of_an_older_program_are_brought_up_with_their_rows(database: Database, url: str) -> None:
+    seen = Seen(3, "done", 1_000, ["one"])
+    run = SeenRun("a", "main", PartitionKey("in", 0), "id", [seen])
+    async with database.begin() as tx:
+        await StoredHistory(database).add(tx, [run])
+    async with database.begin() as tx:
+        await tx.execute(text("DROP INDEX ix_history_route"))
+        await tx.execute(text("ALTER TABLE history DROP COLUMN result_count"))
+        await tx.execute(text("CREATE INDEX ix_history_route ON history (route, created_ms, record_count)"))
+    await _set_revision(url, "0001")
+    await database.close()
+
+    newer = Database(url, HeldClock())
+    await newer.open()
+
+    assert await StoredHistory(newer).of_route("a", 0, 10) == [run]
+    assert await StoredHistory(newer).totals() == {"a": SeenTotals(1, 0)}
+    await newer.close()
 
 
 async def test_tables_of_a_newer_program_are_refused(database: Database, url: str) -> None:

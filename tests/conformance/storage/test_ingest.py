@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tidemill.core.errors import Conflict, NotFound, StaleWrite
-from tidemill.ingest.ports import DeadLetter, Gap, Move, Parked, ParkedQueue, Position, Seen, SeenRun
+from tidemill.ingest.ports import DeadLetter, Gap, Move, Parked, ParkedQueue, Position, Seen, SeenRun, SeenTotals
 from tidemill.ingest.record import PartitionKey, Record
 from tidemill.ingest.subscription import GroupKey
 from tidemill.storage import parking as parking_store
@@ -219,8 +219,9 @@ async def test_history_tells_what_routes_made_of_a_record(database: Database) ->
     assert [each.route for each in await history.of_record("main", P0, 4)] == ["a"]
     assert await history.of_record("main", P1, 3) == []
     assert await history.of_record("main", P0, 500) == []
-    assert await history.totals() == {"a": 501, "b": 2}
+    assert await history.totals() == {"a": SeenTotals(501, 501), "b": SeenTotals(2, 2)}
     assert [len(each.entries) for each in await history.of_route("a", 0, 10)] == [1, 500]
+    assert [len(each.entries) for each in await history.of_route("a", 0, 1)] == [1]
     assert [len(each.entries) for each in await history.of_route("a", 1_001, 10)] == [1]
 
 

@@ -205,7 +205,7 @@ async def test_who_works_by_definitions_is_told_at_once(room: ApiRoom, api: http
 async def test_event_monitor(room: ApiRoom, api: httpx.AsyncClient) -> None:
     await api.post("/api/event", json=HANDLER)
     entries = [Seen(6, "done", 40, ["e0"], None, {"actions": ["fail_task"]})]
-    entries += [Seen(7, "done", 50, ["e1"]), Seen(8, "filtered", 60), Seen(9, "invalid", 70, (), "no JSON")]
+    entries += [Seen(7, "done", 50, ["e1", "e2"]), Seen(8, "filtered", 60), Seen(9, "invalid", 70, (), "no JSON")]
     room.places.listed_history.runs.append(
         SeenRun("event_handler:take", "shop", PartitionKey("orders", 0), "id1", entries)
     )
