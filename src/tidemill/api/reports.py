@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, cast, get_args
 
 from fastapi import Query, Response
@@ -14,9 +15,13 @@ from tidemill.api.router import Routes
 from tidemill.core.codec import from_json
 from tidemill.core.definitions import Definition, Kind
 from tidemill.core.errors import BadInput, NotFound
-from tidemill.core.findings import near
+from tidemill.core.findings import Finding, near
+from tidemill.workflows.tasks.publish import parse_sink
 
 routes = Routes("Tidemill", "/api/tidemill")
+
+GAPS_MAX = 100
+"""How many of an integration's gaps a handler's findings look through, newest first."""
 
 Limit = Annotated[int, Query(ge=1, le=1_000)]
 
@@ -53,7 +58,9 @@ async def gaps(call: Call, integration: Text = None, limit: Limit = 100) -> Resp
 async def findings(call: Call, kind: str, name: str, version: Version = None) -> Response:
     """What there is to say about a definition now: with an error among it, it is unavailable."""
     known = await _readable(call, kind)
-    found = await call.services.catalog.findings(known, name, version)
+    found = list(await call.services.catalog.findings(known, name, version))
+    if known == "event_handler":
+        found += await _gaps_of(call, await call.services.catalog.handler(name))
     return json_answer([finding.as_json() for finding in found])
 
 
@@ -95,6 +102,26 @@ async def audit(call: Call, principal: Text = None, limit: Limit = 100, before: 
             for entry in entries
         ]
     )
+
+
+async def _gaps_of(call: AllowedCall, handler: Mapping[str, Any]) -> list[Finding]:
+    """What the handler has missed since it is there."""
+    try:
+        integration, topic = parse_sink(handler["event"])
+    except ValueError:
+        return []
+    gaps = [gap for _, gap in await call.services.places.gaps.find(integration, GAPS_MAX)]
+    return [
+        Finding(
+            "event",
+            f"offsets {gap.first} to {gap.last} of partition {gap.partition.partition} were gone before they were read "
+            f"({gap.reason})",
+            "gap",
+            "warning",
+        )
+        for gap in gaps
+        if gap.partition.topic == topic and gap.at_ms >= handler.get("createTime", 0)
+    ]
 
 
 async def _readable(call: AllowedCall, kind: str) -> Kind:

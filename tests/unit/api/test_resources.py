@@ -236,6 +236,20 @@ async def test_integrations(api: httpx.AsyncClient) -> None:
     assert (await api.get("/api/integrations/provider/shop")).status_code == 404
 
 
+async def test_a_gap_is_a_finding_on_the_handlers_that_missed_it(room: ApiRoom, api: httpx.AsyncClient) -> None:
+    gaps = room.places.listed_gaps.gaps
+    gaps.append((GroupKey("shop", "g"), Gap(PartitionKey("orders", 2), 3, 9, "retention", 5)))
+    gaps.append((GroupKey("shop", "g"), Gap(PartitionKey("other", 0), 1, 1, "retention", 5)))
+    await api.post("/api/event", json={**HANDLER, "createTime": 5})
+    await api.post("/api/event", json={**HANDLER, "name": "later", "createTime": 6})
+    found = {}
+    for name in ("take", "later"):
+        said = (await api.get(f"/api/tidemill/findings?kind=event_handler&name={name}")).json()
+        found[name] = [(each["path"], each["message"], each["level"]) for each in said if each["kind"] == "gap"]
+    missed = "offsets 3 to 9 of partition 2 were gone before they were read (retention)"
+    assert found == {"take": [("event", missed, "warning")], "later": []}
+
+
 async def test_dead_letters(room: ApiRoom, api: httpx.AsyncClient) -> None:
     letter = DeadLetter("d1", "g", "event_handler:take", RECORD, "no JSON", {"line": 1}, 5)
     room.places.listed_letters.letters.append(letter)
