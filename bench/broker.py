@@ -48,8 +48,8 @@ def compare(clusters: dict[str, Cluster], starts_s: dict[str, float], scale: flo
             for what, measured in _rates(cluster, scale).items():
                 if number:  # the first round warms both up, and is not counted
                     rates[name].setdefault(what, []).append(measured)
-            latencies[name] += one_record_ms(cluster, int(300 * scale))[10:] if number else []
-            transactions[name] += transactions_ms(cluster, int(60 * scale))[5:] if number else []
+            latencies[name] += one_record_ms(cluster, max(int(300 * scale), 50))[10:] if number else []
+            transactions[name] += transactions_ms(cluster, max(int(60 * scale), 20))[5:] if number else []
     for name, figures in found.items():
         figures.rates = {what: statistics.median(many) for what, many in rates[name].items()}
         figures.one_record_p50_ms = quantile(sorted(latencies[name]), 0.5)
