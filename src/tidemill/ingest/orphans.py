@@ -33,6 +33,7 @@ class Orphans:
         self._parking = parking
         self._writer = writer
         self._clock = clock
+        self._seen: frozenset[ParkedQueue] = frozenset()
 
     async def run(self) -> None:
         """Never returns."""
@@ -44,13 +45,13 @@ class Orphans:
             await self._clock.sleep(EVERY_S)
 
     async def settle(self) -> int:
-        """Returns how many records. Raises `StaleWrite` where the definitions change meanwhile."""
+        """Returns how many records. Only what was orphaned at the last look already: a handler may be removed and made
+        again in two calls. Raises `StaleWrite` where the definitions change meanwhile."""
         queues = await self._parking.queues()
-        if not queues:
-            return 0
         current = await self._subscriptions.current()
-        orphans = [queue for queue in queues if not _is_cared_for(queue, current)]
-        return sum([await self._settle(queue, current.revision) for queue in orphans])
+        orphans = frozenset(queue for queue in queues if not _is_cared_for(queue, current))
+        lasting, self._seen = orphans & self._seen, orphans
+        return sum([await self._settle(queue, current.revision) for queue in lasting])
 
     async def _settle(self, queue: ParkedQueue, revision: int) -> int:
         total = 0
