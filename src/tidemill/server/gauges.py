@@ -3,6 +3,8 @@ embedded broker, which counts in a process of its own."""
 
 from __future__ import annotations
 
+from typing import get_args
+
 import structlog
 
 from tidemill.broker.metrics import BrokerMetrics
@@ -11,6 +13,7 @@ from tidemill.core import metrics
 from tidemill.core.clock import Clock
 from tidemill.core.errors import Unavailable
 from tidemill.workflows.ports import ExecutionStore
+from tidemill.workflows.state import ExecutionStatus
 
 log = structlog.get_logger(__name__)
 
@@ -22,8 +25,9 @@ async def sample_gauges(executions: ExecutionStore, clock: Clock) -> None:
     """Never returns. A database that is away leaves the figures as they were."""
     while True:
         try:
-            for status, count in (await executions.counts()).items():
-                metrics.executions.labels(status).set(count)
+            counts = await executions.counts()
+            for status in get_args(ExecutionStatus):
+                metrics.executions.labels(status).set(counts.get(status, 0))
         except Unavailable as error:
             log.debug("gauges not sampled", error=str(error))
         await clock.sleep(EVERY_S)
