@@ -22,6 +22,7 @@ from conductor.client.http.rest import ApiException, AuthorizationException
 from conductor.client.orkes_clients import OrkesClients
 from conductor.client.workflow.conductor_workflow import ConductorWorkflow
 from conductor.client.workflow.task.event_task import EventTaskInterface
+from conductor.client.workflow.task.javascript_task import JavascriptTask
 from conductor.client.workflow.task.simple_task import SimpleTask
 from conductor.client.workflow.task.wait_task import WaitTask
 from confluent_kafka import Consumer, Producer
@@ -134,6 +135,16 @@ def test_poll_and_update_by_hand(clients: OrkesClients) -> None:
     ended = finished(clients, workflow_id)
     assert [task.output_data for task in ended.tasks] == [{"done": True}, {"result": {"by": "ref"}}]
     assert tasks.batch_poll_tasks(kind, worker_id="me", count=5, timeout_in_millisecond=10) == []
+
+
+def test_what_a_script_logs(clients: OrkesClients) -> None:
+    workflow = ConductorWorkflow(clients.get_workflow_executor(), f"logs-{mark()}", version=1)
+    workflow >> JavascriptTask("script", "console.log('seen', $.n); $.n + 1", {"n": 1})
+    workflow.register(overwrite=True)
+    ended = finished(clients, workflow.start_workflow_with_input({}))
+    assert ended.tasks[0].output_data == {"result": 2}
+    logs = clients.get_task_client().get_task_logs(ended.tasks[0].task_id)
+    assert [line.log for line in logs] == ["seen 1"]
 
 
 def test_look_search_steer_and_terminate(clients: OrkesClients) -> None:

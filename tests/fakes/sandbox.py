@@ -16,6 +16,8 @@ class FakeSandbox:
 
     def __init__(self, scripts: Mapping[str, Callable[[dict[str, Any]], Any]] | None = None) -> None:
         self.scripts = dict(scripts or {})
+        self.logs: dict[str, Sequence[str]] = {}
+        """What each source writes to the console."""
         self.calls: list[tuple[Script, Sequence[bytes]]] = []
 
     async def check(self, script: Script) -> Sequence[Finding]:
@@ -29,6 +31,7 @@ class FakeSandbox:
 
     def _computed(self, script: Script, bindings: dict[str, Any]) -> Computed:
         try:
-            return Computed(self.scripts[script.source](bindings), logs=bindings.get("logs", ()))
+            logs = bindings.get("logs", self.logs.get(script.source, ()))
+            return Computed(self.scripts[script.source](bindings), logs=logs)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             return Computed(error=ScriptError("throw", f"{type(error).__name__}: {error}", line=1, column=1))

@@ -117,6 +117,7 @@ class MemoryWorkflows:
             self.timers.pop(timer_id, None)
         self.timers.update({timer.id: timer for timer in changes.timers})
         self.outbox.extend(changes.publications)
+        self.entries.extend(changes.logs)
 
     async def find(self, query: ExecutionQuery) -> tuple[int, Sequence[ExecutionRow]]:
         found = [row for row in self.rows.values() if not query.names or row.name in query.names]

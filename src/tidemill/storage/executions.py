@@ -17,6 +17,7 @@ from tidemill.storage.definitions import verify_revision
 from tidemill.storage.outbox import add_publications
 from tidemill.storage.session import Session, session_of
 from tidemill.storage.tables import executions, idempotency, task_queue, timers
+from tidemill.storage.task_logs import add_logs
 from tidemill.storage.text import storable
 from tidemill.workflows.ports import Changes, ExecutionQuery, ExecutionRow, IdempotencyRow, QueuedTask, Timer
 
@@ -70,6 +71,7 @@ class StoredExecutions:
         _DROP_TIMERS.write(session, [(id_,) for id_ in sorted(set(changes.timers_gone))])
         _SET_TIMERS.write(session, _by_key(_timer(timer) for timer in changes.timers))
         add_publications(session, changes.publications)
+        add_logs(session, changes.logs)
 
     async def find(self, query: ExecutionQuery) -> tuple[int, Sequence[ExecutionRow]]:
         conditions = _conditions(query)

@@ -1,4 +1,4 @@
-"""`workflows.ports.TaskLogs`: what workers wrote about their tasks, in the order in which it came."""
+"""`workflows.ports.TaskLogs`: what workers and scripts wrote about their tasks, in the order in which it came."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, select
 
 from tidemill.storage import bulk
 from tidemill.storage.database import Database
+from tidemill.storage.session import Session
 from tidemill.storage.tables import task_logs
 from tidemill.storage.text import storable
 from tidemill.workflows.ports import TaskLog
@@ -26,8 +27,13 @@ class StoredTaskLogs:
 
     async def add(self, logs: Sequence[TaskLog]) -> None:
         async with self._database.begin() as session:
-            await _INSERT.run(session, [(log.task_id, log.created_ms, storable(log.text)) for log in logs])
+            add_logs(session, logs)
 
     async def of_task(self, task_id: str) -> Sequence[TaskLog]:
         async with self._database.read() as session:
             return [TaskLog(*row) for row in await session.execute(_OF_TASK, {"task_id": storable(task_id)})]
+
+
+def add_logs(session: Session, logs: Sequence[TaskLog]) -> None:
+    """In order: their ids grow as they are given."""
+    _INSERT.write(session, [(log.task_id, log.created_ms, storable(log.text)) for log in logs])

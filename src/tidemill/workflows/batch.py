@@ -283,6 +283,7 @@ class Batch:
             changes.timers.extend(decision.timers.values())
             changes.timers_gone.extend(decision.timers_gone)
             changes.publications.extend(decision.publications)
+            changes.logs.extend(decision.logs)
         return changes
 
 

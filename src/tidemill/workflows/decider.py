@@ -15,6 +15,7 @@ from tidemill.workflows.decision import Computation, Decision
 from tidemill.workflows.effects import TaskPolled, TerminateExecution, TimerFired, UpdateTask, UpdateVariables
 from tidemill.workflows.flow import begin, carry_out, complete, end, fail, run, set_variables
 from tidemill.workflows.plan import NEXT, Step
+from tidemill.workflows.ports import TaskLog
 from tidemill.workflows.state import Task
 from tidemill.workflows.tasks import KINDS
 
@@ -45,6 +46,8 @@ def computed(decision: Decision, computation: Computation, answer: Computed) -> 
     step, task = computation.step, computation.task
     if not task.is_open:
         return
+    task_id = decision.execution.task_id(task)
+    decision.logs += [TaskLog(task_id, decision.now_ms, line) for line in answer.logs]
     carry_out(decision, step, task, KINDS[step.kind].computed(step, task, answer))
     run(decision)
 

@@ -13,7 +13,7 @@ import msgspec
 from tidemill.ingest.publication import Publication
 from tidemill.workflows.effects import StartWorkflow
 from tidemill.workflows.plan import Plan, Step
-from tidemill.workflows.ports import QueuedTask, Timer
+from tidemill.workflows.ports import QueuedTask, TaskLog, Timer
 from tidemill.workflows.rows import copy_of
 from tidemill.workflows.scope import Scope
 from tidemill.workflows.state import Execution, Task
@@ -37,6 +37,7 @@ class Decision:
         "execution",
         "has_path_ended",
         "is_changed",
+        "logs",
         "now_ms",
         "plan",
         "publications",
@@ -60,6 +61,7 @@ class Decision:
         self.timers: dict[str, Timer] = {}
         self.timers_gone: dict[str, None] = {}
         self.publications: list[Publication] = []
+        self.logs: list[TaskLog] = []
         self.starts: list[StartWorkflow] = []
         self.computations: list[Computation] = []
         self.ready: deque[str | Task] = deque()
@@ -77,6 +79,7 @@ class Decision:
         copy.timers = dict(self.timers)
         copy.timers_gone = dict(self.timers_gone)
         copy.publications = list(self.publications)
+        copy.logs = list(self.logs)
         copy.starts = list(self.starts)
         copy.is_changed = self.is_changed
         copy.steps_begun = self.steps_begun

@@ -80,6 +80,8 @@ class Changes(msgspec.Struct):
     timers_gone: list[str] = []
     """Timer ids to remove, whether they are there or not; before `timers` are added."""
     publications: list[Publication] = []
+    logs: list[TaskLog] = []
+    """What scripts wrote with `console.log`."""
     definitions_revision: int | None = None
     """Where a definition was consulted: the revision that must still hold."""
 

@@ -12,9 +12,10 @@ from tidemill.storage.database import Database
 from tidemill.storage.definitions import StoredDefinitions
 from tidemill.storage.executions import StoredExecutions
 from tidemill.storage.outbox import StoredOutbox
+from tidemill.storage.task_logs import StoredTaskLogs
 from tidemill.storage.task_queue import StoredTaskQueue
 from tidemill.storage.timers import StoredTimers
-from tidemill.workflows.ports import Changes, ExecutionQuery, ExecutionRow, IdempotencyRow, QueuedTask, Timer
+from tidemill.workflows.ports import Changes, ExecutionQuery, ExecutionRow, IdempotencyRow, QueuedTask, TaskLog, Timer
 
 
 def row(
@@ -43,6 +44,15 @@ async def test_what_is_written_comes_back_with_revision_1(database: Database) ->
 
     assert found == {"a": row("a", correlation_id="c-1", revision=1), "b": row("b", revision=1)}
     assert await store.load([]) == {}
+
+
+async def test_what_scripts_wrote_is_stored_with_their_executions(database: Database) -> None:
+    logs = [TaskLog("a.1", 5, "one"), TaskLog("a.1", 5, "two\x00")]
+    await write(database, Changes(inserts=[row("a")], logs=logs))
+    assert await StoredTaskLogs(database).of_task("a.1") == [logs[0], TaskLog("a.1", 5, "two\ufffd")]
+    with pytest.raises(StaleWrite):
+        await write(database, Changes(inserts=[row("a")], logs=[TaskLog("a.1", 6, "three")]))
+    assert len(await StoredTaskLogs(database).of_task("a.1")) == 2
 
 
 async def test_an_update_changes_what_may_change_and_counts(database: Database) -> None:

@@ -68,6 +68,14 @@ async def test_executions_at_the_same_script_make_one_call(mill: Mill) -> None:
     assert [mill.execution(f"x{n}").tasks[0].output for n in range(50)] == [{"result": n + 1} for n in range(50)]
 
 
+async def test_what_a_script_logs_is_kept_with_its_task(mill: Mill) -> None:
+    mill.register(COUNTING)
+    mill.sandbox.scripts["$.n + 1"] = lambda bindings: bindings["$"]["n"] + 1
+    mill.sandbox.logs["$.n + 1"] = ["counting", "done"]
+    await mill.start("counting", given={"n": 1})
+    assert [(log.task_id, log.text) for log in mill.places.entries] == [("x.1", "counting"), ("x.1", "done")]
+
+
 async def test_a_later_group_sees_what_a_script_did_for_an_earlier_one(mill: Mill) -> None:
     mill.register(COUNTING, WAITING)
     mill.sandbox.scripts["$.n + 1"] = lambda bindings: 5
