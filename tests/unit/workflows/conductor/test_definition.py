@@ -168,7 +168,20 @@ def test_what_the_sdk_sends_is_taken_without_a_word() -> None:
             ],
         ),
         (
-            workflow(task("a", "WAIT", {"duration": "1s", "until": "x"})),
+            workflow(task("a", "WAIT", {"duration": "two hours"}), task("b", "WAIT", {"until": "soon"})),
+            [
+                (
+                    "tasks[0].inputParameters.duration",
+                    "cannot read 'two hours' as a duration: write it like '2 hours 30 minutes' or '1d 2h'",
+                ),
+                (
+                    "tasks[1].inputParameters.until",
+                    "cannot read 'soon' as a date: write it like '2026-12-24 18:00 GMT+01:00'",
+                ),
+            ],
+        ),
+        (
+            workflow(task("a", "WAIT", {"duration": "1s", "until": "2026-12-24 18:00"})),
             [("tasks[0].inputParameters", "has both duration and until: give one of them")],
         ),
     ],

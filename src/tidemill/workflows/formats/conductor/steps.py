@@ -14,6 +14,7 @@ from tidemill.sandbox.script import Script
 from tidemill.workflows.address import read_address
 from tidemill.workflows.document import Fields
 from tidemill.workflows.tasks.kind import NoSettings
+from tidemill.workflows.tasks.moments import parse_date_ms, parse_duration_ms
 from tidemill.workflows.tasks.publish import PublishSettings
 from tidemill.workflows.tasks.script import ScriptSettings
 from tidemill.workflows.tasks.switch import SwitchSettings
@@ -44,6 +45,16 @@ class Source(msgspec.Struct):
         """One input parameter as a template of its own; None where it is absent."""
         value = self.inputs.get(key)
         return None if value is None else self.template(value, f"inputParameters.{key}")
+
+    def moment(self, key: str, parse: Callable[[Any], int]) -> Template | None:
+        """A duration or a date; one that is no expression is read now, so that a mistake shows when it is saved."""
+        template = self.input(key)
+        if template is not None and template.is_constant:
+            try:
+                parse(template.render(None))
+            except ValueError as error:
+                self.fields.add(f"inputParameters.{key}", str(error))
+        return template
 
     def without(self, *keys: str) -> Template:
         """All input parameters but these."""
@@ -176,7 +187,8 @@ def _terminate(source: Source) -> Draft:
 
 def _wait(source: Source) -> Draft:
     """The SDK's `WaitTask` says `wait_until` for `until`."""
-    duration, until = source.input("duration"), source.input("until") or source.input("wait_until")
+    duration = source.moment("duration", parse_duration_ms)
+    until = source.moment("until", parse_date_ms) or source.moment("wait_until", parse_date_ms)
     if duration is not None and until is not None:
         source.fields.add("inputParameters", "has both duration and until: give one of them")
     return Draft("wait", source.without(), WaitSettings(duration, until))
