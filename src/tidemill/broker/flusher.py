@@ -10,6 +10,7 @@ import asyncio
 import structlog
 
 from tidemill.broker.disk import File
+from tidemill.broker.durability import Durable
 from tidemill.broker.errors import Refused
 from tidemill.broker.protocol.error_code import ErrorCode
 from tidemill.broker.settings import Fsync
@@ -28,7 +29,7 @@ class Flusher:
         self._clock = clock
         self._thread = BlockingThread("broker-fsync")
         self._written: set[File] = set()
-        self._round: asyncio.Future[None] | None = None
+        self._round: Durable = None
         self._wake = asyncio.Event()
 
     @property
@@ -41,7 +42,7 @@ class Flusher:
         """Whether a power cut is thought of at all; if not, no write needs to wait for the disk anywhere."""
         return self._policy is not Fsync.NEVER
 
-    def wrote(self, file: File) -> asyncio.Future[None] | None:
+    def wrote(self, file: File) -> Durable:
         """The future fails with `Refused` if the disk does. It is shared: never cancel it, shield it."""
         if self._policy is Fsync.NEVER:
             return None
@@ -86,5 +87,12 @@ class Flusher:
 
 
 def _sync(files: set[File]) -> None:
+    """Each, also where another fails. Raises the last error."""
+    failure: OSError | None = None
     for file in files:
-        file.sync()
+        try:
+            file.sync()
+        except OSError as error:
+            failure = error
+    if failure is not None:
+        raise failure

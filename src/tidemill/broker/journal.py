@@ -18,6 +18,7 @@ import structlog
 from crc32c import crc32c
 
 from tidemill.broker.disk import Disk, File
+from tidemill.broker.durability import Durable
 from tidemill.broker.errors import Refused
 from tidemill.broker.flusher import Flusher
 from tidemill.broker.protocol.error_code import ErrorCode
@@ -66,11 +67,11 @@ class Table(Mapping[K, V], Generic[K, V]):
     def get(self, key: K, default: Any = None) -> Any:
         return self._values.get(key, default)
 
-    def put(self, key: K, value: V) -> None:
-        self._journal.write([self.change(key, value)])
+    def put(self, key: K, value: V) -> Durable:
+        return self._journal.write([self.change(key, value)])
 
-    def delete(self, key: K) -> None:
-        self._journal.write([self.change(key, None)])
+    def delete(self, key: K) -> Durable:
+        return self._journal.write([self.change(key, None)])
 
     def change(self, key: K, value: V | None) -> Change:
         """For several changes, also of several tables, that must count together."""
@@ -89,6 +90,8 @@ class Journal:
         self._tables: dict[str, dict[Any, Any]] = {}
         self._snapshot_bytes = 0
         self._rotation: asyncio.Task[None] | None = None
+        self._round: Durable = None
+        self._refusal: Refused | None = None  # what every write is answered from now on
         disk.make_folder(folder)
         self._number = 1
         self._file: File = self._recover()
@@ -100,9 +103,11 @@ class Journal:
         self._tables[name] = values
         return Table(name, values, self)
 
-    def write(self, changes: list[Change]) -> asyncio.Future[None] | None:
+    def write(self, changes: list[Change]) -> Durable:
         """All of them count, in memory and after a crash, or none. What is to be acknowledged waits for the future,
         if there is one. Raises `Refused`, and then nothing has changed."""
+        if self._refusal is not None:
+            raise self._refusal
         body = encode(changes)
         try:
             self._file.append((FRAME.pack(len(body), crc32c(body)), body))
@@ -116,6 +121,9 @@ class Journal:
             else:
                 values[change.key] = change.value
         durable = self._flusher.wrote(self._file)
+        if durable is not None and durable is not self._round:
+            self._round = durable
+            durable.add_done_callback(self._synced)
         if self._file.size > max(GROWTH_BYTES_MIN, GROWTH_FACTOR * self._snapshot_bytes) and self._rotation is None:
             self._rotate()
         return durable
@@ -125,7 +133,13 @@ class Journal:
             await self._rotation
         await self._flusher.flush()
         self._thread.close()
+        self._refusal = Refused(ErrorCode.KAFKA_STORAGE_ERROR, "the broker has stopped")
         self._file.close()
+
+    def _synced(self, durable: asyncio.Future[None]) -> None:
+        if durable.cancelled() or durable.exception() is not None:
+            # There may be a hole now, and what is written behind one is lost at the next start.
+            self._refusal = Refused(ErrorCode.KAFKA_STORAGE_ERROR, "journal: the disk did not take what was written")
 
     def _rotate(self) -> None:
         """New changes go to a new file; the sum of the old ones is written beside, then they go."""

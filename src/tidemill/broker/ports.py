@@ -4,13 +4,13 @@ of them imports another. All calls are made on the broker's one event loop; a ca
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Protocol
 from uuid import UUID
 
 import msgspec
 
+from tidemill.broker.durability import Durable
 from tidemill.broker.topics.settings import TopicSettings
 
 NO_OFFSET = -1
@@ -22,7 +22,7 @@ class Appended(msgspec.Struct, frozen=True, gc=False):
 
     base_offset: int
     log_append_time_ms: int = NO_TIMESTAMP
-    durable: asyncio.Future[None] | None = None
+    durable: Durable = None
 
 
 class AbortedTransaction(msgspec.Struct, frozen=True, gc=False):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable
 
 from tidemill.broker.dispatch import Answer, Handlers, RequestContext
+from tidemill.broker.durability import Durable, when_durable
 from tidemill.broker.errors import Refused
 from tidemill.broker.groups.coordinator import Groups
 from tidemill.broker.groups.group import Group, State
@@ -88,13 +88,13 @@ class GroupAdministrationHandlers:
         return DescribeGroupsResponse(groups=described)
 
     def delete_groups(self, request: DeleteGroupsRequest, context: RequestContext) -> Answer | Awaitable[Answer]:
-        durable: set[asyncio.Future[None]] = set()
+        durable: set[Durable] = set()
         results = [
             DeletableGroupResult(group_id=group_id, error_code=self._delete(group_id, durable))
             for group_id in request.groups_names
         ]
         response = DeleteGroupsResponse(results=results)
-        return _when_durable(durable, response) if durable else response
+        return when_durable(durable, response, lambda refusal: _lost(response, refusal.code))
 
     def _coordinator(self, key: str, *, is_known: bool) -> Coordinator:
         if not is_known:
@@ -121,7 +121,7 @@ class GroupAdministrationHandlers:
             members=_members(group, is_stable),
         )
 
-    def _delete(self, group_id: str, durable: set[asyncio.Future[None]]) -> ErrorCode:
+    def _delete(self, group_id: str, durable: set[Durable]) -> ErrorCode:
         try:
             group = self._groups.known(group_id, ErrorCode.GROUP_ID_NOT_FOUND)
             if group.state is not State.EMPTY:
@@ -129,8 +129,7 @@ class GroupAdministrationHandlers:
             waits = self._groups.delete(group)
         except Refused as refusal:
             return refusal.code
-        if waits is not None:
-            durable.add(waits)
+        durable.add(waits)
         return ErrorCode.NONE
 
 
@@ -148,11 +147,7 @@ def _members(group: Group, is_stable: bool) -> list[DescribedGroupMember]:
     ]
 
 
-async def _when_durable(durable: set[asyncio.Future[None]], response: DeleteGroupsResponse) -> DeleteGroupsResponse:
-    try:
-        for future in durable:
-            await asyncio.shield(future)
-    except Refused as refusal:
-        failed = [DeletableGroupResult(group_id=one.group_id, error_code=refusal.code) for one in response.results]
-        return DeleteGroupsResponse(results=failed)
-    return response
+def _lost(response: DeleteGroupsResponse, code: ErrorCode) -> DeleteGroupsResponse:
+    return DeleteGroupsResponse(
+        results=[DeletableGroupResult(group_id=one.group_id, error_code=code) for one in response.results]
+    )

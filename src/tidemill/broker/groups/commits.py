@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from tidemill.broker.dispatch import Answer, Handlers, RequestContext
+from tidemill.broker.durability import Durable, when_durable
 from tidemill.broker.errors import Refused
 from tidemill.broker.groups import requests
 from tidemill.broker.groups.coordinator import Groups
@@ -38,7 +38,6 @@ from tidemill.broker.protocol.messages.txn_offset_commit import (
 from tidemill.broker.topics.topics import Topics
 from tidemill.core.clock import Clock
 
-Durable = asyncio.Future[None] | None
 Errors = dict[Place, ErrorCode]
 
 
@@ -155,7 +154,11 @@ class CommitHandlers:
             for topic in request.topics
         ]
         response = OffsetDeleteResponse(topics=topics)
-        return _when_durable(durable, lambda error: OffsetDeleteResponse(error_code=error, topics=[]), response)
+
+        def lost(refusal: Refused) -> Answer:
+            return OffsetDeleteResponse(error_code=_as_clients_know(refusal.code), topics=[])
+
+        return when_durable([durable], response, lost)
 
     def _deletable(self, request: OffsetDeleteRequest, group: Group) -> Errors:
         subscribed = subscribed_topics(group)
@@ -178,16 +181,16 @@ class CommitHandlers:
     ) -> Answer | Awaitable[Answer]:
         errors: Errors = {(topic, one.partition_index): ErrorCode.NONE for topic, one in wanted}
 
-        def refused(code: ErrorCode) -> Answer:
-            return respond(dict.fromkeys(errors, code))
+        def refused(refusal: Refused) -> Answer:
+            return respond(dict.fromkeys(errors, _as_clients_know(refusal.code)))
 
         try:
             check()
             offsets = self._acceptable(wanted, expires_ms, errors)
             durable = store(offsets) if offsets else None
         except Refused as refusal:
-            return refused(_as_clients_know(refusal.code))
-        return _when_durable(durable, refused, respond(errors))
+            return refused(refusal)
+        return when_durable([durable], respond(errors), refused)
 
     def _acceptable(self, wanted: Wanted, expires_ms: int | None, errors: Errors) -> dict[Place, Committed]:
         """Notes in `errors` what is not."""
@@ -215,20 +218,6 @@ class CommitHandlers:
         found = self._topics.get(topic)
         is_there = found is not None and 0 <= partition < len(found.logs)
         return ErrorCode.NONE if is_there else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-
-
-def _when_durable(
-    durable: Durable, refused: Callable[[ErrorCode], Answer], response: Answer
-) -> Answer | Awaitable[Answer]:
-    return response if durable is None else _later(durable, refused, response)
-
-
-async def _later(durable: asyncio.Future[None], refused: Callable[[ErrorCode], Answer], response: Answer) -> Answer:
-    try:
-        await asyncio.shield(durable)
-    except Refused as refusal:
-        return refused(_as_clients_know(refusal.code))
-    return response
 
 
 def _as_clients_know(code: ErrorCode) -> ErrorCode:

@@ -13,6 +13,7 @@ from contextlib import suppress
 import msgspec
 import structlog
 
+from tidemill.broker.durability import Durable
 from tidemill.broker.errors import Refused
 from tidemill.broker.groups.group import Group
 from tidemill.broker.groups.offsets import GroupOffsets
@@ -100,7 +101,7 @@ class Groups:
             if self._moments[0] == (group.wake_ms, group.id):
                 self._wake.set()
 
-    def delete(self, group: Group) -> asyncio.Future[None] | None:
+    def delete(self, group: Group) -> Durable:
         """With all its offsets. Raises `Refused`."""
         more = [self._records.change(group.id, None)] if group.id in self._records else []
         durable = self.offsets.delete_group(group.id, more)

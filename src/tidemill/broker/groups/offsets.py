@@ -5,13 +5,13 @@ Must not know who is a member: whether somebody may commit is asked before.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 import msgspec
 
+from tidemill.broker.durability import Durable
 from tidemill.broker.journal import Change, Journal
 
 Place = tuple[str, int]
@@ -78,16 +78,14 @@ class GroupOffsets:
         """A transaction that is still open has committed another one."""
         return (group, topic, partition) in self._waiting
 
-    def commit(self, group: str, offsets: Mapping[Place, Committed]) -> asyncio.Future[None] | None:
+    def commit(self, group: str, offsets: Mapping[Place, Committed]) -> Durable:
         changes = [self._table.change((group, *place), committed) for place, committed in offsets.items()]
         durable = self._journal.write(changes)
         for place, committed in offsets.items():
             self._keep((group, *place), committed)
         return durable
 
-    def commit_later(
-        self, producer_id: int, group: str, offsets: Mapping[Place, Committed]
-    ) -> asyncio.Future[None] | None:
+    def commit_later(self, producer_id: int, group: str, offsets: Mapping[Place, Committed]) -> Durable:
         """With the producer's transaction."""
         durable = self._journal.write(
             [self._waiting_table.change((producer_id, group, *place), one) for place, one in offsets.items()]
@@ -110,12 +108,12 @@ class GroupOffsets:
         for key in list(ended):
             self._drop_waiting(producer_id, key)
 
-    def delete(self, group: str, places: Iterable[Place]) -> asyncio.Future[None] | None:
+    def delete(self, group: str, places: Iterable[Place]) -> Durable:
         """What is committed; what waits still waits."""
         keys = [(group, *place) for place in places if self.get(group, *place) is not None]
         return self._delete(keys, [])
 
-    def delete_group(self, group: str, more: list[Change]) -> asyncio.Future[None] | None:
+    def delete_group(self, group: str, more: list[Change]) -> Durable:
         """All that it has, together with `more` changes."""
         keys = [(group, topic, number) for topic, numbers in self.of_group(group).items() for number in numbers]
         return self._delete(keys, self._waiting_where(lambda key: key[0] == group), more)
@@ -131,9 +129,7 @@ class GroupOffsets:
         ]
         _ = self._delete(keys, self._waiting_where(lambda key: is_gone(key[1])))
 
-    def _delete(
-        self, keys: list[Key], waiting: list[tuple[int, Key]], more: list[Change] | None = None
-    ) -> asyncio.Future[None] | None:
+    def _delete(self, keys: list[Key], waiting: list[tuple[int, Key]], more: list[Change] | None = None) -> Durable:
         changes = [self._table.change(key, None) for key in keys]
         changes += [self._waiting_table.change((producer_id, *key), None) for producer_id, key in waiting]
         changes += more or []

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable
 
 from tidemill.broker.dispatch import Answer, Handlers, RequestContext
+from tidemill.broker.durability import Durable, when_durable
 from tidemill.broker.errors import Refused
 from tidemill.broker.log.batch import is_transactional, producer_of
-from tidemill.broker.ports import OpenTransactions
+from tidemill.broker.ports import NO_OFFSET, OpenTransactions
 from tidemill.broker.protocol.apis import ApiKey
 from tidemill.broker.protocol.error_code import ErrorCode
 from tidemill.broker.protocol.messages.produce import (
@@ -21,7 +21,6 @@ from tidemill.broker.protocol.messages.produce import (
 from tidemill.broker.topics.topics import Topics
 
 ACKS = (-1, 0, 1)
-NO_OFFSET = -1
 
 
 class ProduceHandler:
@@ -33,7 +32,7 @@ class ProduceHandler:
         return {ApiKey.PRODUCE: self.produce}
 
     def produce(self, request: ProduceRequest, context: RequestContext) -> Answer | Awaitable[Answer]:
-        durable: set[asyncio.Future[None]] = set()
+        durable: set[Durable] = set()
         response = ProduceResponse(
             responses=[
                 TopicProduceResponse(
@@ -47,10 +46,10 @@ class ProduceHandler:
         )
         if request.acks == 0:
             return None
-        return _when_durable(durable, response) if durable else response
+        return when_durable(durable, response, lambda refusal: _lost(response, refusal)) if durable else response
 
     def _append(
-        self, request: ProduceRequest, topic: str, data: PartitionProduceData, durable: set[asyncio.Future[None]]
+        self, request: ProduceRequest, topic: str, data: PartitionProduceData, durable: set[Durable]
     ) -> PartitionProduceResponse:
         try:
             if request.acks not in ACKS:
@@ -77,7 +76,24 @@ class ProduceHandler:
         )
 
 
-async def _when_durable(durable: set[asyncio.Future[None]], response: ProduceResponse) -> ProduceResponse:
-    for future in durable:
-        await asyncio.shield(future)
-    return response
+def _lost(response: ProduceResponse, refusal: Refused) -> ProduceResponse:
+    """Of what was taken nothing can be promised: the client sends it again."""
+    return ProduceResponse(
+        responses=[
+            TopicProduceResponse(
+                name=topic.name,
+                partition_responses=[
+                    partition
+                    if partition.error_code
+                    else PartitionProduceResponse(
+                        index=partition.index,
+                        error_code=refusal.code,
+                        base_offset=NO_OFFSET,
+                        error_message=refusal.message,
+                    )
+                    for partition in topic.partition_responses
+                ],
+            )
+            for topic in response.responses
+        ]
+    )

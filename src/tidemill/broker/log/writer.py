@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import structlog
 
+from tidemill.broker.durability import Durable
 from tidemill.broker.errors import Refused
 from tidemill.broker.flusher import Flusher
 from tidemill.broker.log.batch import BatchHead, checked, patch, read_head, stamp
@@ -22,7 +23,7 @@ from tidemill.core.clock import Clock
 
 log = structlog.get_logger(__name__)
 
-Durable = asyncio.Future[None]
+Round = asyncio.Future[None]
 
 
 class LogWriter:
@@ -47,7 +48,7 @@ class LogWriter:
         self._clock = clock
         self._on_visible = on_visible
         self._is_on_disk = contents.size_bytes > 0
-        self._rounds: dict[Durable, int] = {}  # who waits for the disk, and the end offset when that is done
+        self._rounds: dict[Round, int] = {}  # who waits for the disk, and the end offset when that is done
 
     def append(self, batches: memoryview) -> Appended:
         self._check_open()
@@ -138,18 +139,18 @@ class LogWriter:
         if settings.is_compacted and any(record.key is None for record in records(batch)):
             raise Refused(ErrorCode.INVALID_RECORD, "a compacted topic takes no record without a key")
 
-    def _pending(self, last_offset: int) -> Durable | None:
+    def _pending(self, last_offset: int) -> Durable:
         """What to wait for until everything up to this offset is durable."""
         if last_offset < self.high_watermark:
             return None
         return next((durable for durable, end in self._rounds.items() if end > last_offset), None)
 
-    def _wait_for(self, durable: Durable) -> None:
+    def _wait_for(self, durable: Round) -> None:
         if durable not in self._rounds:
             durable.add_done_callback(self._synced)
         self._rounds[durable] = self._contents.end_offset
 
-    def _synced(self, durable: Durable) -> None:
+    def _synced(self, durable: Round) -> None:
         end = self._rounds.pop(durable)
         if durable.cancelled() or durable.exception() is not None:
             # Nobody knows what is on the disk now: no promise can be made before a start has read it again.

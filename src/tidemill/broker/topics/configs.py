@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from enum import IntEnum
+from typing import Any
 
 import msgspec
 
-from tidemill.broker.dispatch import Handlers, RequestContext
+from tidemill.broker.dispatch import Answer, Handlers, RequestContext
+from tidemill.broker.durability import when_durable
 from tidemill.broker.errors import Refused
 from tidemill.broker.protocol.apis import ApiKey
 from tidemill.broker.protocol.error_code import ErrorCode
@@ -24,7 +26,6 @@ class ResourceType(IntEnum):
 
 
 class ConfigSource(IntEnum):
-    UNKNOWN = 0
     TOPIC = 1
     STATIC_BROKER = 4
     DEFAULT = 5
@@ -79,7 +80,7 @@ class ConfigHandlers:
 
     def alter_configs(
         self, request: alter_configs.AlterConfigsRequest, context: RequestContext
-    ) -> alter_configs.AlterConfigsResponse:
+    ) -> Answer | Awaitable[Answer]:
         """What is not named goes back to its default."""
         responses = []
         for resource in request.resources:
@@ -93,11 +94,11 @@ class ConfigHandlers:
             except Refused as refusal:
                 response = msgspec.structs.replace(response, error_code=refusal.code, error_message=refusal.message)
             responses.append(response)
-        return alter_configs.AlterConfigsResponse(responses=responses)
+        return self._when_durable(alter_configs.AlterConfigsResponse, responses)
 
     def incremental_alter_configs(
         self, request: incremental_alter_configs.IncrementalAlterConfigsRequest, context: RequestContext
-    ) -> incremental_alter_configs.IncrementalAlterConfigsResponse:
+    ) -> Answer | Awaitable[Answer]:
         responses = []
         for resource in request.resources:
             response = incremental_alter_configs.AlterConfigsResourceResponse(
@@ -115,7 +116,18 @@ class ConfigHandlers:
             except Refused as refusal:
                 response = msgspec.structs.replace(response, error_code=refusal.code, error_message=refusal.message)
             responses.append(response)
-        return incremental_alter_configs.IncrementalAlterConfigsResponse(responses=responses)
+        return self._when_durable(incremental_alter_configs.IncrementalAlterConfigsResponse, responses)
+
+    def _when_durable(self, form: Callable[..., Answer], responses: list[Any]) -> Answer | Awaitable[Answer]:
+        def lost(refusal: Refused) -> Answer:
+            return form(
+                responses=[
+                    one if one.error_code else msgspec.structs.replace(one, error_code=refusal.code)
+                    for one in responses
+                ]
+            )
+
+        return when_durable([self._topics.durable], form(responses=responses), lost)
 
     def _described(self, resource: DescribeConfigsResource) -> list[Described]:
         if resource.resource_type == ResourceType.BROKER:

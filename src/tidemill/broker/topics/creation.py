@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
 from uuid import UUID
 
-from tidemill.broker.dispatch import Handlers, RequestContext
+import msgspec
+
+from tidemill.broker.dispatch import Answer, Handlers, RequestContext
+from tidemill.broker.durability import when_durable
 from tidemill.broker.errors import Refused
 from tidemill.broker.protocol.apis import ApiKey
 from tidemill.broker.protocol.error_code import ErrorCode
@@ -28,11 +33,12 @@ from tidemill.broker.protocol.messages.delete_topics import (
     DeleteTopicsResponse,
     DeleteTopicState,
 )
-from tidemill.broker.topics.configs import ConfigSource, effective
+from tidemill.broker.topics.configs import effective
 from tidemill.broker.topics.settings import TopicSettings
 from tidemill.broker.topics.topics import Topics
 
 NO_ID = UUID(int=0)
+Result = TypeVar("Result", CreatableTopicResult, DeletableTopicResult, CreatePartitionsTopicResult)
 
 
 class CreationHandlers:
@@ -46,7 +52,7 @@ class CreationHandlers:
             ApiKey.CREATE_PARTITIONS: self.create_partitions,
         }
 
-    def create_topics(self, request: CreateTopicsRequest, context: RequestContext) -> CreateTopicsResponse:
+    def create_topics(self, request: CreateTopicsRequest, context: RequestContext) -> Answer | Awaitable[Answer]:
         named = Counter(topic.name for topic in request.topics)
         results = []
         for topic in request.topics:
@@ -57,15 +63,24 @@ class CreationHandlers:
             except Refused as refusal:
                 result = CreatableTopicResult(name=topic.name, error_code=refusal.code, error_message=refusal.message)
                 results.append(result)
-        return CreateTopicsResponse(topics=results)
+        answer = CreateTopicsResponse(topics=results)
+        return self._when_durable(answer, lambda code: CreateTopicsResponse(topics=_lost(results, code)))
 
-    def delete_topics(self, request: DeleteTopicsRequest, context: RequestContext) -> DeleteTopicsResponse:
+    def delete_topics(self, request: DeleteTopicsRequest, context: RequestContext) -> Answer | Awaitable[Answer]:
         wanted = request.topics or [DeleteTopicState(name=name, topic_id=NO_ID) for name in request.topic_names]
-        return DeleteTopicsResponse(responses=[self._delete(topic) for topic in wanted])
+        results = [self._delete(topic) for topic in wanted]
+        answer = DeleteTopicsResponse(responses=results)
+        return self._when_durable(answer, lambda code: DeleteTopicsResponse(responses=_lost(results, code)))
 
-    def create_partitions(self, request: CreatePartitionsRequest, context: RequestContext) -> CreatePartitionsResponse:
+    def create_partitions(
+        self, request: CreatePartitionsRequest, context: RequestContext
+    ) -> Answer | Awaitable[Answer]:
         results = [self._grow(topic, request.validate_only) for topic in request.topics]
-        return CreatePartitionsResponse(results=results)
+        answer = CreatePartitionsResponse(results=results)
+        return self._when_durable(answer, lambda code: CreatePartitionsResponse(results=_lost(results, code)))
+
+    def _when_durable(self, answer: Answer, lost: Callable[[ErrorCode], Answer]) -> Answer | Awaitable[Answer]:
+        return when_durable([self._topics.durable], answer, lambda refusal: lost(refusal.code))
 
     def _create(self, wanted: CreatableTopic, validate_only: bool) -> CreatableTopicResult:
         partitions = wanted.num_partitions
@@ -113,9 +128,13 @@ class CreationHandlers:
         return CreatePartitionsTopicResult(name=wanted.name)
 
 
+def _lost(results: Iterable[Result], code: ErrorCode) -> list[Result]:
+    """Whether it will be there after a power cut, nobody knows."""
+    return [one if one.error_code else msgspec.structs.replace(one, error_code=code) for one in results]
+
+
 def _configs(settings: TopicSettings) -> list[CreatableTopicConfigs]:
     return [
         CreatableTopicConfigs(name=name, value=value, read_only=False, config_source=source, is_sensitive=False)
         for name, value, source in effective(settings)
-        if source is not ConfigSource.UNKNOWN
     ]

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import msgspec
 import structlog
 
+from tidemill.broker.durability import Durable
 from tidemill.broker.errors import Refused
 from tidemill.broker.journal import Journal
 from tidemill.broker.ports import LogDirectory, PartitionLog
@@ -54,6 +55,8 @@ class Topics:
         self._ids: dict[UUID, str] = {}
         self._partitions = 0
         self.on_deleted: list[Callable[[str], None]] = []
+        self.durable: Durable = None
+        """Done when what was changed last may be told."""
 
     def open(self) -> None:
         """Opens all logs, once, at the start. Raises `OSError`."""
@@ -105,7 +108,7 @@ class Topics:
             return Topic(name, UUID(int=0), TopicSettings(record.settings), ())
         try:
             topic = self._opened(name, record)
-            self._records.put(name, record)
+            self.durable = self._records.put(name, record)
         except (OSError, Refused) as error:
             self._forget(name, record)
             raise _storage_error(error) from error
@@ -118,7 +121,7 @@ class Topics:
         if topic is None:
             raise Refused(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
         record = self._records[name]
-        self._records.delete(name)
+        self.durable = self._records.delete(name)
         del self._topics[name], self._ids[topic.id]
         self._partitions -= len(topic.logs)
         self._forget(name, record)
@@ -145,7 +148,7 @@ class Topics:
             grown = self._opened(name, record)
         except OSError as error:
             raise _storage_error(error) from error
-        self._records.put(name, record)
+        self.durable = self._records.put(name, record)
         self._keep(grown)
 
     def configure(self, name: str, given: Mapping[str, str | None], *, validate_only: bool = False) -> None:
@@ -156,7 +159,7 @@ class Topics:
         kept = checked(given)
         if validate_only:
             return
-        self._records.put(name, msgspec.structs.replace(self._records[name], settings=kept))
+        self.durable = self._records.put(name, msgspec.structs.replace(self._records[name], settings=kept))
         changed = msgspec.structs.replace(topic, settings=TopicSettings(kept))
         for partition in changed.logs:
             partition.configure(changed.settings)

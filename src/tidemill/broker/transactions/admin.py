@@ -6,6 +6,7 @@ from itertools import groupby
 from operator import itemgetter
 
 from tidemill.broker.dispatch import Handlers, RequestContext
+from tidemill.broker.durability import Durable, all_durable
 from tidemill.broker.errors import Refused
 from tidemill.broker.protocol.apis import ApiKey
 from tidemill.broker.protocol.error_code import ErrorCode
@@ -20,7 +21,6 @@ from tidemill.broker.protocol.messages.write_txn_markers import (
     WriteTxnMarkersResponse,
 )
 from tidemill.broker.topics.topics import Topics
-from tidemill.broker.transactions.completion import Durable, all_durable
 from tidemill.broker.transactions.coordinator import Transactions
 from tidemill.broker.transactions.transaction import NONE, Partition, State, Transaction
 from tidemill.core.clock import Clock

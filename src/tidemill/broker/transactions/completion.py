@@ -5,10 +5,10 @@ the journal says that it is done. Each step may come again, so whatever breaks i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 
 import structlog
 
+from tidemill.broker.durability import Durable, all_durable
 from tidemill.broker.errors import Refused
 from tidemill.broker.journal import Journal, Table
 from tidemill.broker.ports import TransactionalOffsets
@@ -28,7 +28,6 @@ NOTHING_TO_END = (
     ErrorCode.PRODUCER_FENCED,
     ErrorCode.TRANSACTION_COORDINATOR_FENCED,
 )
-Durable = asyncio.Future[None] | None
 
 
 class Completion:
@@ -92,10 +91,3 @@ class Completion:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             log.warning("end of a transaction is tried again", transactional_id=transactional_id, error=str(error))
-
-
-async def all_durable(futures: Iterable[Durable]) -> None:
-    """Raises `Refused` if the disk failed."""
-    for future in futures:
-        if future is not None:
-            await asyncio.shield(future)

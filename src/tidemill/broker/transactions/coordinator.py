@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping
 import msgspec
 import structlog
 
+from tidemill.broker.durability import Durable, all_durable
 from tidemill.broker.errors import Refused
 from tidemill.broker.journal import Journal
 from tidemill.broker.ports import TransactionalOffsets
 from tidemill.broker.protocol.error_code import ErrorCode
 from tidemill.broker.settings import BrokerSettings
 from tidemill.broker.topics.topics import Topics
-from tidemill.broker.transactions.completion import Completion, Durable, all_durable
+from tidemill.broker.transactions.completion import Completion
 from tidemill.broker.transactions.producer_ids import ProducerIds
 from tidemill.broker.transactions.transaction import (
     Partition,

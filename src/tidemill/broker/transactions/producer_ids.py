@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import msgspec
 
+from tidemill.broker.durability import Durable
 from tidemill.broker.journal import Journal
 
 BLOCK = 1000
@@ -24,10 +23,10 @@ class ProducerIds:
         self._table = journal.table("producer_ids", str, ReservedIds)
         self._end = self._table[KEY].end if KEY in self._table else 0
         self._next = self._end
-        self._durable: asyncio.Future[None] | None = None
+        self._durable: Durable = None
 
     @property
-    def durable(self) -> asyncio.Future[None] | None:
+    def durable(self) -> Durable:
         """Done when what was taken last may be told. None: now."""
         return self._durable
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from tidemill.broker.dispatch import Answer, Handlers, RequestContext
+from tidemill.broker.durability import all_durable, when_durable
 from tidemill.broker.errors import Refused
 from tidemill.broker.protocol.apis import ApiKey
 from tidemill.broker.protocol.error_code import ErrorCode
@@ -18,7 +19,6 @@ from tidemill.broker.protocol.messages.add_partitions_to_txn import (
 from tidemill.broker.protocol.messages.end_txn import EndTxnRequest, EndTxnResponse
 from tidemill.broker.protocol.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 from tidemill.broker.topics.topics import Topics
-from tidemill.broker.transactions.completion import Durable, all_durable
 from tidemill.broker.transactions.coordinator import Transactions
 from tidemill.broker.transactions.transaction import NONE, Partition, Producer
 
@@ -67,10 +67,8 @@ class TransactionHandlers:
         except Refused as refusal:
             return _added(request, dict.fromkeys(wanted, _code(refusal, context)))
         answer = _added(request, dict.fromkeys(wanted, ErrorCode.NONE))
-        if durable is None:
-            return answer
-        lost = _added(request, dict.fromkeys(wanted, ErrorCode.COORDINATOR_NOT_AVAILABLE))
-        return _when_durable(durable, answer, lost)
+        lost = dict.fromkeys(wanted, ErrorCode.COORDINATOR_NOT_AVAILABLE)
+        return when_durable([durable], answer, lambda _: _added(request, lost))
 
     def add_offsets_to_txn(
         self, request: AddOffsetsToTxnRequest, context: RequestContext
@@ -83,10 +81,8 @@ class TransactionHandlers:
             )
         except Refused as refusal:
             return AddOffsetsToTxnResponse(error_code=_code(refusal, context))
-        if durable is None:
-            return AddOffsetsToTxnResponse()
         lost = AddOffsetsToTxnResponse(error_code=ErrorCode.COORDINATOR_NOT_AVAILABLE)
-        return _when_durable(durable, AddOffsetsToTxnResponse(), lost)
+        return when_durable([durable], AddOffsetsToTxnResponse(), lambda _: lost)
 
     async def end_txn(self, request: EndTxnRequest, context: RequestContext) -> EndTxnResponse:
         try:
@@ -146,11 +142,3 @@ def _added(request: AddPartitionsToTxnRequest, codes: dict[Partition, ErrorCode]
             for topic in request.v3_and_below_topics
         ]
     )
-
-
-async def _when_durable(durable: Durable, answer: Answer, lost: Answer) -> Answer:
-    try:
-        await all_durable([durable])
-    except Refused:
-        return lost
-    return answer

@@ -32,6 +32,7 @@ from tidemill.broker.protocol.messages.txn_offset_commit import (
     TxnOffsetCommitRequestPartition,
     TxnOffsetCommitRequestTopic,
 )
+from tidemill.broker.protocol.schema import Message
 from tidemill.broker.settings import Fsync
 from tidemill.core.clock import HeldClock
 
@@ -186,25 +187,30 @@ async def test_commit_is_acknowledged_when_the_disk_has_it(tmp_path: Path) -> No
         assert response.topics[0].partitions[0].error_code == 0
 
 
-async def test_disk_that_fails_late_is_told(tmp_path: Path) -> None:
-    """The write went well, forcing it to the disk did not."""
+@pytest.mark.parametrize("is_deletion", [False, True])
+async def test_disk_that_fails_late_is_told(tmp_path: Path, is_deletion: bool) -> None:
+    """The write went well, forcing it to the disk did not. After that nothing is promised any more."""
     disk = LosingDisk()
     async with house(tmp_path, disk=disk, fsync=Fsync.ALWAYS) as one:
-        for key, request in [
-            (ApiKey.OFFSET_COMMIT, commit_of("g", 5)),
-            (ApiKey.DELETE_GROUPS, DeleteGroupsRequest(groups_names=["g"])),
-        ]:
-            disk.is_losing = True
+
+        async def answered(key: ApiKey, request: Message) -> Any:
             answer = one.start(key, request)
             assert isinstance(answer, Awaitable)
             waiting = asyncio.ensure_future(answer)
             await one.flush()
-            response: Any = await waiting
-            disk.is_losing = False
-            if key is ApiKey.OFFSET_COMMIT:
-                assert response.topics[0].partitions[0].error_code == ErrorCode.COORDINATOR_NOT_AVAILABLE
-            else:
-                assert response.results[0].error_code == ErrorCode.KAFKA_STORAGE_ERROR
+            return await waiting
+
+        assert (await answered(ApiKey.OFFSET_COMMIT, commit_of("g", 4))).topics[0].partitions[0].error_code == 0
+        disk.is_losing = True
+        if is_deletion:
+            response = await answered(ApiKey.DELETE_GROUPS, DeleteGroupsRequest(groups_names=["g"]))
+            assert response.results[0].error_code == ErrorCode.KAFKA_STORAGE_ERROR
+        else:
+            response = await answered(ApiKey.OFFSET_COMMIT, commit_of("g", 5))
+            assert response.topics[0].partitions[0].error_code == ErrorCode.COORDINATOR_NOT_AVAILABLE
+        disk.is_losing = False
+        response = await one.ask(ApiKey.OFFSET_COMMIT, commit_of("g", 6))
+        assert response.topics[0].partitions[0].error_code == ErrorCode.COORDINATOR_NOT_AVAILABLE
 
 
 async def test_each_partition_is_refused_alone(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.forgetful_disk import ForgetfulDisk, ForgetfulFile
+from tests.fakes.forgetful_disk import ForgetfulDisk
+from tests.fakes.torn_disk import TornDisk
 from tests.unit.broker.log.rig import ALL, NOW_MS, Rig, batch, batches, consume, keyed, opened
-from tidemill.broker.disk import File
 from tidemill.broker.errors import Refused
 from tidemill.broker.log.batch import seal
 from tidemill.broker.ports import TimedOffset
@@ -264,26 +264,6 @@ async def test_full_disk_is_refused_and_goes_on_when_there_is_room() -> None:
             rig.log.append(batch(b"%d" % number, producer=(1, 0), sequence=number))
     async with opened(FOLDER, disk) as rig:
         assert [value for _, _, value in consume(rig.log)] == [b"%d" % number for number in range(100)]
-
-
-class TornDisk(ForgetfulDisk):
-    """Its files take what is written and fail when it must be safe."""
-
-    is_torn = False
-
-    def open(self, path: Path) -> File:
-        return TornFile(self, path)
-
-
-class TornFile(ForgetfulFile):
-    def __init__(self, disk: TornDisk, path: Path) -> None:
-        super().__init__(disk, disk.node(path))
-        self._torn = disk
-
-    def sync(self) -> None:
-        if self._torn.is_torn:
-            raise OSError(5, "Input/output error")
-        super().sync()
 
 
 async def test_disk_that_does_not_sync_is_written_no_more() -> None:

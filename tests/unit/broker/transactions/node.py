@@ -14,13 +14,13 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from tests.conformance.broker.wire import batch
 from tidemill.broker.disk import Bytes, Disk, File, SystemDisk, SystemFile
+from tidemill.broker.durability import Durable, all_durable
 from tidemill.broker.flusher import Flusher
 from tidemill.broker.groups.offsets import Committed, GroupOffsets
 from tidemill.broker.journal import Journal
 from tidemill.broker.log.directory import LogFiles
 from tidemill.broker.settings import BrokerSettings, Fsync
 from tidemill.broker.topics.topics import Topics
-from tidemill.broker.transactions.completion import Durable, all_durable
 from tidemill.broker.transactions.coordinator import Transactions
 from tidemill.broker.transactions.recovery import recover
 from tidemill.broker.transactions.transaction import Producer

@@ -12,8 +12,8 @@ import pytest
 
 from tests.fakes.forgetful_disk import ForgetfulDisk
 from tests.unit.broker.transactions.node import TIMEOUT_MS, Node, Partition
+from tidemill.broker.durability import all_durable
 from tidemill.broker.settings import Fsync
-from tidemill.broker.transactions.completion import all_durable
 
 FOLDER = Path("/data")
 PARTITIONS: tuple[Partition, ...] = (("a", 0), ("a", 1), ("b", 0))
