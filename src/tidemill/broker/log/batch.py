@@ -29,6 +29,7 @@ MAGIC = 2
 RECORD_BYTES_MIN = 7  # its length, attributes, two deltas, the lengths of key and value, the number of headers
 
 COMPRESSION = 0x07
+COMPRESSION_MAX = 4  # zstd
 TIMESTAMP_TYPE = 0x08
 TRANSACTIONAL = 0x10
 CONTROL = 0x20
@@ -95,6 +96,8 @@ def checked(batches: memoryview) -> BatchHead:
         raise Refused(ErrorCode.INVALID_RECORD, "more than one batch for a partition")
     if not is_whole(batches):
         raise Refused(ErrorCode.CORRUPT_MESSAGE, "a batch whose checksum is wrong")
+    if head.attributes & COMPRESSION > COMPRESSION_MAX:
+        raise Refused(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, f"compression {head.attributes & COMPRESSION}")
     is_short = not head.attributes & COMPRESSION and head.records_count * RECORD_BYTES_MIN > head.size - HEAD_BYTES
     if head.records_count <= 0 or head.last_offset_delta != head.records_count - 1 or is_short:
         raise Refused(ErrorCode.INVALID_RECORD, "a batch whose count and offsets disagree")

@@ -16,7 +16,7 @@ import msgspec
 from tidemill.broker.disk import Disk, File
 from tidemill.broker.log.batch import BatchHead, read_head
 from tidemill.broker.log.index import SparseIndex
-from tidemill.broker.log.records import RecordView, records, rewritten
+from tidemill.broker.log.records import RecordView, filtered, records
 from tidemill.broker.log.scan import Found, found_heads
 from tidemill.broker.log.segment import SegmentSummary, index_path, segment_path, write_index
 from tidemill.broker.ports import AbortedTransaction
@@ -133,18 +133,12 @@ class Pass:
             return self._kept_marker(head, batch, is_old)
         if is_aborted:
             return None
-        if head.base_offset >= self._until:
-            kept_all = True
-        else:
-            everything = list(records(batch))
-            kept = [record for record in everything if self._is_kept(record, is_old)]
-            if not kept:
-                return None
-            kept_all = len(kept) == len(everything)
-            batch = batch if kept_all else rewritten(batch, kept)
-        if head.is_transactional:
+        kept: bytes | None = batch
+        if head.base_offset < self._until:
+            kept = filtered(batch, lambda record: self._is_kept(record, is_old))
+        if kept is not None and head.is_transactional:
             self._with_records.add(head.producer_id)
-        return batch
+        return kept
 
     def _kept_marker(self, head: BatchHead, batch: bytes, is_old: bool) -> bytes | None:
         if head.producer_id in self._with_records:

@@ -35,6 +35,8 @@ def found_heads(file: File, position: int, end: int) -> Iterator[Found]:
             if len(chunk) < HEAD_BYTES:
                 raise OSError(f"a segment ends at {position + len(chunk)} instead of {end}")
         found = Found(position, read_head(chunk, position - start))
+        if found.head.size < HEAD_BYTES:  # it would lead nowhere, or back
+            raise OSError(f"a segment is damaged at {position}")
         yield found
         position = found.end
 
