@@ -67,6 +67,8 @@ class Connection(asyncio.BufferedProtocol):
         self._waiting: deque[Call] = deque()
         self._pending: deque[Pending] = deque()
         self._is_writable = True
+        self.held_bytes = 0
+        """Frames that have been read and not yet answered."""
         self.is_reading = True
         """Not while as much as is allowed waits to be answered, or for the client to take its answers."""
 
@@ -140,7 +142,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _take(self, frame: bytearray) -> None:
         self._waiting.append(self._dispatcher.read(frame, self._host, self.session))
-        if len(self._waiting) + len(self._pending) >= self._settings.requests_in_flight_max and self.is_reading:
+        self.held_bytes += len(frame)
+        if self.is_reading and not _is_room(len(self._waiting) + len(self._pending), self.held_bytes, self._settings):
             self.is_reading = False
             if self._transport is not None:
                 self._transport.pause_reading()
@@ -148,8 +151,9 @@ class Connection(asyncio.BufferedProtocol):
     def _start_calls(self) -> None:
         while self._waiting and self._is_writable and self._may_start(self._waiting[0]):
             self._start(self._waiting.popleft())
-        is_room = len(self._waiting) + len(self._pending) < self._settings.requests_in_flight_max // 2
-        if not self.is_reading and is_room and self._transport is not None:
+        # Not before half of it is answered: reading must not flicker.
+        twice = (2 * (len(self._waiting) + len(self._pending)), 2 * self.held_bytes)
+        if not self.is_reading and self._transport is not None and _is_room(*twice, self._settings):
             self.is_reading = True
             self._transport.resume_reading()
 
@@ -190,6 +194,7 @@ class Connection(asyncio.BufferedProtocol):
     def _write_answers(self) -> None:
         while self._pending and self._pending[0].is_done and self._is_writable:
             pending = self._pending.popleft()
+            self.held_bytes -= pending.call.frame_bytes
             if pending.answer is not None:
                 self._write(pending.call, pending.answer)
         if self.session.is_refused and not self._pending:
@@ -220,3 +225,8 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.write(b"".join(pieces))
         else:
             self._transport.writelines(pieces)
+
+
+def _is_room(requests: int, held_bytes: int, settings: BrokerSettings) -> bool:
+    """For one more in flight."""
+    return requests < settings.requests_in_flight_max and held_bytes < settings.request_bytes_in_flight_max

@@ -61,6 +61,7 @@ class Call(msgspec.Struct, frozen=True):
     route: Route
     request: Message
     context: RequestContext
+    frame_bytes: int
 
 
 class Dispatcher:
@@ -87,7 +88,7 @@ class Dispatcher:
         else:
             request, _ = codec.decode(route.decode, frame, position)
         context = RequestContext(route.api, version, correlation_id, client_id, client_host, session)
-        return Call(route, request, context)
+        return Call(route, request, context, len(frame))
 
     def encode(self, call: Call, answer: Message) -> Pieces:
         """The frame of a response, in pieces."""

@@ -51,6 +51,8 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long a connection may take for TLS, and then to authenticate."""
     requests_in_flight_max: int = 32
     """Per connection: what has been read and not yet answered. Then the broker stops reading from it."""
+    request_bytes_in_flight_max: int = 32 * 1024 * 1024
+    """The same in bytes: a connection holds so much, and one frame."""
     topics_max: int = 2000
     partitions_max: int = 10_000
 

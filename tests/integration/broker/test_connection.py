@@ -14,6 +14,7 @@ from uuid import UUID
 import pytest
 
 from tests.parts.wire_frames import framed
+from tests.unit.broker.log.rig import batch
 from tidemill.broker.broker import Broker
 from tidemill.broker.protocol import codec
 from tidemill.broker.protocol.apis import APIS, ApiKey
@@ -21,6 +22,7 @@ from tidemill.broker.protocol.error_code import ErrorCode
 from tidemill.broker.protocol.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 from tidemill.broker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from tidemill.broker.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
+from tidemill.broker.protocol.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
 from tidemill.broker.protocol.schema import Message
 from tidemill.broker.settings import BrokerSettings, Fsync
 from tidemill.broker.topics.metadata import MetadataHandlers
@@ -60,7 +62,12 @@ Connect = Callable[[], Any]
 @pytest.fixture
 async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
     settings = BrokerSettings(
-        data=tmp_path, fsync=Fsync.NEVER, connections_max=20, control_frame_bytes_max=200_000, requests_in_flight_max=4
+        data=tmp_path,
+        fsync=Fsync.NEVER,
+        connections_max=20,
+        control_frame_bytes_max=200_000,
+        requests_in_flight_max=4,
+        request_bytes_in_flight_max=3_000_000,
     )
     broker = Broker(settings)
     await broker.start()
@@ -209,6 +216,32 @@ async def test_a_client_that_does_not_read_holds_little(connect: Connect, broker
             unsent_bytes_max = max(unsent_bytes_max, connection.unsent_bytes)
     assert 0 < unsent_bytes_max < 2_000_000
     assert len((await other.ask(ApiKey.METADATA, 12, metadata_of("topic-0001"))).topics) == 1
+
+
+async def test_a_client_that_sends_much_behind_a_slow_request_holds_little(connect: Connect, broker: Broker) -> None:
+    """Two frames, as large as they may be, and not the four that their number allows."""
+    client, other = await connect(), await connect()
+    await other.ask(ApiKey.METADATA, 12, metadata_of("t"))
+    partition = FetchPartition(partition=0, fetch_offset=0, partition_max_bytes=1000)
+    slow = FetchRequest(max_wait_ms=60_000, min_bytes=1, topics=[FetchTopic(topic="t", partitions=[partition])])
+    produced = [framed(ApiKey.PRODUCE, 9, produce(bytes(2_000_000)), number) for number in range(3)]
+    client.writer.write(framed(ApiKey.FETCH, 12, slow) + b"".join(produced))
+    async with asyncio.timeout(SLOW_MACHINE_S):
+        while all(connection.is_reading for connection in broker.listener.connections):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    (connection,) = (one for one in broker.listener.connections if not one.is_reading)
+    assert 3_000_000 < connection.held_bytes < 5_000_000
+    await other.ask(ApiKey.PRODUCE, 9, produce(bytes(batch(b"wakes the fetch"))))
+    assert (await client.answer(ApiKey.FETCH, 12)).responses[0].partitions[0].error_code == 0
+    for number in range(3):
+        (answered,) = (await client.answer(ApiKey.PRODUCE, 9, number)).responses[0].partition_responses
+        assert answered.error_code == ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT
+    assert connection.held_bytes == 0
+
+
+def produce(records: bytes) -> ProduceRequest:
+    data = PartitionProduceData(index=0, records=records)
+    return ProduceRequest(acks=-1, timeout_ms=1000, topic_data=[TopicProduceData(name="t", partition_data=[data])])
 
 
 async def test_a_lost_connection_leaves_nothing_for_the_collector(connect: Connect, broker: Broker) -> None:
