@@ -6,8 +6,9 @@ from shutil import disk_usage
 
 from tidemill.broker.dispatch import Handlers, RequestContext
 from tidemill.broker.errors import Refused
+from tidemill.broker.log.epochs import check_leader_epoch
+from tidemill.broker.ports import NO_OFFSET
 from tidemill.broker.protocol.apis import ApiKey
-from tidemill.broker.protocol.error_code import ErrorCode
 from tidemill.broker.protocol.messages.delete_records import (
     DeleteRecordsPartition,
     DeleteRecordsPartitionResult,
@@ -38,9 +39,6 @@ from tidemill.broker.protocol.messages.offset_for_leader_epoch import (
 )
 from tidemill.broker.settings import BrokerSettings
 from tidemill.broker.topics.topics import Topics
-
-NO_EPOCH = -1
-NO_OFFSET = -1
 
 
 class LogAdminHandlers:
@@ -155,10 +153,7 @@ class LogAdminHandlers:
     def _end_of_epoch(self, topic: str, wanted: OffsetForLeaderPartition) -> EpochEndOffset:
         try:
             log = self._topics.log(topic, wanted.partition)
-            if wanted.current_leader_epoch != NO_EPOCH and wanted.current_leader_epoch < log.leader_epoch:
-                raise Refused(ErrorCode.FENCED_LEADER_EPOCH)
-            if wanted.current_leader_epoch > log.leader_epoch:
-                raise Refused(ErrorCode.UNKNOWN_LEADER_EPOCH)
+            check_leader_epoch(log, wanted.current_leader_epoch)
         except Refused as refusal:
             return EpochEndOffset(partition=wanted.partition, error_code=refusal.code)
         epoch, end_offset = log.end_of_epoch(wanted.leader_epoch)

@@ -7,7 +7,8 @@ from collections.abc import Awaitable
 
 from tidemill.broker.dispatch import Answer, Handlers, RequestContext
 from tidemill.broker.errors import Refused
-from tidemill.broker.ports import PartitionLog
+from tidemill.broker.log.epochs import check_leader_epoch
+from tidemill.broker.ports import NO_OFFSET, PartitionLog
 from tidemill.broker.protocol.apis import ApiKey
 from tidemill.broker.protocol.messages.fetch import (
     AbortedTransaction,
@@ -21,7 +22,6 @@ from tidemill.broker.settings import BrokerSettings
 from tidemill.broker.topics.topics import Topics
 
 READ_COMMITTED = 1
-NO_OFFSET = -1
 
 
 class FetchHandler:
@@ -83,11 +83,12 @@ class FetchHandler:
                 has_error = has_error or data.error_code != 0
                 partitions.append(data)
             responses.append(FetchableTopicResponse(topic=topic.topic, partitions=partitions))
-        return FetchResponse(responses=responses), has_error or total >= request.min_bytes
+        return FetchResponse(responses=responses), has_error or total >= min(request.min_bytes, room)
 
     def _slice(self, topic: str, wanted: FetchPartition, room: int, committed_only: bool) -> PartitionData:
         try:
             log = self._topics.log(topic, wanted.partition)
+            check_leader_epoch(log, wanted.current_leader_epoch)
             if room <= 0:
                 return _nothing_of(log, wanted.partition)
             found = log.read(wanted.fetch_offset, min(wanted.partition_max_bytes, room), committed_only=committed_only)

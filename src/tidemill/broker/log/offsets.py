@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tidemill.broker.dispatch import Handlers, RequestContext
 from tidemill.broker.errors import Refused
+from tidemill.broker.log.epochs import check_leader_epoch
 from tidemill.broker.ports import PartitionLog, TimedOffset
 from tidemill.broker.protocol.apis import ApiKey
 from tidemill.broker.protocol.messages.list_offsets import (
@@ -46,6 +47,7 @@ class ListOffsetsHandler:
     ) -> ListOffsetsPartitionResponse:
         try:
             log = self._topics.log(topic, wanted.partition_index)
+            check_leader_epoch(log, wanted.current_leader_epoch)
             found = _find(log, wanted.timestamp, committed_only)
         except Refused as refusal:
             return ListOffsetsPartitionResponse(partition_index=wanted.partition_index, error_code=refusal.code)

@@ -103,6 +103,11 @@ async def test_patience_ends(fetching: Fetching) -> None:
     assert not fetching.log._wakes
 
 
+async def test_full_answer_does_not_wait_for_more_than_it_may_hold(fetching: Fetching) -> None:
+    fetching.log.append(batch(bytes(500)))
+    assert size_of(await fetching.fetch(bytes_min=1000, bytes_max=100))[0] > 500
+
+
 async def test_full_answer_leaves_other_partitions_for_the_next(fetching: Fetching) -> None:
     for log in fetching.logs:
         log.append(batch(bytes(500)))
