@@ -66,6 +66,8 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     offsets_retention_minutes: int = 7 * 24 * 60
     offset_metadata_bytes_max: int = 4096
 
+    transactional_ids_max: int = 10_000
+    transactional_id_length_max: int = 1000
     transaction_max_timeout_ms: int = 900_000
     transactional_id_expiration_ms: int = 7 * 24 * 60 * 60 * 1000
     abort_open_transactions_at_start: bool = False

@@ -20,6 +20,9 @@ from tidemill.broker.protocol import codec
 from tidemill.broker.protocol.apis import APIS, ApiKey
 from tidemill.broker.protocol.error_code import ErrorCode
 from tidemill.broker.protocol.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
+from tidemill.broker.protocol.messages.describe_configs import DescribeConfigsRequest, DescribeConfigsResource
+from tidemill.broker.protocol.messages.describe_log_dirs import DescribableLogDirTopic, DescribeLogDirsRequest
+from tidemill.broker.protocol.messages.describe_producers import DescribeProducersRequest, TopicRequest
 from tidemill.broker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from tidemill.broker.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
 from tidemill.broker.protocol.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
@@ -186,6 +189,21 @@ async def test_an_answer_that_has_no_form_costs_one_connection(
     client.writer.write(framed(ApiKey.METADATA, 12, metadata_of("t")))
     assert await client.is_closed()
     assert (await other.ask(ApiKey.API_VERSIONS, 0, ApiVersionsRequest())).error_code == 0
+
+
+async def test_small_request_does_not_become_a_huge_answer(connect: Connect) -> None:
+    """By naming one thing over and over."""
+    client, often = await connect(), 5000
+    await client.ask(ApiKey.METADATA, 12, metadata_of("t"))
+    assert len((await client.ask(ApiKey.METADATA, 12, metadata_of(*["t"] * often))).topics) == 1
+    resources = [DescribeConfigsResource(resource_type=2, resource_name="t", configuration_keys=None)] * often
+    assert len((await client.ask(ApiKey.DESCRIBE_CONFIGS, 4, DescribeConfigsRequest(resources=resources))).results) == 1
+    producers = DescribeProducersRequest(topics=[TopicRequest(name="t", partition_indexes=[0] * often)] * 2)
+    (topic,) = (await client.ask(ApiKey.DESCRIBE_PRODUCERS, 0, producers)).topics
+    assert len(topic.partitions) == 1
+    folders = DescribeLogDirsRequest(topics=[DescribableLogDirTopic(topic="t", partitions=[0] * often)] * 2)
+    (folder,) = (await client.ask(ApiKey.DESCRIBE_LOG_DIRS, 4, folders)).results
+    assert len(folder.topics[0].partitions) == 1
 
 
 async def test_many_requests_at_once(connect: Connect) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from shutil import disk_usage
 
 from tidemill.broker.dispatch import Handlers, RequestContext
@@ -69,7 +70,7 @@ class LogAdminHandlers:
         if request.topics is None:
             wanted = {topic.name: list(range(len(topic.logs))) for topic in self._topics}
         else:
-            wanted = {topic.topic: topic.partitions for topic in request.topics}
+            wanted = _each_once((topic.topic, topic.partitions) for topic in request.topics)
         topics = [self._sizes(name, partitions) for name, partitions in wanted.items() if name in self._topics]
         usage = disk_usage(self._folder)
         directory = DescribeLogDirsResult(
@@ -80,13 +81,11 @@ class LogAdminHandlers:
     def describe_producers(
         self, request: DescribeProducersRequest, context: RequestContext
     ) -> DescribeProducersResponse:
+        wanted = _each_once((topic.name, topic.partition_indexes) for topic in request.topics)
         return DescribeProducersResponse(
             topics=[
-                TopicResponse(
-                    name=topic.name,
-                    partitions=[self._producers(topic.name, partition) for partition in topic.partition_indexes],
-                )
-                for topic in request.topics
+                TopicResponse(name=name, partitions=[self._producers(name, number) for number in partitions])
+                for name, partitions in wanted.items()
             ]
         )
 
@@ -158,3 +157,11 @@ class LogAdminHandlers:
             return EpochEndOffset(partition=wanted.partition, error_code=refusal.code)
         epoch, end_offset = log.end_of_epoch(wanted.leader_epoch)
         return EpochEndOffset(partition=wanted.partition, leader_epoch=epoch, end_offset=end_offset)
+
+
+def _each_once(asked: Iterable[tuple[str, list[int]]]) -> dict[str, list[int]]:
+    """A small request must not become a huge answer."""
+    found: dict[str, dict[int, None]] = {}
+    for topic, partitions in asked:
+        found.setdefault(topic, {}).update(dict.fromkeys(partitions))
+    return {topic: list(partitions) for topic, partitions in found.items()}

@@ -63,7 +63,8 @@ class ConfigHandlers:
         self, request: describe_configs.DescribeConfigsRequest, context: RequestContext
     ) -> describe_configs.DescribeConfigsResponse:
         results = []
-        for resource in request.resources:
+        # Each once: a small request must not become a huge answer.
+        for resource in {(one.resource_type, one.resource_name): one for one in request.resources}.values():
             result = describe_configs.DescribeConfigsResult(
                 resource_type=resource.resource_type, resource_name=resource.resource_name, configs=[]
             )

@@ -56,7 +56,8 @@ class MetadataHandlers:
             shown = [self._shown(topic) for topic in self._topics]
         else:
             may_create = request.allow_auto_topic_creation or context.version < 4
-            shown = [self._asked(topic, may_create, context.version) for topic in wanted]
+            # Each once: a small request must not become a huge answer.
+            shown = [self._asked(topic, may_create, context.version) for topic in dict.fromkeys(wanted)]
         node = self._node
         return MetadataResponse(
             brokers=[MetadataResponseBroker(node_id=node.id, host=node.host, port=node.port)],

@@ -71,6 +71,8 @@ class Transactions:
         """Aborts what the predecessor left open, then shuts it out."""
         if not 0 < timeout_ms <= self._settings.transaction_max_timeout_ms:
             raise Refused(ErrorCode.INVALID_TRANSACTION_TIMEOUT)
+        if transactional_id not in self._table:
+            self._check_room(transactional_id)
         await self._settle(transactional_id, expected)
         found = self._table.get(transactional_id)
         begun = initialized(
@@ -145,6 +147,17 @@ class Transactions:
         found = self._table[transactional_id]
         if epoch > found.producer_epoch:
             self._write(transactional_id, msgspec.structs.replace(found, producer_epoch=epoch))
+
+    def _check_room(self, transactional_id: str) -> None:
+        settings = self._settings
+        if len(transactional_id) > settings.transactional_id_length_max:
+            longest = settings.transactional_id_length_max
+            raise Refused(ErrorCode.INVALID_REQUEST, f"a transactional id has {longest} characters at most")
+        limit = settings.transactional_ids_max
+        if len(self._table) >= limit:
+            self._forget_unused(self._clock.now_ms())
+        if len(self._table) >= limit:
+            raise Refused(ErrorCode.POLICY_VIOLATION, f"this broker holds {limit} transactional ids at most")
 
     async def _try_to_end(self, transactional_id: str, found: Transaction) -> None:
         decided = found

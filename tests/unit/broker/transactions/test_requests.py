@@ -100,6 +100,18 @@ async def test_producer_is_named_whole_or_not_at_all(broker: Broker) -> None:
         assert (answer.error_code, answer.producer_id) == (ErrorCode.INVALID_REQUEST, -1)
 
 
+async def test_number_and_length_of_ids_are_bounded(tmp_path: Path) -> None:
+    node = Node(tmp_path, transactional_ids_max=2, transactional_id_length_max=3, transactional_id_expiration_ms=60_000)
+    await node.start()
+    broker = Broker(node)
+    assert (await broker.init(transactional_id="long")).error_code == ErrorCode.INVALID_REQUEST
+    for name, code in [("a", 0), ("b", 0), ("c", ErrorCode.POLICY_VIOLATION), ("a", 0)]:
+        assert (await broker.init(transactional_id=name)).error_code == code
+    node.clock.advance(61)
+    assert (await broker.init(transactional_id="c")).error_code == 0
+    await node.stop()
+
+
 async def test_fenced_is_said_in_the_words_of_the_version(broker: Broker) -> None:
     zombie = await broker.begin()
     await broker.begin()
