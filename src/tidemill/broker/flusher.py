@@ -33,11 +33,6 @@ class Flusher:
         self._wake = asyncio.Event()
 
     @property
-    def is_waited_for(self) -> bool:
-        """Whether acknowledgements, and what consumers may see, wait for the disk."""
-        return self._policy is Fsync.ALWAYS
-
-    @property
     def is_synced(self) -> bool:
         """Whether a power cut is thought of at all; if not, no write needs to wait for the disk anywhere."""
         return self._policy is not Fsync.NEVER

@@ -188,6 +188,8 @@ class Journal:
         if base:
             content = self._disk.read(self._folder / f"{base:08}.snapshot")
             self._snapshot_bytes = self._replay(content)
+            if self._snapshot_bytes < len(content):
+                log.error("journal's snapshot is damaged", number=base, bytes_lost=len(content) - self._snapshot_bytes)
         self._number = base + 1
         journals = sorted(int(name.partition(".")[0]) for name in names if name.endswith(".journal"))
         for number in [number for number in journals if number > base]:

@@ -20,9 +20,9 @@ log = structlog.get_logger(__name__)
 BACKLOG = 512
 PORT_TRIES = 40
 PORT_PAUSE_S = 0.05
+"""A predecessor that was killed may hold its port a little longer."""
 STRANGERS_SHARE = 2
 """At most one connection in so many may be one that has not authenticated: the others have room."""
-"""A predecessor that was killed may hold its port a little longer."""
 
 
 class Listener:

@@ -26,6 +26,8 @@ from tidemill.broker.protocol.messages.leave_group import (
 from tidemill.broker.protocol.messages.sync_group import SyncGroupRequest, SyncGroupResponse
 
 T = TypeVar("T")
+NAME_LENGTH_MAX = 1000
+"""Of what members call themselves and their protocols: the older versions of the answers can only say so much."""
 
 # The first versions with a meaning of their own.
 JOIN_IN_TWO_STEPS = 4
@@ -53,6 +55,7 @@ class MembershipHandlers:
         def ask(answer: Callable[[Joined], None]) -> None:
             _check_id(request.group_id)
             self._check_session(request.session_timeout_ms)
+            _check_names(joining)
             self._check_size(joining)
             if request.member_id == "":
                 group = self._groups.mentioned(request.group_id)
@@ -154,13 +157,19 @@ def _check_id(group_id: str) -> None:
         raise Refused(ErrorCode.INVALID_GROUP_ID)
 
 
+def _check_names(joining: Joining) -> None:
+    names = (joining.instance_id or "", joining.protocol_type, *(strategy.name for strategy in joining.strategies))
+    if any(len(name) > NAME_LENGTH_MAX for name in names):
+        raise Refused(ErrorCode.INVALID_REQUEST)
+
+
 def _joining(request: JoinGroupRequest, context: RequestContext) -> Joining:
     client_id = context.client_id or ""
     name = request.group_instance_id or client_id
     rebalance_timeout_ms = request.rebalance_timeout_ms
     return Joining(
         member_id=request.member_id,
-        fresh_id=f"{name}-{uuid4()}",
+        fresh_id=f"{name[:NAME_LENGTH_MAX]}-{uuid4()}",
         instance_id=request.group_instance_id,
         client_id=client_id,
         client_host="/" + context.client_host,  # as Java prints an address, and tools show it

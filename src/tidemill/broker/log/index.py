@@ -9,8 +9,9 @@ from bisect import bisect_left, bisect_right
 
 import msgspec
 
+from tidemill.broker.ports import NO_TIMESTAMP
+
 INTERVAL_BYTES = 16 * 1024
-NO_TIMESTAMP = -1
 
 
 class IndexBytes(msgspec.Struct, frozen=True, array_like=True):

@@ -46,10 +46,6 @@ class Producer(msgspec.Struct, array_like=True):
     def last_sequence(self) -> int:
         return self.batches[-1].last_sequence if self.batches else NO_SEQUENCE
 
-    @property
-    def last_offset(self) -> int:
-        return self.batches[-1].last_offset if self.batches else NO_OFFSET
-
 
 class Ended(msgspec.Struct, frozen=True):
     """A transaction that a marker has ended."""

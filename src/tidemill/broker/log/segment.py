@@ -15,8 +15,9 @@ from crc32c import crc32c
 
 from tidemill.broker.disk import Disk, File
 from tidemill.broker.log.batch import BatchHead
-from tidemill.broker.log.index import NO_TIMESTAMP, IndexBytes, SparseIndex
+from tidemill.broker.log.index import IndexBytes, SparseIndex
 from tidemill.broker.log.scan import Found, found_heads, sound_batches
+from tidemill.broker.ports import NO_TIMESTAMP
 
 CHECKSUM_BYTES = 4
 SEALED_OPEN_MAX = 128

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from tidemill.broker.log.contents import LogContents
-from tidemill.broker.log.index import NO_TIMESTAMP
 from tidemill.broker.log.records import records
-from tidemill.broker.ports import TimedOffset
+from tidemill.broker.ports import NO_TIMESTAMP, TimedOffset
 
 
 def offset_for_time(contents: LogContents, timestamp_ms: int, limit_offset: int) -> TimedOffset | None:

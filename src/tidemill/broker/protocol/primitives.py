@@ -1,6 +1,7 @@
 """The parts of Kafka's encoding that are not one fixed-width number: variable-length integers and what may go wrong.
 
-Used by the code that `compiler` writes. Every reader checks a length against what is left before it takes anything.
+Used by the code that `decoding` and `encoding` write. Every reader checks a length against what is
+left before it takes anything.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The words in which a message of Kafka's protocol is described: fields, their types, the versions that have them.
 
-The classes in `messages/` are written in these words; `compiler` turns them into code. Nothing here touches bytes.
+The classes in `messages/` are written in these words; `decoding` and `encoding` turn them into code. Nothing here
+touches bytes.
 """
 
 from __future__ import annotations

@@ -26,7 +26,6 @@ from tidemill.broker.protocol.messages.metadata import (
 from tidemill.broker.topics.topics import Topic, Topics
 
 NO_ID = UUID(int=0)
-UNKNOWN_OPERATIONS = -(2**31)
 ENDPOINT_BROKERS = 1
 NAMELESS_MIN = 12
 """From this version of Metadata on a topic may be asked for by its id alone; before, an answer must have a name."""

@@ -53,12 +53,6 @@ def ratio(text: str) -> float:
     return value
 
 
-def boolean(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise ValueError("must be true or false")
-    return text.lower() == "true"
-
-
 def choice(*words: str) -> Callable[[str], str]:
     def check(text: str) -> str:
         if text not in words:

@@ -197,6 +197,8 @@ async def test_join_is_checked_before_a_group_is_made(tmp_path: Path) -> None:
             (join("g", "x"), ErrorCode.UNKNOWN_MEMBER_ID),
             (join("g" * 32_768), ErrorCode.INVALID_GROUP_ID),
             (join("g", metadata=bytes(100)), ErrorCode.POLICY_VIOLATION),
+            (join("g", group_instance_id="i" * 1001), ErrorCode.INVALID_REQUEST),
+            (join("g", protocol_type="p" * 1001), ErrorCode.INVALID_REQUEST),
             (join("g", session_timeout_ms=1), ErrorCode.INVALID_SESSION_TIMEOUT),
             (join("g", session_timeout_ms=2**31 - 1), ErrorCode.INVALID_SESSION_TIMEOUT),
         ]:
