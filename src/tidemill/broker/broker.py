@@ -12,7 +12,7 @@ from tidemill.broker.api_versions import ApiVersionsHandler
 from tidemill.broker.disk import Disk, SystemDisk
 from tidemill.broker.dispatch import Dispatcher, Handler
 from tidemill.broker.flusher import Flusher
-from tidemill.broker.groups.administration import GroupAdministrationHandlers
+from tidemill.broker.groups.admin import GroupAdminHandlers
 from tidemill.broker.groups.commits import CommitHandlers
 from tidemill.broker.groups.coordinator import Groups
 from tidemill.broker.groups.fetching import OffsetFetchHandler
@@ -26,6 +26,7 @@ from tidemill.broker.log.fetch import FetchHandler
 from tidemill.broker.log.offsets import ListOffsetsHandler
 from tidemill.broker.log.produce import ProduceHandler
 from tidemill.broker.metrics import BrokerMetrics
+from tidemill.broker.node import Node
 from tidemill.broker.protocol.apis import APIS, ApiKey
 from tidemill.broker.security.exposure import check_exposure, tls_context
 from tidemill.broker.security.handlers import SaslHandlers
@@ -34,7 +35,7 @@ from tidemill.broker.settings import BrokerSettings
 from tidemill.broker.single_node import SingleNodeHandlers
 from tidemill.broker.topics.configs import ConfigHandlers
 from tidemill.broker.topics.creation import CreationHandlers
-from tidemill.broker.topics.metadata import MetadataHandlers, Node
+from tidemill.broker.topics.metadata import MetadataHandlers
 from tidemill.broker.topics.topics import Topics
 from tidemill.broker.transactions.admin import TransactionAdminHandlers
 from tidemill.broker.transactions.coordinator import Transactions
@@ -167,7 +168,7 @@ class Broker:
             ProduceHandler(self._topics, self._transactions),
             FetchHandler(self._topics, self.settings),
             ListOffsetsHandler(self._topics),
-            GroupAdministrationHandlers(self._groups, node),
+            GroupAdminHandlers(self._groups, node),
             MembershipHandlers(self._groups),
             CommitHandlers(self._groups, self._topics, self._transactions, self._clock),
             OffsetFetchHandler(self._groups),

@@ -1,6 +1,6 @@
 """All groups of the broker: finds and makes them, keeps of each what must survive, lets time pass for them.
 
-Answers no requests: `membership.py`, `commits.py`, `fetching.py` and `administration.py` do.
+Answers no requests: `membership.py`, `commits.py`, `fetching.py` and `admin.py` do.
 """
 
 from __future__ import annotations

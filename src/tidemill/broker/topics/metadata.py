@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
-import msgspec
-
 from tidemill.broker.dispatch import Handlers, RequestContext
 from tidemill.broker.errors import Refused
+from tidemill.broker.node import Node
 from tidemill.broker.protocol.apis import ApiKey
 from tidemill.broker.protocol.error_code import ErrorCode
 from tidemill.broker.protocol.messages.describe_cluster import (
@@ -29,15 +28,6 @@ NO_ID = UUID(int=0)
 ENDPOINT_BROKERS = 1
 NAMELESS_MIN = 12
 """From this version of Metadata on a topic may be asked for by its id alone; before, an answer must have a name."""
-
-
-class Node(msgspec.Struct, frozen=True):
-    """Where clients are told to connect to."""
-
-    id: int
-    host: str
-    port: int
-    cluster_id: str
 
 
 class MetadataHandlers:

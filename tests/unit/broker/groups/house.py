@@ -10,7 +10,7 @@ from typing import Any
 from tidemill.broker.disk import Disk, SystemDisk
 from tidemill.broker.dispatch import Answer, RequestContext
 from tidemill.broker.flusher import Flusher
-from tidemill.broker.groups.administration import GroupAdministrationHandlers
+from tidemill.broker.groups.admin import GroupAdminHandlers
 from tidemill.broker.groups.commits import CommitHandlers
 from tidemill.broker.groups.coordinator import Groups
 from tidemill.broker.groups.fetching import OffsetFetchHandler
@@ -18,6 +18,7 @@ from tidemill.broker.groups.membership import MembershipHandlers
 from tidemill.broker.groups.offsets import GroupOffsets
 from tidemill.broker.journal import Journal
 from tidemill.broker.log.directory import LogFiles
+from tidemill.broker.node import Node
 from tidemill.broker.protocol.apis import APIS, ApiKey
 from tidemill.broker.protocol.messages.offset_commit import (
     OffsetCommitRequest,
@@ -26,7 +27,6 @@ from tidemill.broker.protocol.messages.offset_commit import (
     OffsetCommitResponse,
 )
 from tidemill.broker.settings import BrokerSettings, Fsync
-from tidemill.broker.topics.metadata import Node
 from tidemill.broker.topics.topics import Topics
 from tidemill.core.clock import Clock, HeldClock, SystemClock
 
@@ -60,7 +60,7 @@ class House:
             **MembershipHandlers(self.groups).handlers(),
             **CommitHandlers(self.groups, self.topics, AnyTransaction(), clock).handlers(),
             **OffsetFetchHandler(self.groups).handlers(),
-            **GroupAdministrationHandlers(self.groups, Node(1, "here", 1, "cluster")).handlers(),
+            **GroupAdminHandlers(self.groups, Node(1, "here", 1, "cluster")).handlers(),
         }
 
     def start(self, key: ApiKey, request: Any, version: int | None = None) -> Answer | Awaitable[Answer]:

@@ -9,6 +9,7 @@ from tidemill.broker.durability import Durable, when_durable
 from tidemill.broker.errors import Refused
 from tidemill.broker.groups.coordinator import Groups
 from tidemill.broker.groups.group import Group, State
+from tidemill.broker.node import Node
 from tidemill.broker.protocol.apis import ApiKey
 from tidemill.broker.protocol.error_code import ErrorCode
 from tidemill.broker.protocol.messages.delete_groups import (
@@ -28,7 +29,6 @@ from tidemill.broker.protocol.messages.find_coordinator import (
     FindCoordinatorResponse,
 )
 from tidemill.broker.protocol.messages.list_groups import ListedGroup, ListGroupsRequest, ListGroupsResponse
-from tidemill.broker.topics.metadata import Node
 
 CLASSIC = "classic"
 DEAD = "Dead"
@@ -38,7 +38,7 @@ SEVERAL_KEYS = 4
 KEY_TYPES = (0, 1)  # groups, transactions
 
 
-class GroupAdministrationHandlers:
+class GroupAdminHandlers:
     def __init__(self, groups: Groups, node: Node) -> None:
         self._groups = groups
         self._node = node
