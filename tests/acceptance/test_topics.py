@@ -106,7 +106,7 @@ def test_a_computed_sink_at_an_integration_that_is_not_there(shop: Shop) -> None
 
 
 def test_an_integration_that_is_removed_while_publications_wait_for_it(shop: Shop) -> None:
-    """They wait, which `/ready` says, and go out once it is there again."""
+    """They are refused, and all is well again."""
     gone = f"gone-{shop.mark}"
     add_embedded(shop, gone, enabled=False)
     workflow = shop.workflow("waiting", {**publish(shop, "any"), "sink": f"kafka:{gone}:out"})
@@ -115,11 +115,23 @@ def test_an_integration_that_is_removed_while_publications_wait_for_it(shop: Sho
     said = wait_for(lambda: shop.http.get("/ready").json()["integrations"].get(gone))
     assert said == {
         "ok": False,
-        "reason": "there is no such integration, and 1 publications wait for it: they go out once it is there again",
+        "reason": "the integration has been removed: 1 publications are about to be refused",
     }
-    add_embedded(shop, gone)
+    execution = shop.finished(execution_id)
+    assert execution["status"] == "FAILED"
+    assert execution["tasks"][0]["reasonForIncompletion"] == f"integration {gone!r} has been removed"
+    wait_for(lambda: gone not in shop.http.get("/ready").json()["integrations"])
+
+
+def test_an_integration_that_is_made_again_takes_what_waited(shop: Shop) -> None:
+    again = f"again-{shop.mark}"
+    add_embedded(shop, again, enabled=False)
+    workflow = shop.workflow("again", {**publish(shop, "any"), "sink": f"kafka:{again}:out"})
+    execution_id = start(shop, workflow, "one")
+    shop.http.delete(f"/api/integrations/provider/{again}").raise_for_status()
+    add_embedded(shop, again)
     assert shop.finished(execution_id)["status"] == "COMPLETED"
-    assert "reason" not in shop.http.get("/ready").json()["integrations"][gone]
+    assert "reason" not in shop.http.get("/ready").json()["integrations"][again]
 
 
 def add_embedded(shop: Shop, name: str, *, enabled: bool = True) -> None:

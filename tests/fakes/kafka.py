@@ -10,7 +10,7 @@ from tidemill.core.errors import StaleWrite
 from tidemill.core.faults import Faults, Point
 from tidemill.core.transaction import Transaction
 from tidemill.ingest.effect import Effect, EffectGroup, Verdict
-from tidemill.ingest.outbox import Lease, NumberedBatch, Outbox
+from tidemill.ingest.outbox import Lease, NumberedBatch, Outbox, OutboxRow
 
 
 class Receipts:
@@ -112,6 +112,10 @@ class FreezableOutbox:
     async def unfinished(self, lease: Lease) -> Sequence[NumberedBatch]:
         _ = await self._runs.wait()
         return await self._outbox.unfinished(lease)
+
+    async def oldest(self, lease: Lease, rows_max: int) -> Sequence[OutboxRow]:
+        _ = await self._runs.wait()
+        return await self._outbox.oldest(lease, rows_max)
 
     async def number(self, tx: Transaction, lease: Lease, number: int, rows_max: int) -> NumberedBatch | None:
         return await self._outbox.number(tx, lease, number, rows_max)

@@ -54,6 +54,10 @@ class Outbox(Protocol):
         """Batches that were numbered and not finished, in order: after a crash, usually one."""
         ...
 
+    async def oldest(self, lease: Lease, rows_max: int) -> Sequence[OutboxRow]:
+        """The rows that `number` would take now. Changes nothing."""
+        ...
+
     async def number(self, tx: Transaction, lease: Lease, number: int, rows_max: int) -> NumberedBatch | None:
         """Makes the oldest rows that no batch has into the batch `number` (the last one plus 1), fewer of them
         where they are large; None where there are none. Raises `StaleWrite` if the lease is no longer ours or
@@ -61,7 +65,9 @@ class Outbox(Protocol):
         ...
 
     async def number_rows(self, tx: Transaction, lease: Lease, number: int, ids: Sequence[int]) -> NumberedBatch:
-        """The same with these rows; for taking a batch apart that the broker refused."""
+        """The same with these rows; for taking a batch apart that the broker refused, and
+        for rows that are finished in the same transaction. Raises `StaleWrite` also where one of them is gone or in
+        another batch."""
         ...
 
     async def finish(self, tx: Transaction, lease: Lease, number: int, rows_gone: Sequence[int]) -> None:

@@ -37,7 +37,7 @@ class Published(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class PublicationRefused(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """An effect: the broker will never take the publication; `reason` is the broker's."""
+    """An effect: the publication will never go out. `reason` is the broker's, or says that there is none any more."""
 
     origin: str
     topic: str

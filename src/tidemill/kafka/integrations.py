@@ -16,6 +16,7 @@ from tidemill.core.codec import from_json, to_json
 from tidemill.core.definitions import Definition, DefinitionStore
 from tidemill.core.errors import BadInput, NotFound
 from tidemill.core.findings import Finding, errors
+from tidemill.core.transaction import Transaction
 from tidemill.kafka import vault
 from tidemill.kafka.integration import CATEGORY, Integration, check, integration
 from tidemill.kafka.probe import Probe
@@ -41,6 +42,7 @@ class Integrations:
         self._clock = clock
         self._embedded_address = embedded_address
         self._known: Mapping[str, Integration] = {}
+        self._saved: frozenset[str] = frozenset()
         self._known_at: tuple[int, str | None] | None = None
 
     async def save(self, name: str, body: Mapping[str, Any], author: str) -> Definition:
@@ -91,6 +93,16 @@ class Integrations:
         """Those that are switched on and have somewhere to go."""
         return {name: each for name, each in (await self._all()).items() if each.is_enabled and each.settings}
 
+    async def saved(self) -> tuple[int, frozenset[str]]:
+        """The names of all that there are, also of those that cannot be used, and the revision that says so."""
+        revision = await self._definitions.revision()
+        _ = await self._all()
+        return revision, self._saved
+
+    async def verify(self, tx: Transaction, revision: int) -> None:
+        """Raises `StaleWrite` unless the definitions are still at this revision."""
+        await self._definitions.verify(tx, revision)
+
     async def integrations(self) -> Mapping[str, IntegrationInfo]:
         """See `workflows.ports.IntegrationDirectory`."""
         return {
@@ -105,6 +117,7 @@ class Integrations:
             definitions = await self._definitions.all(KIND)
             found = {definition.name: self._read(definition, at[1]) for definition in definitions}
             self._known = {name: each for name, each in found.items() if each is not None}
+            self._saved = frozenset(found)
             self._known_at = at
         return self._known
 

@@ -62,7 +62,7 @@ class Publishers:
         self._metrics_at_s = 0.0
         self._depths: set[str] = set()
         self.stranded: Mapping[str, int] = {}
-        """How many publications wait for an integration that is not there, by its name."""
+        """How many publications wait for an integration that is removed, or cannot be used, by its name."""
 
     def wake(self, integration: str) -> None:
         publisher = self._publishers.get(integration)
@@ -134,7 +134,7 @@ class Publishers:
         known = await self._integrations.integrations()
         stranded = {name: depth for name, (depth, _) in backlog.items() if name not in known}
         for name in stranded.keys() - self.stranded.keys():
-            log.warning("publications wait for an integration that is not there", integration=name)
+            log.warning("publications wait for an integration that is removed or cannot be used", integration=name)
         self.stranded = stranded
 
     def _measure(self, backlog: Mapping[str, tuple[int, int]]) -> None:

@@ -28,6 +28,7 @@ from tidemill.ingest.settings import PumpSettings
 from tidemill.kafka.consumer import KafkaSources
 from tidemill.kafka.integrations import Integrations
 from tidemill.kafka.publishers import Publishers
+from tidemill.kafka.removals import Removals
 from tidemill.server.gauges import sample_broker, sample_gauges
 from tidemill.server.ground import Ground, open_ground
 from tidemill.server.readiness import Readiness
@@ -66,6 +67,7 @@ class Server:
     access: Access
     pumps: Pumps
     publishers: Publishers
+    removals: Removals
     timers: TimerRunner
     executions: StoredExecutions
     retention: Retention
@@ -76,6 +78,7 @@ class Server:
 
     def start(self, supervisor: Supervisor) -> None:
         _ = supervisor.start("publishers", self.publishers.run())
+        _ = supervisor.start("removals", self.removals.run())
         _ = supervisor.start("timers", self.timers.run())
         _ = supervisor.start("pumps", self.pumps.run())
         _ = supervisor.start("retention", self.retention.run())
@@ -137,6 +140,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         access=access,
         pumps=pumps,
         publishers=publishers,
+        removals=_removals(ground, integrations, engine, publishers),
         timers=timers,
         executions=executions,
         retention=Retention(places.history, clock, settings.history_days * DAY_S),
@@ -172,6 +176,20 @@ def _publishers(ground: Ground, integrations: Integrations, engine: Engine, faul
         faults,
         ground.installation_id,
         ground.worker.text,
+        rows_max=ground.settings.batch_records,
+        lease_ms=round(ground.settings.lease_s * 1000),
+    )
+
+
+def _removals(ground: Ground, integrations: Integrations, engine: Engine, publishers: Publishers) -> Removals:
+    return Removals(
+        integrations,
+        StoredOutbox(ground.database),
+        engine,
+        ground.database,
+        ground.clock,
+        ground.worker.text,
+        lambda: publishers.stranded,
         rows_max=ground.settings.batch_records,
         lease_ms=round(ground.settings.lease_s * 1000),
     )

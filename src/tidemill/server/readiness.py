@@ -35,12 +35,13 @@ class Readiness:
 
     async def report(self) -> Mapping[str, Any]:
         try:
-            await self._definitions.all("integration")
+            saved = {definition.name for definition in await self._definitions.all("integration")}
             known = await self._integrations.integrations()
         except TidemillError as error:
             return {"ok": False, "database": {"ok": False, "reason": str(error)}, "integrations": {}}
         found = {name: self._integration(name, info.is_enabled) for name, info in known.items()}
-        found |= {name: _stranded(count) for name, count in self._publishers.stranded.items() if name not in known}
+        stranded = {name: count for name, count in self._publishers.stranded.items() if name not in known}
+        found |= {name: _stranded(count, is_removed=name not in saved) for name, count in stranded.items()}
         is_ok = all(state["ok"] for state in found.values())
         return {"ok": is_ok, "database": {"ok": True}, "integrations": found}
 
@@ -67,6 +68,7 @@ class Readiness:
         return {**said, "missingTopics": missing} if missing else said
 
 
-def _stranded(count: int) -> dict[str, Any]:
-    wait = f"there is no such integration, and {count} publications wait for it: they go out once it is there again"
-    return {"ok": False, "reason": wait}
+def _stranded(count: int, *, is_removed: bool) -> dict[str, Any]:
+    removed = f"the integration has been removed: {count} publications are about to be refused"
+    unusable = f"the integration cannot be used, the log says why: {count} publications wait"
+    return {"ok": False, "reason": removed if is_removed else unusable}

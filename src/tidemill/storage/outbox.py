@@ -71,24 +71,17 @@ class StoredOutbox:
             batches = await _unfinished(session, lease.integration)
             return [NumberedBatch(number, await _rows(session, ids)) for number, ids in batches.items()]
 
+    async def oldest(self, lease: Lease, rows_max: int) -> Sequence[OutboxRow]:
+        async with self._database.read() as session:
+            return await _oldest(session, lease.integration, rows_max)
+
     async def number(self, tx: Transaction, lease: Lease, number: int, rows_max: int) -> NumberedBatch | None:
         session = session_of(tx)
         leases.lock(session, lease)
-        # Asked for in one go: as a rule no batch is unfinished here.
-        batches: list[tuple[int, bytes]] = []
-        session.later(_BATCHES, (lease.integration,), batches.extend)
-        bounds = (lease.integration, rows_max, BATCH_BYTES_MAX)
-        oldest = await _OLDEST.run(session, *bounds)
-        taken = {id_ for _, ids in batches for id_ in _decode_ids(ids)}
-        if taken:
-            bounds = (lease.integration, rows_max + len(taken), BATCH_BYTES_MAX)
-            oldest = await _OLDEST.run(session, *bounds)
-        oldest = oldest or await _OLDEST_LARGE.run(session, *bounds)
-        rows = [OutboxRow(id_, _decode(data)) for id_, data in sorted(oldest) if id_ not in taken][:rows_max]
+        rows = await _oldest(session, lease.integration, rows_max)
         return _store(session, lease, number, rows) if rows else None
 
     async def number_rows(self, tx: Transaction, lease: Lease, number: int, ids: Sequence[int]) -> NumberedBatch:
-        """Raises `StaleWrite` also where one of the rows is gone, or is in a batch that is not finished."""
         session = session_of(tx)
         leases.lock(session, lease)
         taken = {id_ for others in (await _unfinished(session, lease.integration)).values() for id_ in others}
@@ -113,6 +106,21 @@ class StoredOutbox:
 def add_publications(session: Session, publications: Sequence[Publication]) -> None:
     """In order: their ids grow as they are given."""
     _INSERT.write(session, [(each.integration, each.created_ms, _encode(each)) for each in publications])
+
+
+async def _oldest(session: Session, integration: str, rows_max: int) -> list[OutboxRow]:
+    """Those that no batch has."""
+    # Asked for in one go: as a rule no batch is unfinished here.
+    batches: list[tuple[int, bytes]] = []
+    session.later(_BATCHES, (integration,), batches.extend)
+    bounds = (integration, rows_max, BATCH_BYTES_MAX)
+    oldest = await _OLDEST.run(session, *bounds)
+    taken = {id_ for _, ids in batches for id_ in _decode_ids(ids)}
+    if taken:
+        bounds = (integration, rows_max + len(taken), BATCH_BYTES_MAX)
+        oldest = await _OLDEST.run(session, *bounds)
+    oldest = oldest or await _OLDEST_LARGE.run(session, *bounds)
+    return [OutboxRow(id_, _decode(data)) for id_, data in sorted(oldest) if id_ not in taken][:rows_max]
 
 
 async def _unfinished(session: Session, integration: str) -> dict[int, list[int]]:

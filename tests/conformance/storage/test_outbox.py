@@ -95,6 +95,21 @@ async def test_batches_take_the_oldest_rows_in_order(database: Database) -> None
     ]
 
 
+async def test_the_oldest_are_those_that_would_be_numbered(database: Database) -> None:
+    await publish(database, "z", "a", "m")
+    outbox, lease = StoredOutbox(database), await lease_of(database)
+    assert [row.publication.id for row in await outbox.oldest(lease, 2)] == ["z", "a"]
+    _ = await number(database, lease, 1, 1)
+    rows = await outbox.oldest(lease, 10)
+    assert [row.publication.id for row in rows] == ["a", "m"]
+
+    async with database.begin() as tx:
+        await outbox.number_rows(tx, lease, 2, [row.id for row in rows])
+        await outbox.finish(tx, lease, 2, [row.id for row in rows])
+    assert await outbox.oldest(lease, 10) == []
+    assert [batch.number for batch in await outbox.unfinished(lease)] == [1]
+
+
 async def test_large_publications_go_in_small_batches(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch is held in memory as a whole: a thousand publications of 5 MB must not be."""
     monkeypatch.setattr(outbox_store, "BATCH_BYTES_MAX", 2_000)
