@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,16 +51,20 @@ def measure(kafka: Cluster, database: str | None, count: int, paced: int) -> Mea
             per_s = _steady_rate(sorted(far_end.at_s.values()))
             near_end = NearEnd(kafka.address, linger_ms=0)
             near_end.send(f"aside-{mark}", [(None, b"first")])  # its producer id may take the client half a second
-            for start in range(count, count + (WARM + 1) * paced, paced):
-                records = ((key_of(n), value_of(n)) for n in range(start, start + paced))
-                sent = near_end.send(source, records, PACED_PER_S)
-                far_end.wait_for(start + paced, QUIET_S)
+            start = count + WARM * paced
+            near_end.send(source, _records(count, start), PACED_PER_S)
+            sent = near_end.send(source, _records(start, start + paced), PACED_PER_S)
+            far_end.wait_for(start + paced, QUIET_S)
             latencies = latencies_ms(sent, far_end)
             loaded_mb = server.rss_mb
         finally:
             far_end.close()
             server.stop()
     return Measured(per_s, quantile(latencies, 0.5), quantile(latencies, 0.99), server.start_s, start_mb, loaded_mb)
+
+
+def _records(start: int, stop: int) -> Iterator[tuple[bytes, bytes]]:
+    return ((key_of(number), value_of(number)) for number in range(start, stop))
 
 
 def _steady_rate(arrivals: list[float]) -> float:
