@@ -178,5 +178,9 @@ class BrokerProcess:
     async def _heard(self, child: Process) -> Report | None:
         """None when it has nothing more to say."""
         assert child.stdout is not None
-        line = await child.stdout.readline()
-        return msgspec.json.decode(line, type=Report) if line else None
+        while line := await child.stdout.readline():
+            try:
+                return msgspec.json.decode(line, type=Report)
+            except msgspec.DecodeError:
+                log.warning("embedded broker said what is no report", line=line[:200])
+        return None

@@ -150,3 +150,12 @@ async def test_it_dies_with_its_parent_and_a_new_one_can_start_at_once(tmp_path:
         await broker.start()
         await asyncio.to_thread(wait_for, lambda: not psutil.pid_exists(pid))
         await broker.stop()
+
+
+async def test_what_is_no_report_is_passed_over(tmp_path: Path) -> None:
+    said = """print("a library's warning"); print('{"address": "here:1"}')"""
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", said, stdout=subprocess.PIPE)
+    report = await broker_process(tmp_path)._heard(child)
+    await child.wait()
+    assert report is not None
+    assert report.address == "here:1"
