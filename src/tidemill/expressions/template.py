@@ -16,6 +16,9 @@ from tidemill.expressions.path import WHOLE, BadPath, compile_path
 
 Render = Callable[[Any, Any], Any]
 
+NESTED_MAX = 20
+"""How deep `${a.${b.${c}}}` may go: each level is several calls of Python's."""
+
 
 class Template:
     """A JSON value with `${...}` in its texts.
@@ -51,20 +54,28 @@ class _Compilation:
 
 @dataclass(frozen=True, slots=True)
 class _Expression:
-    """The inside of one `${...}`: texts and further expressions."""
+    """The inside of one `${...}`: texts and further expressions. `unclosed` is all of it where its brace is
+    missing."""
 
     parts: list[str | _Expression]
+    unclosed: str = ""
 
 
 def compile_template(value: Any, path: str = "") -> Template:
     """Compiles a JSON value. Raises `BadInput` with every mistake, each with its place under `path`."""
+    template, findings = examine_template(value, path)
+    if findings:
+        raise BadInput(findings)
+    return template
+
+
+def examine_template(value: Any, path: str = "") -> tuple[Template, list[Finding]]:
+    """The template and every mistake in it. What is mistaken reads null; the rest can still be looked at."""
     compilation = _Compilation()
     compiled = _compile(value, path, compilation)
-    if compilation.findings:
-        raise BadInput(compilation.findings)
     if callable(compiled):
-        return Template(value, compiled, frozenset(compilation.roots))
-    return Template(value, None, frozenset(), compiled)
+        return Template(value, compiled, frozenset(compilation.roots)), compilation.findings
+    return Template(value, None, frozenset(), compiled), compilation.findings
 
 
 def _compile(value: Any, path: str, compilation: _Compilation) -> Any:
@@ -117,18 +128,18 @@ def _under(path: str, key: str) -> str:
 def _compile_text(text: str, path: str, compilation: _Compilation) -> Any:
     try:
         parts = _parse(text)
-        if not any(isinstance(part, _Expression) for part in parts):
-            return "".join(part for part in parts if isinstance(part, str))
-        if len(parts) == 1 and isinstance(parts[0], _Expression):
-            return _compile_expression(parts[0], compilation)
-        return _splice(parts, compilation)
     except BadPath as error:
         compilation.findings.append(Finding(path, str(error), kind="expression"))
-        return None
+        return _null
+    if not any(isinstance(part, _Expression) for part in parts):
+        return "".join(part for part in parts if isinstance(part, str))
+    if len(parts) == 1 and isinstance(parts[0], _Expression):
+        return _compile_expression(parts[0], path, compilation)
+    return _splice(parts, path, compilation)
 
 
-def _splice(parts: list[str | _Expression], compilation: _Compilation) -> Render:
-    pieces = [part if isinstance(part, str) else _compile_expression(part, compilation) for part in parts]
+def _splice(parts: list[str | _Expression], path: str, compilation: _Compilation) -> Render:
+    pieces = [part if isinstance(part, str) else _compile_expression(part, path, compilation) for part in parts]
 
     def render(root: Any, record: Any) -> str:
         return "".join([piece if isinstance(piece, str) else as_text(piece(root, record)) for piece in pieces])
@@ -136,11 +147,25 @@ def _splice(parts: list[str | _Expression], compilation: _Compilation) -> Render
     return render
 
 
-def _compile_expression(expression: _Expression, compilation: _Compilation) -> Any:
-    texts = [part for part in expression.parts if isinstance(part, str)]
-    if len(texts) < len(expression.parts):
-        return _computed_path(expression.parts, compilation)
-    text = "".join(texts).strip()
+def _compile_expression(expression: _Expression, place: str, compilation: _Compilation) -> Render:
+    """`place` is for the finding, where it is a mistake: then it reads null."""
+    try:
+        if expression.unclosed:
+            raise BadPath(f"`${{` without its `}}` in {expression.unclosed!r}; a literal `${{` is written `$${{`")
+        texts = [part for part in expression.parts if isinstance(part, str)]
+        if len(texts) < len(expression.parts):
+            return _computed_path(expression.parts, place, compilation)
+        return _read_path("".join(texts).strip(), compilation)
+    except BadPath as error:
+        compilation.findings.append(Finding(place, str(error), kind="expression"))
+        return _null
+
+
+def _null(_root: Any, _record: Any) -> None:
+    """What is mistaken: no constant, so that nobody takes the null for what was written."""
+
+
+def _read_path(text: str, compilation: _Compilation) -> Render:
     if not text:
         return lambda _root, _record: ""
     path = compile_path(text)
@@ -151,10 +176,10 @@ def _compile_expression(expression: _Expression, compilation: _Compilation) -> A
     return lambda root, _record: read(root)
 
 
-def _computed_path(parts: list[str | _Expression], compilation: _Compilation) -> Render:
+def _computed_path(parts: list[str | _Expression], place: str, compilation: _Compilation) -> Render:
     """`${a.${b}}`: the path is known only when it is rendered; one that is none then reads null."""
     compilation.roots.add(WHOLE)
-    text = _splice(parts, compilation)
+    text = _splice(parts, place, compilation)
 
     def render(root: Any, record: Any) -> Any:
         try:
@@ -172,12 +197,16 @@ def as_text(value: Any) -> str:
 
 
 def _parse(text: str) -> list[str | _Expression]:
-    parts, _ = _parse_until(text, 0, is_nested=False)
+    """Raises `BadPath` where expressions are nested too deep."""
+    parts, _, _ = _parse_until(text, 0, 0)
     return parts
 
 
-def _parse_until(text: str, position: int, *, is_nested: bool) -> tuple[list[str | _Expression], int]:
-    """The parts up to the end, or up to the brace that closes the expression they are in."""
+def _parse_until(text: str, position: int, depth: int) -> tuple[list[str | _Expression], int, bool]:
+    """The parts up to the end, or up to the brace that closes the expression they are in; where it goes on, and
+    whether there was such a brace."""
+    if depth > NESTED_MAX:
+        raise BadPath(f"expressions nested deeper than {NESTED_MAX} levels")
     parts: list[str | _Expression] = []
     start = position
     scope = _Scope()
@@ -187,18 +216,17 @@ def _parse_until(text: str, position: int, *, is_nested: bool) -> tuple[list[str
             position = start = position + 3
         elif text.startswith("${", position):
             _append(parts, text[start:position])
-            inner, position = _parse_until(text, position + 2, is_nested=True)
-            parts.append(_Expression(inner))
+            begin = position
+            inner, position, is_closed = _parse_until(text, position + 2, depth + 1)
+            parts.append(_Expression(inner, "" if is_closed else text[begin:]))
             start = position
-        elif is_nested and scope.closes(text[position]):
+        elif depth and scope.closes(text[position]):
             _append(parts, text[start:position])
-            return parts, position + 1
+            return parts, position + 1, True
         else:
             position += 1
-    if is_nested:
-        raise BadPath(f"`${{` without its `}}` in {text!r}; a literal `${{` is written `$${{`")
     _append(parts, text[start:])
-    return parts, position
+    return parts, position, False
 
 
 def _append(parts: list[str | _Expression], text: str) -> None:

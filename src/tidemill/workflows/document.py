@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from tidemill.core.errors import BadInput
 from tidemill.core.findings import Finding, errors, near
-from tidemill.expressions.template import Template, compile_template
+from tidemill.expressions.template import Template, examine_template
 
 T = TypeVar("T")
 
@@ -121,11 +121,10 @@ class Fields:
         return self.compiled(default if value is None else value, self.at(key))
 
     def compiled(self, value: Any, path: str) -> Template:
-        try:
-            return compile_template(value, path)
-        except BadInput as error:
-            self.findings.extend(error.findings)
-            return compile_template(None)
+        template, findings = examine_template(value, path)
+        # Some inputs are read alone and as part of all inputs.
+        self.findings.extend(finding for finding in findings if finding not in self.findings)
+        return template
 
     def raw(self, key: str) -> Any:
         self._known.add(key)

@@ -30,9 +30,9 @@ class Examination:
         _refuse_depth(document)
         snapshot = self._plans.snapshot
         compiled = compile_workflow(document, snapshot.task_definitions, save=0)
-        findings = [*compiled.findings, *await self._scripts(compiled.scripts)]
+        findings = [*compiled.findings, *await self._scripts(compiled.scripts), *snapshot.around_workflow(compiled)]
         refuse(findings)
-        return [*findings, *snapshot.around_workflow(compiled), *snapshot.loops_of_workflow(compiled.plan)]
+        return [*findings, *snapshot.loops_of_workflow(compiled.plan)]
 
     async def task(self, document: Any) -> Sequence[Finding]:
         _refuse_depth(document)
@@ -46,9 +46,10 @@ class Examination:
         script = handler.condition.script
         if script is not None:
             findings.extend(await self._scripts([("condition", script)]))
-        refuse(findings)
         snapshot = self._plans.snapshot
-        return [*findings, *snapshot.around_handler(handler), *snapshot.loops_of_handler(handler)]
+        findings.extend(snapshot.around_handler(handler))
+        refuse(findings)
+        return [*findings, *snapshot.loops_of_handler(handler)]
 
     async def _scripts(self, scripts: Iterable[tuple[str, Script]]) -> list[Finding]:
         return [

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tidemill.core.errors import BadInput
-from tidemill.expressions.template import compile_template
+from tidemill.expressions.template import NESTED_MAX, compile_template, examine_template
 
 ROOT = {
     "orderId": "o-1",
@@ -159,3 +159,21 @@ def test_all_mistakes_come_together_with_their_places() -> None:
     ]
     assert {finding.kind for finding in caught.value.findings} == {"expression"}
     assert "$${" in caught.value.findings[1].message
+
+
+@pytest.mark.parametrize("depth", [NESTED_MAX + 1, 5_000])
+def test_expressions_that_are_nested_too_deep_are_a_mistake(depth: int) -> None:
+    assert compile_template("${" * NESTED_MAX + "a" + "}" * NESTED_MAX).render(ROOT) is None
+    for text in ("${" * depth + "a" + "}" * depth, "${" * depth):
+        with pytest.raises(BadInput, match="nested deeper than 20 levels"):
+            compile_template(text)
+
+
+def test_what_is_not_mistaken_is_looked_at_all_the_same() -> None:
+    value = {"a": "${x[} ${b.c} ${a b}", "d": ["${e} ${f.${g"], "h": "${x[}"}
+    template, findings = examine_template(value)
+    assert [finding.path for finding in findings] == ["a", "a", "d[0]", "h"]
+    assert "'${f.${g'" in findings[2].message
+    assert template.roots == {"b", "e"}
+    assert not template.is_constant
+    assert template.render({"b": {"c": 1}, "e": 2}) == {"a": "null 1 null", "d": ["2 null"], "h": None}

@@ -84,11 +84,47 @@ async def test_a_bad_document_stores_nothing_and_tells_everything(shop: Shop) ->
     assert shop.store.counter == 0
 
 
+async def test_one_bad_expression_hides_nothing(shop: Shop) -> None:
+    inputs = {
+        "bad": "${x[} ${gone.output}",
+        "open": "${env.x} ${oops",
+        "key": "${workflow.secrets.K} ${workflow.env.E}",
+    }
+    bad = workflow(task("a", inputs={**inputs, "fine": "${a.output}"}), event(integration="shpo"), failureWorkflow="no")
+    with pytest.raises(BadInput) as caught:
+        await shop.catalog.save_workflow(bad, "ann")
+    told = [(finding.path, finding.kind) for finding in caught.value.findings]
+    place = "tasks[0].inputParameters"
+    assert told == [
+        (f"{place}.bad", "expression"),
+        (f"{place}.open", "expression"),
+        (place, "not_supported"),
+        (place, "not_supported"),
+        (place, "unknown_reference"),
+        (place, "unknown_reference"),
+        ("tasks[1].sink", "unknown_integration"),
+        ("failureWorkflow", "unknown_workflow"),
+    ]
+
+
+async def test_a_bad_expression_is_not_blamed_twice(shop: Shop) -> None:
+    """What was to be read from it is not there, and that is not a mistake of its own."""
+    wait = workflow(task("a", "WAIT", {"duration": "${x[}"}))
+    handler = handler_document(start(name="${x[}"), start(name=""), event="kafka:shop:orders")
+    with pytest.raises(BadInput) as caught:
+        await shop.catalog.save_workflow(wait, "ann")
+    assert [finding.kind for finding in caught.value.findings] == ["expression"]
+    with pytest.raises(BadInput) as caught:
+        await shop.catalog.save_handler(handler, "ann")
+    assert [finding.kind for finding in caught.value.findings] == ["expression", "missing"]
+
+
 async def test_a_script_that_does_not_compile_is_found_with_line_and_column(shop: Shop) -> None:
     with pytest.raises(BadInput) as caught:
         await shop.catalog.save_handler(handler_document(condition="$.a > (1"), "ann")
-    (finding,) = caught.value.findings
-    assert (finding.path, finding.line, finding.column) == ("condition", 1, 8)
+    script, around = caught.value.findings
+    assert (script.path, script.line, script.column) == ("condition", 1, 8)
+    assert (around.path, around.kind) == ("actions[0].start_workflow.name", "unknown_workflow")
 
 
 @pytest.mark.parametrize("document", [None, [], "x", 5])

@@ -59,9 +59,9 @@ class Handler(msgspec.Struct, frozen=True):
     def starts(self) -> Sequence[tuple[str, int | None, int]]:
         """(workflow, version, index of the action) of what is started under a name known beforehand."""
         return [
-            (action.name.template.render(None), version if isinstance(version, int) else None, index)
+            (action.name.constant, version if isinstance(version, int) else None, index)
             for index, action in enumerate(self.actions)
-            if isinstance(action, StartAction) and action.name.template.is_constant
+            if isinstance(action, StartAction) and action.name.constant and action.name.constant.strip()
             for version in (action.version.source,)
         ]
 

@@ -108,9 +108,9 @@ class _Compilation:
     def check_references(self) -> None:
         known = _ROOTS | self.refs
         for path, template in self.templates:
-            store = _STORES.search(to_json(template.source)) if "workflow" in template.roots else None
-            if store:
-                message = f"not yet supported: {store[0].decode()}...}}"
+            named = _STORES.findall(to_json(template.source)) if "workflow" in template.roots else ()
+            for store in sorted(set(named)):
+                message = f"not yet supported: ${{workflow.{store.decode()}...}}"
                 self.fields.findings.append(Finding(path, message, "not_supported"))
             for root in sorted(template.roots - known):
                 message = f"${{{root}...}}: no task has this reference name, so it is null{near(root, known)}"
