@@ -10,6 +10,7 @@ from tidemill.api.router import Handler, Routes
 from tidemill.core.errors import NotSupported
 
 EVERY = "GET POST PUT DELETE"
+_IN_BULK = "many integrations at once; save them one by one"
 
 TABLE: tuple[tuple[str, str, str], ...] = (
     ("POST", "/api/workflow/execute/{name}", "executing a workflow and waiting for it"),
@@ -48,6 +49,8 @@ TABLE: tuple[tuple[str, str, str], ...] = (
     ("GET", "/api/metadata/tags", "tags"),
     ("GET POST PUT DELETE", "/api/metadata/tags/workflow/{name}", "tags"),
     ("GET PUT DELETE", "/api/applications/{id}/tags", "tags"),
+    (EVERY, "/api/integrations", _IN_BULK),
+    (EVERY, "/api/integrations/", _IN_BULK),
     ("GET PUT DELETE", "/api/integrations/provider/{name}/tags", "tags"),
     ("GET POST DELETE", "/api/integrations/provider/{name}/integration/{api}", "models of an integration"),
     (

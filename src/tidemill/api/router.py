@@ -97,4 +97,11 @@ def _request_body(body: Any) -> dict[str, Any]:
 
 
 def _slug(path: str) -> str:
-    return path.strip("/").replace("/", "_").replace("{", "").replace("}", "").replace(":path", "").replace("-", "_")
+    return (
+        path.removeprefix("/")
+        .replace("/", "_")
+        .replace("{", "")
+        .replace("}", "")
+        .replace(":path", "")
+        .replace("-", "_")
+    )

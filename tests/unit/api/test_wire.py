@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
+from conductor.client.http.api import integration_resource_api
 
 from tests.fakes.api import ApiRoom
 from tidemill.api.errors import STATUS
@@ -168,6 +171,25 @@ async def test_known_and_not_built_is_501_with_a_sentence(api: httpx.AsyncClient
         answer = await api.request(method, path)
         assert answer.status_code == 501
         assert answer.json()["message"].startswith("not yet supported: ")
+
+
+@pytest.mark.parametrize("path", ["/api/integrations", "/api/integrations/"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_integrations_in_bulk_are_not_built(api: httpx.AsyncClient, method: str, path: str) -> None:
+    answer = await api.request(method, path, json=[])
+    assert answer.status_code == 501
+    assert answer.json()["message"] == "not yet supported: many integrations at once; save them one by one"
+
+
+async def test_all_that_the_integration_client_calls_has_an_answer(api: httpx.AsyncClient) -> None:
+    called = re.findall(r"call_api\(\s*'([^']+)',\s*'(\w+)'", inspect.getsource(integration_resource_api))
+    assert len(called) > 20
+    body = {"type": "embedded", "category": "MESSAGE_BROKER"}
+    for path, method in called:
+        await api.post("/api/integrations/provider/x", json=body)
+        answer = await api.request(method, "/api" + re.sub(r"\{\w+\}", "x", path), json=body)
+        assert answer.status_code in (200, 501), (method, path)
+        assert answer.status_code == 200 or answer.json()["message"].startswith("not yet supported: "), (method, path)
 
 
 @pytest.mark.parametrize(("kind", "status"), STATUS.items())
