@@ -60,7 +60,7 @@ class Removals:
         while True:
             try:
                 _ = await self.settle()
-            except Unavailable as error:
+            except (Unavailable, StaleWrite) as error:
                 log.debug("stranded publications left for the next look", reason=str(error))
             await self._clock.sleep(EVERY_S)
 
@@ -84,10 +84,10 @@ class Removals:
             while rows := await self._outbox.oldest(lease, self._rows_max):
                 number += 1
                 total += await self._refuse(lease, rows, number, _reason(name), is_new=True)
-        except StaleWrite as error:
-            log.info("publications are no longer stranded", integration=name, reason=str(error))
+        except (StaleWrite, Unavailable) as error:  # it is not to hold up the others
+            log.info("publications not refused now", integration=name, reason=str(error))
         finally:
-            with suppress(Unavailable):  # then it runs out by itself
+            with suppress(Unavailable, StaleWrite):  # then it runs out by itself
                 await self._outbox.give_back(lease)
         if total:
             log.warning("publications refused", integration=name, reason=_reason(name), records=total)

@@ -18,6 +18,7 @@ from tidemill.ingest.publication import Publication, PublicationRefused
 from tidemill.kafka import vault
 from tidemill.kafka.integrations import Integrations
 from tidemill.kafka.removals import Removals
+from tidemill.kafka.term import REPEATS_MAX
 from tidemill.storage.database import Database
 from tidemill.storage.definitions import StoredDefinitions
 from tidemill.storage.executions import StoredExecutions
@@ -209,6 +210,15 @@ async def test_repeats_when_somebody_wrote_first(room: Room) -> None:
     room.door.stale_writes = 3
     assert await removals.settle() == 1
     assert room.refused() == [("a", REMOVED)]
+
+
+async def test_what_cannot_be_written_now_waits_for_the_next_look(room: Room) -> None:
+    await room.add("a")
+    removals = await room.looked_once()
+    room.door.stale_writes = REPEATS_MAX
+    assert await removals.settle() == 0
+    assert (room.refused(), await room.waiting()) == ([], 1)
+    assert await removals.settle() == 1
 
 
 async def test_a_crash_leaves_no_batch_behind(room: Room) -> None:
