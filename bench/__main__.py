@@ -101,6 +101,8 @@ def _brokers(figures: dict[str, BrokerFigures]) -> Table:
     table.add_row("one record, median, ms", *(f"{one.one_record_p50_ms:.2f}" for one in both))
     table.add_row("one record, p99, ms", *(f"{one.one_record_p99_ms:.2f}" for one in both))
     table.add_row("transaction of 100 records, ms", *(f"{one.transaction_ms:.2f}" for one in both))
+    table.add_row("new group, to its assignment, ms", *(f"{one.join_ms:.0f}" for one in both))
+    table.add_row("new group, to its first record, ms", *(f"{one.join_to_record_ms:.0f}" for one in both))
     table.add_row("start to ready, s", *(f"{one.start_s:.2f}" for one in both))
     table.add_row("resident when ready, MB", *(f"{one.start_mb:.0f}" for one in both))
     table.add_row("resident after all this, MB", *(f"{one.loaded_mb:.0f}" for one in both))

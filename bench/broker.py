@@ -32,6 +32,9 @@ class BrokerFigures:
     one_record_p50_ms: float = 0
     one_record_p99_ms: float = 0
     transaction_ms: float = 0
+    join_ms: float = 0
+    """Of a new group: from the first request to the assignment, and to the first record."""
+    join_to_record_ms: float = 0
     start_s: float = 0
     start_mb: float = 0
     loaded_mb: float = 0
@@ -43,6 +46,7 @@ def compare(clusters: dict[str, Cluster], starts_s: dict[str, float], scale: flo
     rates: dict[str, dict[str, list[float]]] = {name: {} for name in clusters}
     latencies: dict[str, list[float]] = {name: [] for name in clusters}
     transactions: dict[str, list[float]] = {name: [] for name in clusters}
+    joins: dict[str, list[tuple[float, float]]] = {name: [] for name in clusters}
     for number in range(ROUNDS + 1):
         for name, cluster in clusters.items():
             for what, measured in _rates(cluster, scale).items():
@@ -50,11 +54,14 @@ def compare(clusters: dict[str, Cluster], starts_s: dict[str, float], scale: flo
                     rates[name].setdefault(what, []).append(measured)
             latencies[name] += one_record_ms(cluster, max(int(300 * scale), 50))[10:] if number else []
             transactions[name] += transactions_ms(cluster, max(int(60 * scale), 20))[5:] if number else []
+            joins[name] += [join_ms(cluster)] if number else []
     for name, figures in found.items():
         figures.rates = {what: statistics.median(many) for what, many in rates[name].items()}
         figures.one_record_p50_ms = quantile(sorted(latencies[name]), 0.5)
         figures.one_record_p99_ms = quantile(sorted(latencies[name]), 0.99)
         figures.transaction_ms = statistics.median(transactions[name])
+        figures.join_ms = statistics.median(assigned for assigned, _ in joins[name])
+        figures.join_to_record_ms = statistics.median(read for _, read in joins[name])
         figures.loaded_mb = _mb(clusters[name])
     return found
 
@@ -143,6 +150,22 @@ def transactions_ms(cluster: Cluster, count: int) -> list[float]:
     found = [_ms(once) for _ in range(count)]
     consumer.close()
     return found
+
+
+def join_ms(cluster: Cluster) -> tuple[float, float]:
+    """A new consumer of a new group, until it is assigned its partition and until it has that one's first record."""
+    topic = f"group-{uuid.uuid4().hex[:8]}"
+    cluster.create_topic(topic)
+    produce(cluster, topic, 1, 1, {})
+    usual = {"bootstrap.servers": cluster.address, "auto.offset.reset": "earliest", **QUIET}
+    assigned_s: list[float] = []
+    consumer = Consumer({**usual, "group.id": topic, "enable.auto.commit": False})
+    started_s = CLOCK.monotonic_s()
+    consumer.subscribe([topic], on_assign=lambda *_: assigned_s.append(CLOCK.monotonic_s() - started_s))
+    assert consumer.consume(1, PATIENCE_S)
+    read_s = CLOCK.monotonic_s() - started_s
+    consumer.close()
+    return assigned_s[0] * 1000, read_s * 1000
 
 
 def _ms(once: Callable[[], None]) -> float:
