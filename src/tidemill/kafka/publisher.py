@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from tidemill.core.clock import Clock
-from tidemill.core.errors import Unavailable
+from tidemill.core.errors import StaleWrite, Unavailable
 from tidemill.core.faults import Faults
 from tidemill.core.supervisor import Supervisor
 from tidemill.core.transaction import Transactions
@@ -107,7 +107,7 @@ class Publisher:
             return False
         finally:
             if self._is_stopping:
-                with suppress(Unavailable):  # then it runs out by itself
+                with suppress(Unavailable, StaleWrite):  # then it runs out by itself
                     await shared.outbox.give_back(lease)
         return True
 
