@@ -5,7 +5,7 @@ Knows no format's names. A plan is immutable and shared by all executions of its
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -27,10 +27,27 @@ class Retry(msgspec.Struct, frozen=True):
     jitter_ms: int = 0
 
 
+class Limits(msgspec.Struct, frozen=True):
+    """What bounds the tasks of a name, over all executions; in seconds, 0 for none. `poll_s`: from when it can be
+    had until a worker takes it; `run_s`: one attempt, from its start; `total_s`: all attempts, from the first one's
+    scheduling. `on_timeout`: the attempt has failed and is repeated (retry), the execution ends as timed out (end),
+    or it is only said (alert). `concurrent`: how many may be in progress; `rate` per `rate_s`: how many may be handed out."""
+
+    poll_s: float = 0
+    run_s: float = 0
+    total_s: float = 0
+    on_timeout: Literal["retry", "end", "alert"] = "end"
+    concurrent: int = 0
+    rate: int = 0
+    rate_s: float = 1
+
+
 class Step(msgspec.Struct, frozen=True):
     """One step. `ref` is unique in its plan; `kind` names the task kind (`tidemill.workflows.tasks`);
-    `settings` is that kind's validated config model; `edges` maps outlet → next step's ref (None: the end).
+    `settings` is that kind's validated config model; `edges` maps outlet → next step's ref (None: the path ends).
 
+    `branches` is where each branch of a fork begins, `body` where an iteration of a loop does; decision 0012.
+    `reads` are the names that its templates read. Timeouts are in seconds, 0 for none.
     `source` is the format's own object for this step, kept for its views and never read by the decider.
     """
 
@@ -45,6 +62,24 @@ class Step(msgspec.Struct, frozen=True):
     start_delay_s: float = 0
     response_timeout_s: float = 0
     source: Mapping[str, Any] = {}
+    branches: Sequence[str] = ()
+    body: str | None = None
+    reads: frozenset[str] = frozenset()
+    limits: Limits = Limits()
+
+
+class Expansion(msgspec.Struct, frozen=True):
+    """What a step turns out to run, once its input is known. `steps` by ref; `branches` is where each branch begins
+    (of a dynamic fork), `entry` the one step that is run instead (of a dynamic task). `problem`: why it cannot."""
+
+    steps: Mapping[str, Step] = {}
+    branches: Sequence[str] = ()
+    entry: str | None = None
+    problem: str | None = None
+
+
+Expand = Callable[[Step, Any], Expansion]
+"""Pure: the same step and input give the same steps."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -62,6 +97,7 @@ class Plan(msgspec.Struct, frozen=True):
     is_timeout_fatal: bool = False
     failure_workflow: tuple[str, int | None] | None = None
     source: Mapping[str, Any] = {}
+    expand: Expand | None = None
 
     def publishes_to(self) -> Sequence[tuple[str, str]]:
         """(integration, topic) of every step whose target is known before it runs; for loop findings."""

@@ -52,10 +52,32 @@ class Task(msgspec.Struct, array_like=True):
     timer: str = ""
     """What the timer that runs for this task is for; empty where none does."""
     timer_due_ms: int = 0
+    path: str = ""
+    """Where it stands: `<container's seq>.<branch or iteration>`, joined by `/` from the outside in; decision 0012."""
+    previous: int = 0
+    """The task that led to it; 0 for the first one of a path."""
+    awaited: list[str] = []
+    """A join: the refs that have not ended yet."""
+    branches_left: int = 0
+    """A join: how many branches of its fork have not ended yet."""
+    child: str | None = None
+    """The execution that it has started."""
+    name: str = ""
+    """The queue that it waits in, where that is not its step's name."""
 
     @property
     def is_open(self) -> bool:
         return self.status in OPEN
+
+
+class Held(msgspec.Struct, array_like=True):
+    """Something that would have begun while the execution was paused: the task `seq`, or, where that is 0, the step
+    `ref` on `path` after the task `previous`."""
+
+    seq: int = 0
+    ref: str = ""
+    path: str = ""
+    previous: int = 0
 
 
 class Execution(msgspec.Struct, array_like=True):
@@ -85,8 +107,18 @@ class Execution(msgspec.Struct, array_like=True):
     priority: int = 0
     failed_refs: list[str] = []
     parent: str | None = None
+    """The task that started it, by its id."""
     failure_execution: str | None = None
     """The execution of the failure workflow that was started when this one failed."""
+    depth: int = 0
+    """How many parents are above it."""
+    tasks_begun: int = 0
+    """The number of its newest task, which may have left the document."""
+    tasks_left: int = 0
+    """How many finished tasks have left the document."""
+    held: list[Held] = []
+    skips: dict[str, Any] = {}
+    """Refs that are not to run, and the output that each is to have."""
 
     @property
     def is_running(self) -> bool:
