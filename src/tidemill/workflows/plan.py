@@ -31,7 +31,8 @@ class Limits(msgspec.Struct, frozen=True):
     """What bounds the tasks of a name, over all executions; in seconds, 0 for none. `poll_s`: from when it can be
     had until a worker takes it; `run_s`: one attempt, from its start; `total_s`: all attempts, from the first one's
     scheduling. `on_timeout`: the attempt has failed and is repeated (retry), the execution ends as timed out (end),
-    or it is only said (alert). `concurrent`: how many may be in progress; `rate` per `rate_s`: how many may be handed out."""
+    or it is only said (alert). `concurrent`: how many may be in progress; `rate` per `rate_s`: how many may be
+    handed out."""
 
     poll_s: float = 0
     run_s: float = 0
