@@ -15,7 +15,6 @@ from typing import Any
 
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tidemill.core.codec import to_json
 from tidemill.core.errors import StaleWrite
@@ -29,9 +28,10 @@ _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 class Bulk:
     """A statement over rows of values; each row has them in the order in which the columns were named."""
 
-    def __init__(self, sqlite: str, postgres: str) -> None:
+    def __init__(self, table: Table, sqlite: str, postgres: str) -> None:
+        self.counts = table.name
+        self.postgres = f"{postgres} RETURNING 1"
         self._sqlite = sqlite
-        self._postgres = postgres
 
     async def run(self, session: Session, rows: Sequence[Row]) -> int:
         """How many rows of the table were written. Raises `StaleWrite` where a key is taken."""
@@ -46,12 +46,14 @@ class Bulk:
     def on_sqlite(self, connection: sqlite3.Connection, values: Sequence[Row]) -> int:
         return connection.executemany(self._sqlite, values).rowcount
 
-    async def on_postgres(self, connection: AsyncConnection, values: Sequence[Row]) -> int:
-        return (await connection.exec_driver_sql(self._postgres, tuple(zip(*values, strict=True)))).rowcount
+    def parameters(self, values: Sequence[Row]) -> Sequence[Any]:
+        return tuple(zip(*values, strict=True))
 
 
 class BulkSelect:
     """Rows found by their keys. Keys go in as one value, rows come out in no order."""
+
+    counts = None
 
     def __init__(self, table: Table, keys: Sequence[str], columns: Sequence[str]) -> None:
         wanted = ", ".join(f't."{name}"' for name in columns)
@@ -59,7 +61,7 @@ class BulkSelect:
         on = " AND ".join(f't."{key}" = {element}' for key, element in zip(keys, elements, strict=True))
         # CROSS JOIN fixes the order of the loops: SQLite cannot guess how short the list is.
         self._sqlite = f'SELECT {wanted} FROM json_each(?1) AS v CROSS JOIN "{table.name}" AS t ON {on}'
-        self._postgres = (
+        self.postgres = (
             f'SELECT {wanted} FROM {_arrays(table, keys)} JOIN "{table.name}" AS t ON {_equals(keys, "v.c", "t.")}'
         )
 
@@ -70,16 +72,18 @@ class BulkSelect:
     def on_sqlite(self, connection: sqlite3.Connection, values: Sequence[Row]) -> Sequence[Any]:
         return connection.execute(self._sqlite, (to_json(values).decode(),)).fetchall()
 
-    async def on_postgres(self, connection: AsyncConnection, values: Sequence[Row]) -> Sequence[Any]:
-        return (await connection.exec_driver_sql(self._postgres, tuple(zip(*values, strict=True)))).fetchall()
+    def parameters(self, values: Sequence[Row]) -> Sequence[Any]:
+        return tuple(zip(*values, strict=True))
 
 
 class Query:
     """A hot question in plain SQL that both databases understand, with `?1`, `?2` for its values."""
 
-    def __init__(self, text: str, only_postgres: str = "") -> None:
+    counts = None
+
+    def __init__(self, text: str) -> None:
         self._sqlite = text
-        self._postgres = text.replace("?", "$") + only_postgres
+        self.postgres = text.replace("?", "$")
 
     async def run(self, session: Session, *values: Any) -> Sequence[Any]:
         return await session.run(self, values)
@@ -91,8 +95,30 @@ class Query:
     def on_sqlite(self, connection: sqlite3.Connection, values: tuple[Any, ...]) -> Sequence[Any]:
         return connection.execute(self._sqlite, values).fetchall()
 
-    async def on_postgres(self, connection: AsyncConnection, values: tuple[Any, ...]) -> Sequence[Any]:
-        return (await connection.exec_driver_sql(self._postgres, values)).fetchall()
+    def parameters(self, values: tuple[Any, ...]) -> Sequence[Any]:
+        return values
+
+
+class Lock:
+    """Holds rows until the transaction ends: the condition, with `?1`, `?2`, is still so, and stays so. On SQLite a
+    transaction is alone anyway, and this only looks."""
+
+    def __init__(self, table: Table, where: str) -> None:
+        self.counts = table.name
+        self._sqlite = f'SELECT 1 FROM "{table.name}" WHERE {where}'
+        self.postgres = f"{self._sqlite.replace('?', '$')} FOR UPDATE"
+
+    def hold(self, session: Session, values: tuple[Any, ...], else_: str) -> None:
+        """With the commit at the latest, which raises `StaleWrite` unless one row was met."""
+        if (self, values) not in session.locks:
+            session.locks.add((self, values))
+            session.later(self, values, partial(_require, 1, else_))
+
+    def on_sqlite(self, connection: sqlite3.Connection, values: tuple[Any, ...]) -> int:
+        return len(connection.execute(self._sqlite, values).fetchall())
+
+    def parameters(self, values: tuple[Any, ...]) -> Sequence[Any]:
+        return values
 
 
 def insert(table: Table, columns: Sequence[str]) -> Bulk:
@@ -100,7 +126,9 @@ def insert(table: Table, columns: Sequence[str]) -> Bulk:
     into = f'INSERT INTO "{table.name}" ({_names(columns)})'
     arrays = _arrays(table, columns)
     return Bulk(
-        f"{into} VALUES ({_places(columns)})", f"{into} SELECT {_elements(columns)} FROM {arrays} ORDER BY place"
+        table,
+        f"{into} VALUES ({_places(columns)})",
+        f"{into} SELECT {_elements(columns)} FROM {arrays} ORDER BY place",
     )
 
 
@@ -111,6 +139,7 @@ def upsert(table: Table, columns: Sequence[str]) -> Bulk:
     into = f'INSERT INTO "{table.name}" ({_names(columns)})'
     conflict = f"ON CONFLICT ({_names(keys)}) DO UPDATE SET {changes}"
     return Bulk(
+        table,
         f"{into} VALUES ({_places(columns)}) {conflict}",
         f"{into} SELECT {_elements(columns)} FROM {_arrays(table, columns)} ORDER BY place {conflict}",
     )
@@ -125,6 +154,7 @@ def update(table: Table, where: Sequence[str], values: Sequence[str], *, countin
         set_postgres.append(f'"{counting}" = t."{counting}" + 1')
     arrays = _arrays(table, [*where, *values])
     return Bulk(
+        table,
         f'UPDATE "{table.name}" SET {", ".join(set_sqlite)} WHERE {_equals(where, "?")}',
         f'UPDATE "{table.name}" AS t SET {", ".join(set_postgres)} FROM {arrays} WHERE {_equals(where, "v.c", "t.")}',
     )
@@ -132,6 +162,7 @@ def update(table: Table, where: Sequence[str], values: Sequence[str], *, countin
 
 def delete(table: Table, where: Sequence[str]) -> Bulk:
     return Bulk(
+        table,
         f'DELETE FROM "{table.name}" WHERE {_equals(where, "?")}',
         f'DELETE FROM "{table.name}" AS t USING {_arrays(table, where)} WHERE {_equals(where, "v.c", "t.")}',
     )

@@ -36,6 +36,8 @@ class Database:
         self._file = sqlite_file(self._url)
         self._lock = FileLock(self._file, ONE_PROCESS) if self._file else None
         self._writer, self._reader = make_engines(self._url, connections_max)
+        # On PostgreSQL a session begins and ends its transaction itself.
+        self._sessions = self._writer if self._file else self._reader
         self.clock = clock
 
     @property
@@ -62,7 +64,7 @@ class Database:
         """See `core.transaction.Transactions.begin`. One at a time per task: on SQLite a second waits for ever."""
         async with AsyncExitStack() as stack:
             with translated():
-                connection = await stack.enter_async_context(self._writer.connect())
+                connection = await stack.enter_async_context(self._sessions.connect())
                 session = await Session.over(connection)
             try:
                 yield session

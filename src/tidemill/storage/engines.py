@@ -19,6 +19,7 @@ READERS_MAX = 4
 POOL_WAIT_S = 30.0
 CONNECT_TIMEOUT_S = 10.0
 STATEMENT_TIMEOUT_S = 60.0
+STATEMENTS_KEPT = 300
 BUSY_TIMEOUT_MS = 10_000
 
 _SQLITE_PRAGMAS = (
@@ -116,6 +117,7 @@ def _postgres(url: URL, connections_max: int) -> AsyncEngine:
         connect_args={
             "timeout": CONNECT_TIMEOUT_S,
             "command_timeout": STATEMENT_TIMEOUT_S,
+            "statement_cache_size": STATEMENTS_KEPT,
             "server_settings": {
                 "application_name": "tidemill",
                 "jit": "off",

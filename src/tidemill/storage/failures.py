@@ -14,8 +14,9 @@ from tidemill.core.errors import BadInput, StaleWrite, TidemillError, Unavailabl
 
 # serialization failure, deadlock, lock not available, unique violation, foreign key violation
 _REPEAT_STATES = frozenset({"40001", "40P01", "55P03", "23505", "23503"})
-# connection trouble, out of resources, shut down by an operator, trouble of the system itself, read-only standby
-_AWAY_STATES = ("08", "53", "57P", "58", "25006")
+# connection trouble, out of resources, shut down by an operator, trouble of the system itself, read-only standby, who
+# may not log in, no such database
+_AWAY_STATES = ("08", "53", "57P", "58", "25006", "28", "3D000")
 _UNSTORABLE_TEXT = "22021"
 
 _SQLITE_AWAY = frozenset(
@@ -51,8 +52,10 @@ def translated() -> Iterator[None]:
     except (OSError, TimeoutError, PoolTimeoutError, asyncpg.InterfaceError) as error:
         raise _away(error) from error
     except asyncpg.PostgresError as error:
-        # Only connecting raises these bare: too many connections, starting up, a wrong password.
-        raise _away(error) from error
+        known = _of_postgres(error)
+        if known is None:
+            raise
+        raise known from error
 
 
 def _of_driver(error: DBAPIError) -> TidemillError | None:

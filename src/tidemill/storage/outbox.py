@@ -26,10 +26,12 @@ _INSERT = bulk.insert(outbox, ("integration", "created_ms", "publication"))
 _LOAD = bulk.BulkSelect(outbox, ("id",), ("id", "publication"))
 _DELETE = bulk.delete(outbox, ("id",))
 # As a rule the first rows go along whole; sizes are asked of them without reading them. Otherwise none comes.
+# The batches that are not finished come with them (as a rule there is none): one question instead of two.
 _OLDEST = bulk.Query(
-    "SELECT id, publication FROM outbox WHERE integration = ?1 ORDER BY id LIMIT CASE WHEN"
-    " (SELECT SUM(size) FROM (SELECT LENGTH(publication) AS size FROM outbox"
-    " WHERE integration = ?1 ORDER BY id LIMIT ?2) AS first) <= ?3 THEN ?2 ELSE 0 END"
+    "SELECT 0 AS is_batch, id, publication FROM (SELECT id, publication FROM outbox WHERE integration = ?1"
+    " ORDER BY id LIMIT CASE WHEN (SELECT SUM(size) FROM (SELECT LENGTH(publication) AS size FROM outbox"
+    " WHERE integration = ?1 ORDER BY id LIMIT ?2) AS first) <= ?3 THEN ?2 ELSE 0 END) AS oldest"
+    " UNION ALL SELECT 1, number, row_ids FROM outbox_batches WHERE integration = ?1"
 )
 _OLDEST_LARGE = bulk.Query(
     "SELECT o.id, o.publication FROM (SELECT id, size, SUM(size) OVER (ORDER BY id) AS total FROM"
@@ -110,16 +112,14 @@ def add_publications(session: Session, publications: Sequence[Publication]) -> N
 
 async def _oldest(session: Session, integration: str, rows_max: int) -> list[OutboxRow]:
     """Those that no batch has."""
-    # Asked for in one go: as a rule no batch is unfinished here.
-    batches: list[tuple[int, bytes]] = []
-    session.later(_BATCHES, (integration,), batches.extend)
     bounds = (integration, rows_max, BATCH_BYTES_MAX)
-    oldest = await _OLDEST.run(session, *bounds)
-    taken = {id_ for _, ids in batches for id_ in _decode_ids(ids)}
+    answer = await _OLDEST.run(session, *bounds)
+    taken = {id_ for is_batch, _, ids in answer if is_batch for id_ in _decode_ids(ids)}
     if taken:
         bounds = (integration, rows_max + len(taken), BATCH_BYTES_MAX)
-        oldest = await _OLDEST.run(session, *bounds)
-    oldest = oldest or await _OLDEST_LARGE.run(session, *bounds)
+        answer = await _OLDEST.run(session, *bounds)
+    oldest = [(id_, data) for is_batch, id_, data in answer if not is_batch]
+    oldest = oldest or [(id_, data) for id_, data in await _OLDEST_LARGE.run(session, *bounds)]
     return [OutboxRow(id_, _decode(data)) for id_, data in sorted(oldest) if id_ not in taken][:rows_max]
 
 

@@ -1,16 +1,20 @@
 """A connection in use: the one thing that stores talk to. Runs statements; knows no table.
 
 Writes wait until somebody asks for an answer or the transaction ends, and then go to the database together: on
-SQLite, whose driver lives on a thread, all of them and the COMMIT are one hop.
+SQLite, whose driver lives on a thread, all of them and the COMMIT are one hop; on PostgreSQL, whose driver sends one
+statement at a time, those of different tables become one statement.
 """
 
 from __future__ import annotations
 
+import re
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import aiosqlite
+from asyncpg.transaction import Transaction as PostgresTransaction
 from sqlalchemy import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import Executable
@@ -26,11 +30,22 @@ V = TypeVar("V")
 
 
 class Statement(Protocol[V_contra, T_co]):
-    """Plain SQL for both databases; `values` are those of one run."""
+    """Plain SQL for both databases; `values` are those of one run.
+
+    `counts` names the table of one whose answer is how many of its rows were met, and which sees nothing that others
+    of the same transaction have just done to other tables; None where the answer is rows."""
+
+    @property
+    def counts(self) -> str | None: ...
+
+    @property
+    def postgres(self) -> str: ...
+
+    def parameters(self, values: V_contra) -> Sequence[Any]:
+        """For PostgreSQL."""
+        ...
 
     def on_sqlite(self, connection: sqlite3.Connection, values: V_contra) -> T_co: ...
-
-    async def on_postgres(self, connection: AsyncConnection, values: V_contra) -> T_co: ...
 
 
 Write: TypeAlias = tuple[Statement[Any, Any], Any, Callable[[Any], None] | None]
@@ -40,23 +55,25 @@ Write: TypeAlias = tuple[Statement[Any, Any], Any, Callable[[Any], None] | None]
 class Session:
     """An open transaction, or a connection for reading. Used by one task."""
 
-    def __init__(self, connection: AsyncConnection, sqlite: aiosqlite.Connection | None, *, is_reading: bool) -> None:
+    def __init__(self, connection: AsyncConnection, driver: Any, *, is_reading: bool) -> None:
         self.connection = connection
-        self._sqlite = sqlite
+        self._sqlite: aiosqlite.Connection | None = None if self.is_postgres else driver
+        self._postgres: Any = driver if self.is_postgres else None
+        self._transaction: PostgresTransaction | None = None
         self._is_reading = is_reading
         self._is_open = True
         self._waiting: list[Write] = []
+        self.locks: set[object] = set()
+        """What this transaction is known to hold already, by names of those who lock."""
 
     @classmethod
     async def over(cls, connection: AsyncConnection, *, is_reading: bool = False) -> Session:
-        sqlite = None
-        if connection.dialect.name == "sqlite":
-            sqlite = (await connection.get_raw_connection()).driver_connection
-        return cls(connection, sqlite, is_reading=is_reading)
+        raw = await connection.get_raw_connection()
+        return cls(connection, raw.driver_connection, is_reading=is_reading)
 
     @property
     def is_postgres(self) -> bool:
-        return self._sqlite is None
+        return self.connection.dialect.name == "postgresql"
 
     @property
     def is_open(self) -> bool:
@@ -82,6 +99,8 @@ class Session:
         """For what is not done for every record: SQLAlchemy's way to SQLite is several hops long."""
         await self.flush()
         with translated():
+            if self._sqlite is None:
+                await self._begin()
             return await self.connection.execute(statement, values)
 
     async def commit(self) -> None:
@@ -89,8 +108,10 @@ class Session:
             await self.flush()
         elif self._waiting or self._sqlite.in_transaction:
             await self._send(self._take(), is_last=True)
-        if self.connection.in_transaction():
-            with translated():
+        with translated():
+            if self._transaction is not None:
+                await self._transaction.commit()
+            if self.connection.in_transaction():
                 await self.connection.commit()
 
     async def roll_back(self) -> None:
@@ -98,7 +119,16 @@ class Session:
         with translated():
             if self._sqlite is not None:
                 await self._sqlite.rollback()
+            if self._transaction is not None:
+                await self._transaction.rollback()
             await self.connection.rollback()
+
+    async def _begin(self) -> None:
+        """On PostgreSQL, where SQLAlchemy is told to begin nothing: it would send each statement through two more
+        layers."""
+        if self._transaction is None and not self._is_reading:
+            self._transaction = self._postgres.transaction()
+            await self._transaction.start()
 
     def _take(self) -> list[Write]:
         writes, self._waiting = self._waiting, []
@@ -107,7 +137,8 @@ class Session:
     async def _send(self, writes: list[Write], *, is_last: bool = False) -> Any:
         with translated():
             if self._sqlite is None:
-                return await _on_postgres(self.connection, writes)
+                await self._begin()
+                return await _on_postgres(self._postgres, writes)
             # What all public methods of aiosqlite call; none of them takes more than one statement with values.
             call: Callable[..., Awaitable[Any]] = self._sqlite._execute
             return await call(_on_sqlite, self._sqlite._conn, writes, not self._is_reading, is_last)
@@ -119,13 +150,55 @@ def session_of(tx: Transaction) -> Session:
     return tx
 
 
-async def _on_postgres(connection: AsyncConnection, writes: list[Write]) -> Any:
+async def _on_postgres(connection: Any, writes: list[Write]) -> Any:
     answer = None
-    for statement, values, check in writes:
-        answer = await statement.on_postgres(connection, values)
-        if check is not None:
-            check(answer)
+    for group in _groups(writes):
+        answers = await _together(connection, group) if group[0][0].counts else [await _alone(connection, *group[0])]
+        for (_, _, check), answer in zip(group, answers, strict=True):
+            if check is not None:
+                check(answer)
     return answer
+
+
+def _groups(writes: list[Write]) -> Iterator[list[Write]]:
+    """What can be one statement: neighbours that count rows of different tables. In one statement nobody sees what the
+    others do, and no row may be written twice."""
+    group: list[Write] = []
+    tables: set[str] = set()
+    for write in writes:
+        table = write[0].counts
+        if group and (table is None or table in tables or not tables):
+            yield group
+            group, tables = [], set()
+        group.append(write)
+        if table is not None:
+            tables.add(table)
+    if group:
+        yield group
+
+
+async def _alone(connection: Any, statement: Statement[Any, Any], values: Any, _check: object) -> Sequence[Any]:
+    rows: Sequence[Any] = await connection.fetch(statement.postgres, *statement.parameters(values))
+    return rows
+
+
+async def _together(connection: Any, group: list[Write]) -> Sequence[int]:
+    parameters = [statement.parameters(values) for statement, values, _ in group]
+    texts = tuple((statement.postgres, len(own)) for (statement, _, _), own in zip(group, parameters, strict=True))
+    row: Sequence[int] = await connection.fetchrow(_combined(texts), *(value for own in parameters for value in own))
+    return row
+
+
+@lru_cache(1_000)
+def _combined(texts: tuple[tuple[str, int], ...]) -> str:
+    """One statement that runs them all and answers with one count each. `texts` have their number of parameters."""
+    parts, counts, before = [], [], 0
+    for index, (text, count) in enumerate(texts):
+        shifted = re.sub(r"\$(\d+)", lambda match, by=before: f"${int(match[1]) + by}", text)  # type: ignore[misc]
+        parts.append(f"w{index} AS ({shifted})")
+        counts.append(f"(SELECT COUNT(*) FROM w{index})")
+        before += count
+    return f"WITH {', '.join(parts)} SELECT {', '.join(counts)}"
 
 
 def _on_sqlite(connection: sqlite3.Connection, writes: list[Write], begins: bool, is_last: bool) -> Any:

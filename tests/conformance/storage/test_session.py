@@ -8,10 +8,12 @@ from sqlalchemy import select
 from tidemill.core.errors import StaleWrite
 from tidemill.storage import bulk
 from tidemill.storage.database import Database
-from tidemill.storage.tables import counters
+from tidemill.storage.tables import counters, meta
 
 ADD = bulk.insert(counters, ("name", "value"))
 MOVE = bulk.update(counters, ("name", "value"), ("value",))
+REMOVE = bulk.delete(counters, ("name",))
+NOTE = bulk.insert(meta, ("name", "value"))
 ALL = bulk.Query("SELECT name, value FROM counters ORDER BY name")
 
 
@@ -78,3 +80,34 @@ async def test_what_is_written_in_a_block_that_raises_is_never_sent(filled: Data
     async with filled.begin():
         pass
     assert await stored(filled) == {"a": 1, "b": 1}
+
+
+async def test_writes_of_one_table_see_each_other_and_those_of_several_are_counted_apart(filled: Database) -> None:
+    async with filled.begin() as tx:
+        REMOVE.write(tx, [("a",), ("nobody",)])
+        ADD.write(tx, [("a", 7), ("c", 3)])
+        NOTE.write(tx, [("x", "1"), ("y", "2"), ("z", "3")])
+        MOVE.write(tx, [("a", 7, 8)], all_or="moved")
+        NOTE.write(tx, [("w", "4")])
+    assert await stored(filled) == {"a": 8, "b": 1, "c": 3}
+
+    with pytest.raises(StaleWrite, match=r"^moved \(1 of 2\)$"):
+        async with filled.begin() as tx:
+            NOTE.write(tx, [("v", "5")])
+            MOVE.write(tx, [("a", 8, 9), ("b", 8, 9)], all_or="moved")
+
+
+async def test_a_lock_is_asked_for_once_and_says_when_its_row_is_no_longer_so(filled: Database) -> None:
+    lock = bulk.Lock(counters, "name = ?1 AND value = ?2")
+    async with filled.begin() as tx:
+        lock.hold(tx, ("a", 1), "somebody was here")
+        MOVE.write(tx, [("a", 1, 2)], all_or="moved")
+        await tx.flush()
+        lock.hold(tx, ("a", 1), "somebody was here")
+    assert await stored(filled) == {"a": 2, "b": 1}
+
+    with pytest.raises(StaleWrite, match="somebody was here"):
+        async with filled.begin() as tx:
+            lock.hold(tx, ("a", 1), "somebody was here")
+            MOVE.write(tx, [("b", 1, 2)], all_or="moved")
+    assert await stored(filled) == {"a": 2, "b": 1}

@@ -41,7 +41,7 @@ def test_an_update_may_compare_the_column_that_it_sets() -> None:
     statement = bulk.update(tables.idempotency, ("key", "execution_id"), ("execution_id",))
 
     assert statement._sqlite == 'UPDATE "idempotency" SET "execution_id" = ?3 WHERE "key" = ?1 AND "execution_id" = ?2'
-    assert statement._postgres == (
+    assert statement.postgres == (
         'UPDATE "idempotency" AS t SET "execution_id" = v.c3 FROM unnest($1::TEXT[], $2::TEXT[], $3::TEXT[]) '
-        'WITH ORDINALITY AS v (c1, c2, c3, place) WHERE t."key" = v.c1 AND t."execution_id" = v.c2'
+        'WITH ORDINALITY AS v (c1, c2, c3, place) WHERE t."key" = v.c1 AND t."execution_id" = v.c2 RETURNING 1'
     )
