@@ -34,8 +34,12 @@ class ReceiptDoor:
     def __init__(self) -> None:
         self.effects: list[Effect] = []
         self.stale_writes = 0
+        self.opened = asyncio.Event()
+        """While it is not set, nobody gets through."""
+        self.opened.set()
 
     async def prepare(self, groups: Sequence[EffectGroup], verified: int | None = None) -> Receipts:
+        _ = await self.opened.wait()
         return Receipts(self, groups)
 
 
@@ -117,8 +121,10 @@ class FreezableOutbox:
         _ = await self._runs.wait()
         return await self._outbox.oldest(lease, rows_max)
 
-    async def number(self, tx: Transaction, lease: Lease, number: int, rows_max: int) -> NumberedBatch | None:
-        return await self._outbox.number(tx, lease, number, rows_max)
+    async def number(
+        self, tx: Transaction, lease: Lease, number: int, rows_max: int, beside: int = 0
+    ) -> NumberedBatch | None:
+        return await self._outbox.number(tx, lease, number, rows_max, beside)
 
     async def number_rows(self, tx: Transaction, lease: Lease, number: int, ids: Sequence[int]) -> NumberedBatch:
         return await self._outbox.number_rows(tx, lease, number, ids)

@@ -1,7 +1,7 @@
 """One term of office of a publisher: from taking the lease to losing it, with one producer.
 
-Numbers a batch in the database, has it published, writes the receipts and numbers the next one. What a crash
-or a lost answer left open is settled by the cursor at the beginning of the next term.
+Numbers a batch in the database, has it published, numbers the next one and writes the receipts while that is published.
+What a crash or a lost answer left open is settled by the cursor at the beginning of the next term.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class LeaseLost(Exception):
 
 
 class Term:
-    """`kept` has the last batch that went out under an earlier term of this process and may not be finished:
-    its places need not be searched for."""
+    """`kept` has the last batches that went out under an earlier term of this process and may not be finished:
+    their places need not be searched for."""
 
     def __init__(
         self,
@@ -79,6 +79,8 @@ class Term:
         self._parts: deque[Sequence[int]] = deque()
         self._cursor_at_ms = clock.now_ms()
         self._is_stuck = False
+        self._receipts: asyncio.Task[NumberedBatch | None] | None = None
+        """Those of the batch before the one that is being published."""
 
     async def begin(self) -> str | None:
         """Fences the predecessor and settles what it left. Returns what a user should know of it.
@@ -96,7 +98,7 @@ class Term:
             if cursor is not None and batch.number <= cursor:
                 _ = await self._finish(batch, await self._places(batch), None)
             else:
-                _ = await self._carry_out(batch, None)
+                _ = await self._finish(batch, await self._publish(batch), None)
         if cursor is not None and cursor > self._last_number:
             # The database is a restored one. Its next numbers must not be taken for those that are out.
             await self._set_cursor()
@@ -108,14 +110,16 @@ class Term:
         Raises `LeaseLost` and `Unavailable`.
         """
         batch: NumberedBatch | None = None
-        while not is_stopping() or batch is not None:
-            if batch is not None:
-                batch = await self._carry_out(batch, None if is_stopping() else self._number)
-                continue
-            batch = await self._next_batch()
-            if batch is None:
-                await rest()
-                await self._refresh()
+        try:
+            while not is_stopping() or batch is not None:
+                batch = await self._next_batch() if batch is None else await self._carry_out(batch, is_stopping)
+                if batch is None and not is_stopping():
+                    await rest()
+                    await self._refresh()
+        finally:
+            if self._receipts is not None:
+                self._receipts.cancel()
+                _ = await asyncio.gather(self._receipts, return_exceptions=True)
 
     async def keep(self) -> None:
         """Renews the lease until it is lost or the task is cancelled."""
@@ -131,7 +135,24 @@ class Term:
                 log.warning("producer not closed", integration=self._integration.name, error=str(error))
         self._thread.close()
 
-    async def _carry_out(self, batch: NumberedBatch, then: Numbering | None) -> NumberedBatch | None:
+    async def _carry_out(self, batch: NumberedBatch, is_stopping: Callable[[], bool]) -> NumberedBatch | None:
+        """Publishes it; returns the next one, which has been numbered. Its receipts need not be written yet: they are
+        while the next one is published, but before anything newer is numbered."""
+        sent = await self._publish(batch)
+        if self._receipts is not None:
+            await self._receipts
+            self._receipts = None
+        if is_stopping():
+            return await self._finish(batch, sent, None)
+        if sent.is_ambiguous:
+            return await self._finish(batch, sent, self._number)
+        following = await self._next_batch(beside=len(batch.rows))
+        if following is None:
+            return await self._finish(batch, sent, self._number)
+        self._receipts = asyncio.create_task(self._finish(batch, sent, None))
+        return following
+
+    async def _publish(self, batch: NumberedBatch) -> Sent:
         begin_s = self._clock.monotonic_s()
         sent = await self._call(partial(self._producer.publish, batch), CALL_TIMEOUT_S)
         name = self._integration.name
@@ -139,11 +160,12 @@ class Term:
             self._cursor_at_ms = self._clock.now_ms()
             metrics.publish_seconds.labels(name).observe(self._clock.monotonic_s() - begin_s)
             metrics.publish_batch_records.labels(name).observe(len(sent.out))
-        self._kept.clear()
+        for number in [number for number in self._kept if number < batch.number - 1]:
+            del self._kept[number]
         self._kept[batch.number] = sent
         if sent.is_ambiguous:
             self._take_apart(batch, sent)
-        return await self._finish(batch, sent, then)
+        return sent
 
     async def _finish(self, batch: NumberedBatch, sent: Sent, then: Numbering | None) -> NumberedBatch | None:
         """Receipts, rows and the next batch in one transaction."""
@@ -164,17 +186,18 @@ class Term:
             if prepared is not None:
                 prepared.committed()
             self._count(following)
-            self._kept.clear()
+            self._kept.pop(batch.number, None)
             self._report(sent)
             return following
         # Among other things this is how a commit looks whose answer was lost: the batch is not there any more.
         raise Unavailable(f"batch {batch.number} of {self._integration.name} could not be finished")
 
-    async def _next_batch(self) -> NumberedBatch | None:
+    async def _next_batch(self, beside: int = 0) -> NumberedBatch | None:
+        """`beside` is how many rows are in a batch that is out and waits for its receipts."""
         for _ in range(REPEATS_MAX):
             try:
                 async with self._transactions.begin() as tx:
-                    batch = await self._number(tx)
+                    batch = await self._number(tx, beside)
             except StaleWrite:
                 await self._verify()
                 continue
@@ -182,11 +205,11 @@ class Term:
             return batch
         raise Unavailable(f"no batch of {self._integration.name} could be numbered")
 
-    async def _number(self, tx: Transaction) -> NumberedBatch | None:
+    async def _number(self, tx: Transaction, beside: int = 0) -> NumberedBatch | None:
         number = self._last_number + 1
         if self._parts:
             return await self._outbox.number_rows(tx, self.lease, number, self._parts[0])
-        return await self._outbox.number(tx, self.lease, number, self._rows_max)
+        return await self._outbox.number(tx, self.lease, number, self._rows_max, beside)
 
     def _count(self, batch: NumberedBatch | None) -> None:
         """After the transaction that numbered it has committed."""
