@@ -13,9 +13,10 @@ from tidemill.ingest.publication import PublicationRefused, Published
 from tidemill.sandbox.script import Computed
 from tidemill.workflows.decision import Computation, Decision
 from tidemill.workflows.effects import TaskPolled, TerminateExecution, TimerFired, UpdateTask, UpdateVariables
-from tidemill.workflows.flow import begin, carry_out, complete, end, fail, run, set_variables
+from tidemill.workflows.flow import complete, end, fail, go_to, release, set_variables
 from tidemill.workflows.plan import NEXT, Step
 from tidemill.workflows.ports import TaskLog
+from tidemill.workflows.running import begin, carry_out, run
 from tidemill.workflows.state import Task
 from tidemill.workflows.tasks import KINDS
 
@@ -37,7 +38,7 @@ def start(decision: Decision) -> None:
     if plan.entry is None:
         decision.has_path_ended = True
     else:
-        decision.ready.append(plan.entry)
+        go_to(decision, plan.entry, "")
     run(decision)
 
 
@@ -60,7 +61,7 @@ def task_updated(decision: Decision, update: UpdateTask) -> str:
         if _is_repeated(task, update):
             return execution.task_id(task)
         raise Refused(Conflict(f"task {execution.task_id(task)} ({task.ref}) has ended: {task.status}"))
-    step = decision.plan.steps[task.ref]
+    step = decision.step_of(task)
     task.worker = update.worker or task.worker
     if update.status == "COMPLETED":
         complete(decision, step, task, {} if update.output is None and task.output is None else update.output, NEXT)
@@ -134,7 +135,7 @@ def task_polled(decision: Decision, poll: TaskPolled) -> str:
     is_waiting = task is not None and (task.status == "SCHEDULED" or task.callback_ms > 0) and task.timer != "start"
     if task is None or not is_waiting or not task.is_open:
         raise Refused(Conflict(f"task {poll.task_id} is not waiting for a worker"))
-    step = decision.plan.steps[task.ref]
+    step = decision.step_of(task)
     if not KINDS[step.kind].is_polled:
         raise Refused(Conflict(f"task {poll.task_id} is not one for workers"))
     decision.unqueue(task)
@@ -154,7 +155,7 @@ def published(decision: Decision, acknowledgement: Published) -> None:
     """The broker has the record. One that nobody waits for any more changes nothing."""
     task = _publishing(decision, acknowledgement.origin)
     if task is not None:
-        step = decision.plan.steps[task.ref]
+        step = decision.step_of(task)
         carry_out(decision, step, task, KINDS[step.kind].acknowledged(step, task, acknowledgement))
         run(decision)
 
@@ -163,7 +164,7 @@ def publication_refused(decision: Decision, refusal: PublicationRefused) -> None
     """The broker will never have the record."""
     task = _publishing(decision, refusal.origin)
     if task is not None:
-        fail(decision, decision.plan.steps[task.ref], task, "FAILED", refusal.reason, None)
+        fail(decision, decision.step_of(task), task, "FAILED", refusal.reason, None)
         run(decision)
 
 
@@ -176,7 +177,7 @@ def _publishing(decision: Decision, origin: str) -> Task | None:
 def timer_fired(decision: Decision, timer: TimerFired) -> None:
     """A timer is due. One that was set anew since is left alone; one that lost its sense is removed."""
     if timer.seq == 0:
-        _timed_out(decision, timer)
+        _execution_on_time(decision, timer)
         return
     task = decision.task(timer.seq)
     if task is None or not task.timer:
@@ -188,7 +189,7 @@ def timer_fired(decision: Decision, timer: TimerFired) -> None:
 
 
 def _on_time(decision: Decision, task: Task, purpose: str) -> None:
-    step = decision.plan.steps[task.ref]
+    step = decision.step_of(task)
     if purpose == "start":
         begin(decision, task)
     elif purpose == "wait":
@@ -198,10 +199,15 @@ def _on_time(decision: Decision, task: Task, purpose: str) -> None:
         fail(decision, step, task, "TIMED_OUT", reason, None)
 
 
-def _timed_out(decision: Decision, timer: TimerFired) -> None:
+def _execution_on_time(decision: Decision, timer: TimerFired) -> None:
+    """One of the execution's own timers."""
     decision.remove_timer(timer.timer_id)
-    if decision.execution.is_running and timer.purpose == "workflow_timeout":
+    execution = decision.execution
+    if execution.is_running and timer.purpose == "workflow_timeout":
         end(decision, "TIMED_OUT", f"the workflow did not end within {decision.plan.timeout_s:g} s")
+    elif execution.status == "RUNNING" and timer.purpose == "go_on":
+        release(decision)
+        run(decision)
 
 
 def terminated(decision: Decision, termination: TerminateExecution) -> str:

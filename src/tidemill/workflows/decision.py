@@ -6,13 +6,16 @@ the execution that it was given.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
+from operator import attrgetter
 
 import msgspec
 
 from tidemill.ingest.publication import Publication
 from tidemill.workflows.effects import StartWorkflow
-from tidemill.workflows.plan import Plan, Step
+from tidemill.workflows.expansion import DYNAMIC, Expansions, step_of
+from tidemill.workflows.plan import Expansion, Plan, Step
 from tidemill.workflows.ports import QueuedTask, TaskLog, Timer
 from tidemill.workflows.rows import copy_of
 from tidemill.workflows.scope import Scope
@@ -28,6 +31,9 @@ class Computation(msgspec.Struct, frozen=True):
     compute: Compute
 
 
+_seq = attrgetter("seq")
+
+
 class Decision:
     """The commands are rows of the transaction that stores the state. They are held by id, so that what
     one event asks for and the next one takes back is never written."""
@@ -35,6 +41,7 @@ class Decision:
     __slots__ = (
         "computations",
         "execution",
+        "expansions",
         "has_path_ended",
         "is_changed",
         "logs",
@@ -51,7 +58,8 @@ class Decision:
         "unqueued",
     )
 
-    def __init__(self, execution: Execution, plan: Plan, now_ms: int) -> None:
+    def __init__(self, execution: Execution, plan: Plan, now_ms: int, expansions: Expansions | None = None) -> None:
+        self.expansions = Expansions() if expansions is None else expansions
         self.execution = execution
         self.plan = plan
         self.now_ms = now_ms
@@ -64,8 +72,8 @@ class Decision:
         self.logs: list[TaskLog] = []
         self.starts: list[StartWorkflow] = []
         self.computations: list[Computation] = []
-        self.ready: deque[str | Task] = deque()
-        """Refs to be scheduled and attempts to be begun, in order."""
+        self.ready: deque[Task] = deque()
+        """Tasks that are to begin, and loops whose iteration has ended, in order."""
         self.has_path_ended = False
         self.is_changed = False
         """The execution is no longer what is stored."""
@@ -73,7 +81,7 @@ class Decision:
 
     def copy(self) -> Decision:
         """One that can take this one's place after this one has gone wrong. Not while anything is pending."""
-        copy = Decision(copy_of(self.execution), self.plan, self.now_ms)
+        copy = Decision(copy_of(self.execution), self.plan, self.now_ms, self.expansions)
         copy.queued = dict(self.queued)
         copy.unqueued = dict(self.unqueued)
         copy.timers = dict(self.timers)
@@ -86,18 +94,33 @@ class Decision:
         return copy
 
     def task(self, seq: int) -> Task | None:
-        """The task with that number. Looks from the end: what happens, happens to the newest."""
-        for task in reversed(self.execution.tasks):
-            if task.seq == seq:
-                return task
-        return None
-
-    def add(self, step: Step) -> Task:
+        """The task with that number."""
         tasks = self.execution.tasks
-        task = Task(tasks[-1].seq + 1 if tasks else 1, step.ref, "SCHEDULED", self.now_ms, updated_ms=self.now_ms)
+        at = bisect_left(tasks, seq, key=_seq)
+        return tasks[at] if at < len(tasks) and tasks[at].seq == seq else None
+
+    def step_of(self, task: Task) -> Step:
+        """The step that the task runs, also one that was made while the execution ran."""
+        step = self.plan.steps.get(task.ref)
+        if step is not None and step.kind != DYNAMIC:
+            return step
+        return step_of(self.plan, self.execution.id, task, self.task, self.expansions)
+
+    def expansion_of(self, step: Step, task: Task) -> Expansion:
+        """What the task's step turns out to run, now that its input is known."""
+        return self.expansions.of(self.plan, self.execution.id, step, task)
+
+    def add(self, ref: str, path: str = "", previous: int = 0) -> Task:
+        """A new task, which is yet to begin."""
+        execution = self.execution
+        tasks = execution.tasks
+        # Executions of earlier releases have not counted.
+        seq = (execution.tasks_begun or (tasks[-1].seq if tasks else 0)) + 1
+        execution.tasks_begun = seq
+        task = Task(seq, ref, "SCHEDULED", self.now_ms, updated_ms=self.now_ms, path=path, previous=previous)
         tasks.append(task)
         self.scope.add(task)
-        self.changed(task.ref)
+        self.changed(ref)
         return task
 
     def changed(self, name: str) -> None:
@@ -107,7 +130,7 @@ class Decision:
 
     def queue(self, task: Task, step: Step, due_ms: int) -> None:
         task_id = self.execution.task_id(task)
-        self.queued[task_id] = QueuedTask(task_id, step.name, task.domain, due_ms, self.execution.priority)
+        self.queued[task_id] = QueuedTask(task_id, task.name or step.name, task.domain, due_ms, self.execution.priority)
 
     def unqueue(self, task: Task) -> None:
         task_id = self.execution.task_id(task)
@@ -132,6 +155,16 @@ class Decision:
         execution_id = self.execution.id
         self.timers[execution_id] = Timer(execution_id, due_ms, execution_id, 0, "workflow_timeout")
 
+    def set_go_on(self) -> None:
+        """The execution is to go on in a decision of its own, as soon as this one is stored."""
+        execution_id = self.execution.id
+        timer_id = go_on_id(execution_id)
+        self.timers[timer_id] = Timer(timer_id, self.now_ms, execution_id, 0, "go_on")
+
     def remove_timer(self, timer_id: str) -> None:
         self.timers.pop(timer_id, None)
         self.timers_gone[timer_id] = None
+
+
+def go_on_id(execution_id: str) -> str:
+    return f"{execution_id}.0"

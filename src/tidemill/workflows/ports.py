@@ -43,7 +43,7 @@ class QueuedTask(msgspec.Struct, frozen=True):
 
 class Timer(msgspec.Struct, frozen=True):
     """Something due at a time. `id` is unique; adding one with an id that is there replaces it.
-    `purpose`: what for (`start`, `response`, `wait`, `workflow_timeout`); `seq` 0 is the execution itself."""
+    `purpose`: what for (`start`, `response`, `wait`, `workflow_timeout`, `go_on`); `seq` 0 is the execution itself."""
 
     id: str
     due_ms: int

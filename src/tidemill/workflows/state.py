@@ -59,11 +59,15 @@ class Task(msgspec.Struct, array_like=True):
     awaited: list[str] = []
     """A join: the refs that have not ended yet."""
     branches_left: int = 0
-    """A join: how many branches of its fork have not ended yet."""
+    """A fork: how many of its branches have not ended yet."""
     child: str | None = None
     """The execution that it has started."""
     name: str = ""
     """The queue that it waits in, where that is not its step's name."""
+    fork: int = 0
+    """A join: the fork whose branches it waits for."""
+    body: int = 0
+    """A loop: the first task of the iteration that runs."""
 
     @property
     def is_open(self) -> bool:

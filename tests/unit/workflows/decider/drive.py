@@ -7,8 +7,10 @@ from typing import Any
 from tidemill.workflows import decider
 from tidemill.workflows.decision import Decision
 from tidemill.workflows.effects import TaskPolled, TimerFired
+from tidemill.workflows.flow import release
 from tidemill.workflows.plan import Plan
 from tidemill.workflows.rows import copy_of
+from tidemill.workflows.running import run
 from tidemill.workflows.state import Execution
 
 T0 = 1_700_000_000_000
@@ -30,6 +32,14 @@ def later(decision: Decision, after_s: float = 0) -> Decision:
 def fire(decision: Decision, seq: int, purpose: str) -> None:
     timer_id = f"x.{seq}" if seq else "x"
     decider.timer_fired(decision, TimerFired(timer_id, "x", seq, purpose))
+
+
+def resumed(decision: Decision) -> Decision:
+    decision = later(decision)
+    decision.execution.status = "RUNNING"
+    release(decision)
+    run(decision)
+    return decision
 
 
 def statuses(decision: Decision) -> list[tuple[str, str]]:

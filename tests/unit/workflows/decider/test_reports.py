@@ -137,4 +137,4 @@ def test_a_task_is_found_from_either_end() -> None:
     tasks = [Task(seq, "a", "COMPLETED", T0) for seq in (1, 2, 5)]
     decision = Decision(Execution("x", "wf", 1, 1, "RUNNING", T0, tasks=tasks), plan(step("a")), T0)
     assert decision.task(5) is tasks[2] and decision.task(1) is tasks[0] and decision.task(3) is None
-    assert decision.add(decision.plan.steps["a"]).seq == 6
+    assert decision.add("a").seq == 6

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from tests.fakes.plans import plan, publish_to, script_of, step, switch_on, terminate_with
-from tests.unit.workflows.decider.drive import T0, fire, later, started, statuses
+from tests.unit.workflows.decider.drive import T0, fire, later, resumed, started, statuses
 from tidemill.ingest.publication import PublicationRefused, Published
 from tidemill.sandbox.script import Computed
-from tidemill.workflows import decider
-from tidemill.workflows.effects import UpdateTask
-from tidemill.workflows.flow import STEPS_MAX
+from tidemill.workflows import decider, running
+from tidemill.workflows.effects import TerminateExecution, UpdateTask
 from tidemill.workflows.plan import Retry
+from tidemill.workflows.running import STEPS_IN_A_ROW_MAX
+from tidemill.workflows.state import Held
 
 
 def test_a_plan_without_steps_completes_at_once() -> None:
@@ -56,11 +57,55 @@ def test_templates_see_the_execution_and_its_tasks() -> None:
     assert decision.execution.tasks[1].input == {"id": "x", "me": "x.2", "before": "x.1", "none": None, "found": [5]}
 
 
-def test_a_plan_that_goes_round_without_waiting_comes_to_an_end() -> None:
+def test_a_decision_that_waits_for_nobody_is_stored_now_and_then() -> None:
+    decision = started(plan(step("a", to="b"), step("b", to="a")))
+    assert len(decision.execution.tasks) == STEPS_IN_A_ROW_MAX + 1
+    assert [(timer.id, timer.purpose, timer.due_ms) for timer in decision.timers.values()] == [("x.0", "go_on", T0)]
+    decision = later(decision)
+    fire(decision, 0, "go_on")
+    assert len(decision.execution.tasks) == 2 * STEPS_IN_A_ROW_MAX + 1
+    assert all(task.status == "COMPLETED" for task in decision.execution.tasks[:-1])
+    decider.terminated(decision, TerminateExecution("x"))
+    assert not decision.timers and not decision.execution.held
+
+
+def test_a_plan_that_goes_round_for_ever_comes_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "TASKS_MAX", 50)
     execution = started(plan(step("a", to="b"), step("b", to="a"))).execution
     assert execution.status == "FAILED"
-    assert "goes round in circles" in (execution.reason or "")
-    assert len(execution.tasks) == STEPS_MAX
+    assert "more than 50 tasks: the workflow goes round in circles" in (execution.reason or "")
+
+
+def test_what_would_begin_while_an_execution_is_paused_begins_when_it_is_resumed() -> None:
+    decision = later(started(plan(step("a", "worker", to="b", retry=Retry(1, delay_s=0)), step("b"))))
+    decision.execution.status = "PAUSED"
+    decider.task_updated(decision, UpdateTask("FAILED", task_id="x.1"))
+    assert decision.execution.held == [Held(2)] and not decision.queued
+    decision = resumed(decision)
+    assert list(decision.queued) == ["x.2"]
+    decision.execution.status = "PAUSED"
+    decider.task_updated(decision, UpdateTask("COMPLETED", task_id="x.2"))
+    assert decision.execution.held == [Held(0, "b", "", 2)]
+    assert statuses(decision) == [("a", "FAILED"), ("a", "COMPLETED")]
+    decision = resumed(decision)
+    assert decision.execution.status == "COMPLETED"
+    assert [(task.ref, task.previous) for task in decision.execution.tasks] == [("a", 0), ("a", 0), ("b", 2)]
+
+
+def test_a_paused_execution_ends_when_it_is_resumed() -> None:
+    decision = later(started(plan(step("a", "worker"))))
+    decision.execution.status = "PAUSED"
+    decider.task_updated(decision, UpdateTask("COMPLETED", task_id="x.1"))
+    assert decision.execution.status == "PAUSED"
+    assert resumed(decision).execution.status == "COMPLETED"
+
+
+def test_a_step_that_is_to_be_skipped_has_the_output_that_was_given() -> None:
+    chain = plan(step("a", "worker", to="b"), step("b", "worker", to="c"), step("c", given={"n": "${b.output.n}"}))
+    decision = started(chain, skips={"b": {"n": 5}})
+    decider.task_updated(decision, UpdateTask("COMPLETED", task_id="x.1"))
+    assert statuses(decision) == [("a", "COMPLETED"), ("b", "SKIPPED"), ("c", "COMPLETED")]
+    assert decision.execution.tasks[2].input == {"n": 5}
 
 
 def test_a_start_delay_is_a_timer() -> None:

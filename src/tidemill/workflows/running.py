@@ -1,0 +1,157 @@
+"""Begins what is ready and carries out what task kinds ask for, until everything waits for an answer.
+
+What follows from a task's end is in `flow`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tidemill.ingest.publication import Publication
+from tidemill.ingest.record import HOPS_HEADER, ID_HEADER, TRACEPARENT_HEADER, Headers
+from tidemill.workflows.decision import Computation, Decision
+from tidemill.workflows.flow import close, complete, domain_of, end, fail, follow, hold, is_at_its_end, set_variables
+from tidemill.workflows.plan import Step
+from tidemill.workflows.scope import TASK_ID
+from tidemill.workflows.state import Execution, Task, TaskStatus
+from tidemill.workflows.tasks import KINDS
+from tidemill.workflows.tasks.directive import Complete, Compute, Directive, End, Fail, Publish, Queue, Wait
+from tidemill.workflows.tasks.kind import Context
+from tidemill.workflows.tracing import child_of
+
+STEPS_IN_A_ROW_MAX = 1_000
+"""How many steps one decision begins. Then the execution is stored, and a timer that is due lets it go on."""
+
+TASKS_MAX = 1_000_000
+"""How many tasks an execution may begin: one that goes round for ever must come to an end."""
+
+_RESERVED_HEADERS = frozenset({ID_HEADER, HOPS_HEADER, TRACEPARENT_HEADER})
+
+
+def run(decision: Decision) -> None:
+    """Begins what is ready, until everything waits for an answer or the execution has ended."""
+    ready, execution = decision.ready, decision.execution
+    while ready:
+        if execution.status == "PAUSED" or decision.steps_begun >= STEPS_IN_A_ROW_MAX:
+            hold(decision)
+            return
+        decision.steps_begun += 1
+        begin(decision, ready.popleft())
+    if decision.has_path_ended:
+        decision.has_path_ended = False
+        if execution.status == "RUNNING" and is_at_its_end(execution):
+            end(decision, "COMPLETED", None)
+
+
+def begin(decision: Decision, task: Task) -> None:
+    """Lets the step's kind start this attempt, unless it is the first one and is to start later or not at all."""
+    step = decision.step_of(task)
+    if task.input is None and not _is_first_begun(decision, step, task):
+        return
+    context = Context(decision.execution.task_id(task), decision.now_ms, decision.scope.render)
+    carry_out(decision, step, task, KINDS[step.kind].start(step, task, context))
+
+
+def _is_first_begun(decision: Decision, step: Step, task: Task) -> bool:
+    """Gives the first attempt at a step its input. False if it does not start now."""
+    execution, scope = decision.execution, decision.scope
+    if task.seq > TASKS_MAX:
+        end(decision, "FAILED", f"more than {TASKS_MAX:,} tasks: the workflow goes round in circles")
+        return False
+    if task.ref in execution.skips:
+        close(decision, task, "SKIPPED", execution.skips[task.ref], None)
+        follow(decision, step, task, KINDS[step.kind].outlet_on_error)
+        return False
+    if KINDS[step.kind].is_polled:
+        task.domain = domain_of(execution, step.name)
+    scope[TASK_ID] = execution.task_id(task)
+    task.input = scope.render(step.input)
+    decision.changed(task.ref)
+    if step.start_delay_s > 0:
+        decision.set_timer(task, "start", decision.now_ms + round(step.start_delay_s * 1000))
+        return False
+    return True
+
+
+def carry_out(decision: Decision, step: Step, task: Task, directive: Directive) -> None:
+    _CARRIERS[type(directive)](decision, step, task, directive)
+
+
+def _complete(decision: Decision, step: Step, task: Task, directive: Complete) -> None:
+    if directive.variables is not None:
+        set_variables(decision, dict(directive.variables))
+    complete(decision, step, task, directive.output, directive.outlet)
+
+
+def _fail(decision: Decision, step: Step, task: Task, directive: Fail) -> None:
+    status: TaskStatus = "FAILED_WITH_TERMINAL_ERROR" if directive.is_terminal else "FAILED"
+    fail(decision, step, task, status, directive.reason, directive.output)
+
+
+def _compute(decision: Decision, step: Step, task: Task, directive: Compute) -> None:
+    _progress(decision, task)
+    decision.computations.append(Computation(task, step, directive))
+
+
+def _publish(decision: Decision, step: Step, task: Task, directive: Publish) -> None:
+    _progress(decision, task)
+    task_id = decision.execution.task_id(task)
+    decision.publications.append(
+        Publication(
+            task_id,
+            directive.integration,
+            directive.topic,
+            None,
+            directive.key,
+            directive.value,
+            _headers(decision.execution, task_id, directive.headers),
+            decision.now_ms,
+            task_id,
+        )
+    )
+
+
+def _headers(execution: Execution, task_id: str, own: Headers) -> Headers:
+    if own:
+        own = tuple(header for header in own if header[0] not in _RESERVED_HEADERS)
+    return (
+        *own,
+        (ID_HEADER, task_id.encode()),
+        (HOPS_HEADER, b"%d" % (execution.hops + 1)),
+        (TRACEPARENT_HEADER, child_of(execution.traceparent, execution.id, task_id).encode()),
+    )
+
+
+def _queue(decision: Decision, step: Step, task: Task, directive: Queue) -> None:
+    decision.queue(task, step, decision.now_ms)
+
+
+def _wait(decision: Decision, step: Step, task: Task, directive: Wait) -> None:
+    _progress(decision, task)
+    task.output = directive.output
+    if directive.due_ms is not None:
+        decision.set_timer(task, "wait", directive.due_ms)
+
+
+def _end(decision: Decision, step: Step, task: Task, directive: End) -> None:
+    close(decision, task, "COMPLETED", directive.output, None)
+    end(decision, directive.status, directive.reason, directive.output)
+
+
+_CARRIERS: dict[type[Any], Callable[[Decision, Step, Task, Any], None]] = {
+    Complete: _complete,
+    Fail: _fail,
+    Compute: _compute,
+    Publish: _publish,
+    Queue: _queue,
+    Wait: _wait,
+    End: _end,
+}
+
+
+def _progress(decision: Decision, task: Task) -> None:
+    task.status = "IN_PROGRESS"
+    task.started_ms = task.started_ms or decision.now_ms
+    task.updated_ms = decision.now_ms
+    decision.changed(task.ref)
