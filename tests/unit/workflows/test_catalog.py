@@ -227,10 +227,10 @@ async def test_a_task_definition_changes_the_plans_that_use_it(shop: Shop) -> No
 
 
 async def test_task_definitions(shop: Shop) -> None:
-    await shop.catalog.save_tasks([{"name": "t", "timeoutSeconds": 5, "zzz": 1}, {"name": "u"}], "ann")
+    await shop.catalog.save_tasks([{"name": "t", "inputSchema": {"name": "s"}, "zzz": 1}, {"name": "u"}], "ann")
     assert [each["name"] for each in await shop.catalog.tasks()] == ["t", "u"]
     assert (await shop.catalog.task("t"))["zzz"] == 1
-    assert {finding.path for finding in await shop.catalog.findings("task", "t")} == {"timeoutSeconds", "zzz"}
+    assert {finding.path for finding in await shop.catalog.findings("task", "t")} == {"inputSchema", "zzz"}
     with pytest.raises(BadInput):
         await shop.catalog.save_tasks([{"name": "v"}, {}], "ann")
     with pytest.raises(NotFound):

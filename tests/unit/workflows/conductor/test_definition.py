@@ -27,8 +27,8 @@ from tidemill.core.errors import BadInput
 from tidemill.core.findings import Finding, errors
 from tidemill.workflows.document import refuse
 from tidemill.workflows.formats.conductor.keys import TYPES_NOT_YET
-from tidemill.workflows.formats.conductor.steps import READERS
 from tidemill.workflows.formats.conductor.task_definition import read_task_definition
+from tidemill.workflows.formats.conductor.types import BY_NAME
 from tidemill.workflows.tasks import KINDS
 
 EXAMPLE = Path(__file__).parents[4] / "examples" / "orkes" / "workflow.json"
@@ -135,6 +135,11 @@ def test_what_the_sdk_sends_is_taken_without_a_word() -> None:
         ),
         (workflow(task("a", "EVENT")), [("tasks[0].sink", "is missing")]),
         (
+            workflow(task("a", "DECISION")),
+            [("tasks[0].caseValueParam", "is missing, and so is caseExpression: one of them chooses the case")],
+        ),
+        (workflow(task("a", "LAMBDA")), [("tasks[0].inputParameters.scriptExpression", "is missing")]),
+        (
             workflow(task("a", "EVENT", sink="kafka:out")),
             [("tasks[0].sink", "names no integration: write kafka:<integration>:<topic>, not 'kafka:out'")],
         ),
@@ -209,7 +214,8 @@ def test_known_types_that_are_not_built_yet_make_it_unavailable_and_do_not_refus
         task("a", kind, forkTasks=[[task("in")]], joinOn=["in"]), task("z", inputs={"x": "${in.output.y}"})
     )
     findings = compiled(document).findings
-    assert told(findings) == [("tasks[0].type", f"not yet supported: task type {kind}", "error")]
+    message = f"not yet supported: task type {kind}: {TYPES_NOT_YET[kind]}"
+    assert told(findings) == [("tasks[0].type", message, "error")]
     refuse(findings)
 
 
@@ -237,6 +243,11 @@ def test_secrets_and_environment_are_not_silently_null(store: str) -> None:
         (workflow(task("a", retrycount=1)), "tasks[0].retrycount", "unknown key 'retrycount', kept and ignored; did"),
         (workflow(rateLimitConfig={"a": 1}), "rateLimitConfig", "not yet supported, and without effect: rateLimit"),
         (workflow(task("a", cacheConfig={"a": 1})), "tasks[0].cacheConfig", "not yet supported, and without effect"),
+        (
+            workflow(task("a", "INLINE", {"expression": "1"}, asyncComplete=True)),
+            "tasks[0].asyncComplete",
+            "without effect on a task of type INLINE",
+        ),
         (
             workflow(task("ab"), task("b", inputs={"x": "${abc.output.y}"})),
             "tasks[1].inputParameters",
@@ -281,8 +292,8 @@ def test_references_to_the_workflow_and_ones_own_id_are_known() -> None:
         ({}, [("name", "is missing", "error")]),
         ({"name": "t", "retryCount": "x"}, [("retryCount", "must be a whole number, not text", "error")]),
         (
-            {"name": "t", "timeoutSeconds": 5},
-            [("timeoutSeconds", "not yet supported, and without effect: timeoutSeconds", "warning")],
+            {"name": "t", "inputSchema": {"name": "s"}},
+            [("inputSchema", "not yet supported, and without effect: inputSchema", "warning")],
         ),
         (
             {"name": "t", "retryDelay": 5},
@@ -298,7 +309,7 @@ def test_task_definitions(document: Any, expected: list[tuple[str, str, str]]) -
 
 def test_every_step_is_of_a_kind_that_exists() -> None:
     inputs = {"expression": "1", "queryExpression": ".", "terminationStatus": "COMPLETED"}
-    for kind in READERS:
+    for kind in BY_NAME:
         step = compiled(workflow(task("a", kind, inputs, sink="kafka:a:b", expression="x"))).plan.steps["a"]
         assert isinstance(step.settings, KINDS[step.kind].config)
 
@@ -313,7 +324,7 @@ def test_no_document_breaks_the_reader(document: dict[str, Any]) -> None:
         st.sampled_from(["name", "taskReferenceName", "inputParameters", "decisionCases", "defaultCase", "expression"]),
         json_values,
     ),
-    st.sampled_from(sorted(READERS)),
+    st.sampled_from(sorted(BY_NAME)),
 )
 def test_no_task_breaks_the_reader(item: dict[str, Any], kind: str) -> None:
     assert all(isinstance(finding, Finding) for finding in compiled(workflow({**item, "type": kind})).findings)

@@ -9,7 +9,8 @@ import pytest
 from tests.unit.workflows.conductor.parts import compiled, plan_of, task, told, workflow
 from tidemill.sandbox.script import Script
 from tidemill.workflows.formats.conductor.task_definition import read_task_definition
-from tidemill.workflows.plan import Retry, Step
+from tidemill.workflows.plan import Limits, Retry, Step
+from tidemill.workflows.tasks.wait import WaitSettings
 
 SCOPE: dict[str, Any] = {
     "workflow": {
@@ -153,7 +154,7 @@ def test_switch_by_value() -> None:
     plan = plan_of(workflow(switch(decisionCases=cases, defaultCase=[task("d")]), task("z")))
     settings = plan.steps["s"].settings
     assert (settings.mode, settings.param, settings.cases) == ("value", "v", {"A", "B"})
-    assert plan.steps["s"].edges == {"A": "a1", "B": "z", "default": "d"}
+    assert plan.steps["s"].edges == {"A": "a1", "B": "d", "default": "d"}
     assert [plan.steps[ref].edges["next"] for ref in ("a1", "a2", "d", "z")] == ["a2", "z", "z", None]
 
 
@@ -210,6 +211,66 @@ def test_defaults_of_a_task_definition() -> None:
     definition, findings = read_task_definition({"name": "t"})
     assert findings == []
     assert (definition.retry, definition.response_timeout_s) == (Retry(count=3), 3600)
+
+
+def test_limits_come_from_the_task_definition() -> None:
+    definition, findings = read_task_definition(
+        {
+            "name": "a_name",
+            "pollTimeoutSeconds": 1,
+            "timeoutSeconds": 2,
+            "totalTimeoutSeconds": 3,
+            "timeoutPolicy": "RETRY",
+            "concurrentExecLimit": 4,
+            "rateLimitPerFrequency": 5,
+            "rateLimitFrequencyInSeconds": 6,
+        }
+    )
+    assert findings == []
+    assert plan_of(workflow(task("a")), {"a_name": definition}).steps["a"].limits == Limits(1, 2, 3, "retry", 4, 5, 6)
+    assert step(task("a")).limits == Limits()
+
+
+@pytest.mark.parametrize(
+    ("policy", "meant"), [("RETRY", "retry"), ("TIME_OUT_WF", "end"), ("ALERT_ONLY", "alert"), (None, "end")]
+)
+def test_timeout_policies(policy: str | None, meant: str) -> None:
+    definition, _ = read_task_definition({"name": "t", "timeoutPolicy": policy, "rateLimitFrequencyInSeconds": 0})
+    assert (definition.limits.on_timeout, definition.limits.rate_s) == (meant, 1)
+
+
+def test_a_step_knows_the_names_that_its_templates_read() -> None:
+    terminate = {"terminationStatus": "${b.output.s}", "terminationReason": "${c.output.r}", "x": "${workflow.input.n}"}
+    plan = plan_of(workflow(task("b"), task("c"), task("a", "TERMINATE", terminate)))
+    assert plan.steps["a"].reads == {"b", "c", "workflow"}
+    assert plan.steps["b"].reads == frozenset()
+
+
+def test_human() -> None:
+    human = step(task("a", "HUMAN", {"__humanTaskDefinition": {"displayName": None}}))
+    assert (human.kind, human.settings) == ("wait", WaitSettings())
+    assert human.input.render(SCOPE) == {"__humanTaskDefinition": {"displayName": None}}
+
+
+def test_lambda_is_the_body_of_a_function() -> None:
+    body = "if ($.n == 1) { return {ok: true} } // else nothing"
+    old = step(task("a", "LAMBDA", {"scriptExpression": body, "n": 1}))
+    assert old.settings.script == Script("javascript", f"(function(){{{body}\n}})()", "expression")
+    assert old.input.render(SCOPE) == {"n": 1}
+
+
+def test_decision_by_value_and_by_script() -> None:
+    cases = {"A": [task("x")]}
+    by_value = plan_of(workflow(task("s", "DECISION", {"v": 1}, caseValueParam="v", decisionCases=cases))).steps["s"]
+    assert (by_value.kind, by_value.settings.param, by_value.edges) == ("switch", "v", {"A": "x", "default": None})
+    script = task("s", "DECISION", {"v": 1}, caseValueParam="v", caseExpression="$.v", decisionCases=cases)
+    result = compiled(workflow(script))
+    assert result.plan.steps["s"].settings.script == Script("javascript", "$.v", "expression")
+    assert [path for path, _ in result.scripts] == ["tasks[0].caseExpression"]
+
+
+def test_every_alias_reads_as_its_type() -> None:
+    assert step(task("a", "USER_DEFINED")).kind == "worker"
 
 
 @pytest.mark.parametrize("keys", [{"optional": True}, {"permissive": True}])

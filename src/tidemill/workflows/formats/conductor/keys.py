@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 WORKFLOW_NOTED = (
     "description", "inputParameters", "schemaVersion", "restartable", "ownerEmail", "ownerApp", "metadata",
     "createTime", "updateTime", "createdBy", "updatedBy", "tags", "accessPolicy", "overwriteTags", "maskedFields",
@@ -11,7 +13,7 @@ WORKFLOW_NOT_YET = (
     "workflowStatusListenerEnabled", "rateLimitConfig", "inputSchema", "outputSchema", "cacheConfig",
 )  # fmt: skip
 TASK_NOTED = (
-    "description", "metadata", "workflowTaskType", "rateLimited", "asyncComplete", "sink", "evaluatorType",
+    "description", "metadata", "workflowTaskType", "rateLimited", "sink", "evaluatorType",
     "expression", "decisionCases", "defaultCase", "dynamicTaskNameParam", "caseValueParam", "caseExpression",
     "scriptExpression", "dynamicForkJoinTasksParam", "dynamicForkTasksParam", "dynamicForkTasksInputParamName",
     "forkTasks", "subWorkflowParam", "joinOn", "joinStatus", "joinMode", "defaultExclusiveJoinTask", "loopCondition",
@@ -21,19 +23,56 @@ TASK_NOT_YET = ("cacheConfig", "onStateChange")
 TASK_DEF_NOTED = (
     "description", "ownerEmail", "ownerApp", "createTime", "updateTime", "createdBy", "updatedBy", "tags",
     "accessPolicy", "overwriteTags", "inputKeys", "outputKeys", "isolationGroupId", "executionNameSpace", "baseType",
-    "runtimeMetadata", "taskStatusListenerEnabled", "enforceSchema", "timeoutPolicy", "metadata",
+    "runtimeMetadata", "taskStatusListenerEnabled", "enforceSchema", "metadata",
 )  # fmt: skip
-TASK_DEF_NOT_YET = (
-    "timeoutSeconds", "pollTimeoutSeconds", "totalTimeoutSeconds", "concurrentExecLimit", "rateLimitPerFrequency",
-    "inputSchema", "outputSchema",
-)  # fmt: skip
-"""`rateLimitFrequencyInSeconds` without a number per frequency limits nothing, and the SDK always sends it."""
+TASK_DEF_NOT_YET = ("inputSchema", "outputSchema")
 
-TYPES_NOT_YET = frozenset({
-    "HTTP", "HTTP_POLL", "FORK_JOIN", "JOIN", "FORK_JOIN_DYNAMIC", "FORK", "EXCLUSIVE_JOIN", "DO_WHILE",
-    "SUB_WORKFLOW", "START_WORKFLOW", "HUMAN", "DYNAMIC", "KAFKA_PUBLISH", "DECISION", "LAMBDA", "USER_DEFINED",
-    "YIELD", "WAIT_FOR_WEBHOOK", "BUSINESS_RULE", "JDBC", "GET_SIGNED_JWT", "UPDATE_TASK", "UPDATE_SECRET",
-    "TERMINATE_WORKFLOW", "QUERY_PROCESSOR", "OPS_GENIE", "SENDGRID", "GRPC", "MCP", "PULL_WORKFLOW_MESSAGES",
-    "AGENT", "LLM_TEXT_COMPLETE", "LLM_CHAT_COMPLETE", "LLM_GENERATE_EMBEDDINGS", "LLM_INDEX_DOCUMENT",
-    "LLM_INDEX_TEXT", "LLM_SEARCH_INDEX", "LLM_GET_EMBEDDINGS", "LLM_STORE_EMBEDDINGS", "GET_DOCUMENT",
-})  # fmt: skip
+_MODELS = "Tidemill calls no language models or other services of its own accord; a worker (SIMPLE) or HTTP can"
+_AGENTS = "Tidemill runs no agents; a worker (SIMPLE) can"
+_WORKER = "a worker (SIMPLE) can do it"
+
+TYPES_NOT_YET: Mapping[str, str] = {
+    "HTTP": "not built yet",
+    "FORK_JOIN": "not built yet",
+    "FORK": "not built yet",
+    "JOIN": "not built yet",
+    "FORK_JOIN_DYNAMIC": "not built yet",
+    "EXCLUSIVE_JOIN": "not built yet",
+    "DO_WHILE": "not built yet",
+    "SUB_WORKFLOW": "not built yet",
+    "START_WORKFLOW": "not built yet",
+    "DYNAMIC": "not built yet",
+    "KAFKA_PUBLISH": "not built yet",
+    "HTTP_POLL": "call with HTTP inside a DO_WHILE with a WAIT",
+    "WAIT_FOR_WEBHOOK": "there are no webhooks; let an event handler complete a HUMAN task",
+    "PULL_WORKFLOW_MESSAGES": "there are no workflow messages; let an event handler complete a HUMAN task",
+    "YIELD": "use HUMAN, or WAIT without a time",
+    "UPDATE_TASK": "call the API with HTTP",
+    "UPDATE_SECRET": "secrets are written over the API only",
+    "TERMINATE_WORKFLOW": "call the API with HTTP",
+    "GET_WORKFLOW": "call the API with HTTP",
+    "QUERY_PROCESSOR": _WORKER,
+    "BUSINESS_RULE": "use SWITCH, or INLINE with a script",
+    "JDBC": _WORKER,
+    "GET_SIGNED_JWT": _WORKER,
+    "OPS_GENIE": "call it with HTTP",
+    "SENDGRID": "call it with HTTP",
+    "GRPC": _WORKER,
+    "GET_DOCUMENT": "get it with HTTP",
+    "AGENT": _AGENTS,
+    "MCP": _AGENTS,
+    "LIST_MCP_TOOLS": _AGENTS,
+    "CALL_MCP_TOOL": _AGENTS,
+    "GENERATE_IMAGE": _MODELS,
+    "GENERATE_AUDIO": _MODELS,
+    "LLM_TEXT_COMPLETE": _MODELS,
+    "LLM_CHAT_COMPLETE": _MODELS,
+    "LLM_GENERATE_EMBEDDINGS": _MODELS,
+    "LLM_GET_EMBEDDINGS": _MODELS,
+    "LLM_STORE_EMBEDDINGS": _MODELS,
+    "LLM_SEARCH_EMBEDDINGS": _MODELS,
+    "LLM_INDEX_DOCUMENT": _MODELS,
+    "LLM_INDEX_TEXT": _MODELS,
+    "LLM_SEARCH_INDEX": _MODELS,
+}
+"""Types that Conductor has and Tidemill has not, and what to do instead."""

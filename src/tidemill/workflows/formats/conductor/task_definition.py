@@ -10,12 +10,17 @@ import msgspec
 from tidemill.core.findings import Finding
 from tidemill.workflows.document import Fields, read_label
 from tidemill.workflows.formats.conductor.keys import TASK_DEF_NOT_YET, TASK_DEF_NOTED
-from tidemill.workflows.plan import Retry
+from tidemill.workflows.plan import Limits, Retry
 
 _LOGIC: Mapping[str, Literal["fixed", "exponential", "linear"]] = {
     "FIXED": "fixed",
     "EXPONENTIAL_BACKOFF": "exponential",
     "LINEAR_BACKOFF": "linear",
+}
+_ON_TIMEOUT: Mapping[str, Literal["retry", "end", "alert"]] = {
+    "RETRY": "retry",
+    "TIME_OUT_WF": "end",
+    "ALERT_ONLY": "alert",
 }
 
 
@@ -27,6 +32,7 @@ class TaskDefinition(msgspec.Struct, frozen=True):
     response_timeout_s: float = 0
     inputs: Mapping[str, Any] = {}
     source: Mapping[str, Any] | None = None
+    limits: Limits = Limits()
 
 
 UNDEFINED = TaskDefinition()
@@ -56,12 +62,23 @@ def read_task_fields(fields: Fields, read_name: Any) -> TaskDefinition:
     )
     response_timeout_s = fields.whole("responseTimeoutSeconds", 3600)
     inputs = fields.object("inputTemplate")
-    frequency_s = fields.raw("rateLimitFrequencyInSeconds")
-    if frequency_s is not None:
-        fields.whole("rateLimitFrequencyInSeconds")
+    limits = _read_limits(fields)
     warn_not_yet(fields, TASK_DEF_NOT_YET)
     fields.finish(TASK_DEF_NOTED)
-    return TaskDefinition(name, retry, response_timeout_s, inputs, fields.value)
+    return TaskDefinition(name, retry, response_timeout_s, inputs, fields.value, limits)
+
+
+def _read_limits(fields: Fields) -> Limits:
+    """The SDK always sends a frequency in seconds; without a number per frequency it limits nothing."""
+    return Limits(
+        poll_s=fields.whole("pollTimeoutSeconds"),
+        run_s=fields.whole("timeoutSeconds"),
+        total_s=fields.whole("totalTimeoutSeconds"),
+        on_timeout=_ON_TIMEOUT[fields.choice("timeoutPolicy", tuple(_ON_TIMEOUT), "TIME_OUT_WF")],
+        concurrent=fields.whole("concurrentExecLimit"),
+        rate=fields.whole("rateLimitPerFrequency"),
+        rate_s=fields.whole("rateLimitFrequencyInSeconds", 1) or 1,
+    )
 
 
 def warn_not_yet(fields: Fields, keys: tuple[str, ...]) -> None:

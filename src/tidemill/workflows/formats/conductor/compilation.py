@@ -1,0 +1,146 @@
+"""The walk through the tasks of one document: lists of tasks to steps and edges, and all that is found on the way.
+
+What a type's own keys mean is in `types/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from tidemill.core.findings import Finding, near
+from tidemill.expressions.template import Template
+from tidemill.sandbox.script import Script
+from tidemill.workflows.document import Fields, read_label
+from tidemill.workflows.formats.conductor.keys import TASK_NOT_YET, TASK_NOTED, TYPES_NOT_YET
+from tidemill.workflows.formats.conductor.references import Place, Reading, reference_findings
+from tidemill.workflows.formats.conductor.source import Source, TaskType
+from tidemill.workflows.formats.conductor.task_definition import (
+    UNDEFINED,
+    TaskDefinition,
+    read_embedded,
+    warn_not_yet,
+)
+from tidemill.workflows.formats.conductor.types import BY_NAME
+from tidemill.workflows.plan import NEXT, Step
+
+WORKER_TYPES = frozenset({"SIMPLE", "USER_DEFINED"})
+
+
+class Compilation:
+    """`refs` are the reference names of the document; `given` are inputs that are values already, by reference name."""
+
+    def __init__(
+        self,
+        findings: list[Finding],
+        task_definitions: Mapping[str, TaskDefinition],
+        refs: frozenset[str],
+        given: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        self.findings = findings
+        self.task_definitions = task_definitions
+        self.names = refs | {"workflow"}
+        self.steps: dict[str, Step] = {}
+        self.scripts: list[tuple[str, Script]] = []
+        self.sinks: list[tuple[str, tuple[str, str]]] = []
+        self._given = given or {}
+        self._places: dict[str, Place] = {}
+        self._readings: list[Reading] = []
+        self._here: Place | None = None
+        self._sequences = 0
+
+    def sequence(self, tasks: Sequence[Fields], after: str | None) -> str | None:
+        """The tasks of one list, one after the other, then `after`. Returns where it begins."""
+        self._sequences += 1
+        number, above = self._sequences, self._here
+        refs = [str(task.value.get("taskReferenceName")) for task in tasks]
+        neighbours = [None, *(task.value for task in tasks), None]
+        for index, (task, following) in enumerate(zip(tasks, [*refs, after][1:], strict=True)):
+            self._here = Place(refs[index], _type_of(task), number, index, above)
+            self._task(task, following, neighbours[index], neighbours[index + 2])
+        self._here = above
+        return [*refs, after][0]
+
+    def template(self, value: Any, path: str) -> Template:
+        fields = Fields({}, "", self.findings)
+        template = fields.compiled(value, path)
+        if template.roots:
+            self._readings.append(Reading(path, template, self._here))
+        return template
+
+    def script(self, script: Script, path: str) -> None:
+        self.scripts.append((path, script))
+
+    def check_references(self) -> None:
+        self.findings.extend(reference_findings(self._readings, self._places, self.names))
+
+    def _task(
+        self, fields: Fields, following: str | None, before: dict[str, Any] | None, behind: dict[str, Any] | None
+    ) -> None:
+        name, ref = read_label(fields, "name"), read_label(fields, "taskReferenceName")
+        if ref in self._places:
+            fields.add("taskReferenceName", f"{ref!r} is the reference name of another task too", "duplicate")
+        elif ref and self._here is not None:
+            self._places[ref] = self._here
+        kind = _type_of(fields)
+        fields.text("type")
+        definition = self._definition(fields, name)
+        inputs = {**definition.inputs, **fields.object("inputParameters")}
+        source = Source(fields, inputs, following, self, self._given.get(ref, {}), before, behind)
+        if kind in BY_NAME:
+            self.steps[ref] = self._step(source, BY_NAME[kind], (name, ref), definition)
+        else:
+            _no_such_type(fields, kind)
+        warn_not_yet(fields, TASK_NOT_YET)
+        fields.finish(TASK_NOTED)
+
+    def _step(self, source: Source, kind: TaskType, names: tuple[str, str], definition: TaskDefinition) -> Step:
+        fields = source.fields
+        name, ref = names
+        draft = kind.read(source)
+        self.sinks.extend((fields.at(key), target) for key, target in draft.sinks)
+        if "asyncComplete" not in kind.keys and fields.flag("asyncComplete"):
+            fields.warn("asyncComplete", f"without effect on a task of type {kind.name}")
+        retries = fields.whole("retryCount", definition.retry.count)
+        is_permissive = fields.flag("permissive")
+        return Step(
+            ref=ref,
+            kind=draft.kind,
+            name=name,
+            input=draft.input,
+            settings=draft.settings,
+            edges={NEXT: source.following} if draft.edges is None else draft.edges,
+            retry=msgspec.structs.replace(definition.retry, count=retries),
+            is_optional=fields.flag("optional") or is_permissive,
+            start_delay_s=fields.whole("startDelay"),
+            response_timeout_s=definition.response_timeout_s if kind.name in WORKER_TYPES else 0,
+            source=fields.value,
+            branches=draft.branches,
+            body=draft.body,
+            reads=frozenset(source.roots),
+            limits=definition.limits,
+        )
+
+    def _definition(self, fields: Fields, name: str) -> TaskDefinition:
+        """What stands in the task itself wins over what is registered under its name."""
+        if fields.raw("taskDefinition") is not None:
+            return read_embedded(fields.fields("taskDefinition"))
+        return self.task_definitions.get(name, UNDEFINED)
+
+
+def _type_of(fields: Fields) -> str:
+    kind = fields.value.get("type")
+    return kind if isinstance(kind, str) and kind else "SIMPLE"
+
+
+def _no_such_type(fields: Fields, kind: str) -> None:
+    """Says so, and marks the common keys of a task that has no step as known."""
+    if kind in TYPES_NOT_YET:
+        why = TYPES_NOT_YET[kind]
+        fields.add("type", f"not yet supported: task type {kind}: {why}", "not_supported")
+    else:
+        fields.add("type", f"unknown task type {kind!r}{near(kind, (*BY_NAME, *TYPES_NOT_YET))}")
+    for key in ("retryCount", "optional", "permissive", "startDelay"):
+        fields.raw(key)

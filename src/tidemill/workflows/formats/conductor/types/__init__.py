@@ -1,0 +1,36 @@
+"""Conductor's task types: one file each, listed here. Reading, the reference and its examples come from this list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tidemill.workflows.formats.conductor.source import TaskType
+from tidemill.workflows.formats.conductor.types.decision import DECISION
+from tidemill.workflows.formats.conductor.types.event import EVENT
+from tidemill.workflows.formats.conductor.types.human import HUMAN
+from tidemill.workflows.formats.conductor.types.inline import INLINE
+from tidemill.workflows.formats.conductor.types.jq import JSON_JQ_TRANSFORM
+from tidemill.workflows.formats.conductor.types.lambda_task import LAMBDA
+from tidemill.workflows.formats.conductor.types.noop import NOOP
+from tidemill.workflows.formats.conductor.types.set_variable import SET_VARIABLE
+from tidemill.workflows.formats.conductor.types.simple import SIMPLE
+from tidemill.workflows.formats.conductor.types.switch import SWITCH
+from tidemill.workflows.formats.conductor.types.terminate import TERMINATE
+from tidemill.workflows.formats.conductor.types.wait import WAIT
+
+TYPES: tuple[TaskType, ...] = (
+    SIMPLE,
+    EVENT,
+    INLINE,
+    JSON_JQ_TRANSFORM,
+    SET_VARIABLE,
+    SWITCH,
+    TERMINATE,
+    WAIT,
+    HUMAN,
+    NOOP,
+    DECISION,
+    LAMBDA,
+)
+
+BY_NAME: Mapping[str, TaskType] = {name: each for each in TYPES for name in (each.name, *each.aliases)}
