@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
+from tests.fakes.finished_tasks import MemoryFinishedTasks
 from tests.fakes.transaction import OpenTransaction
 from tidemill.core.clock import Clock
 from tidemill.core.errors import BadInput, NotFound, StaleWrite, TidemillError
@@ -50,10 +51,11 @@ class MemoryPlans:
         return self.latest(name, version)
 
 
-class MemoryWorkflows:
+class MemoryWorkflows(MemoryFinishedTasks):
     """Implements `ExecutionStore`, `TaskQueue`, `Timers`, `TaskLogs` and `Transactions` in one."""
 
     def __init__(self, clock: Clock, plans: MemoryPlans) -> None:
+        super().__init__()
         self._clock = clock
         self._plans = plans
         self.rows: dict[str, ExecutionRow] = {}
@@ -118,6 +120,7 @@ class MemoryWorkflows:
         self.timers.update({timer.id: timer for timer in changes.timers})
         self.outbox.extend(changes.publications)
         self.entries.extend(changes.logs)
+        self.commit_finished(changes)
 
     async def find(self, query: ExecutionQuery) -> tuple[int, Sequence[ExecutionRow]]:
         found = [row for row in self.rows.values() if not query.names or row.name in query.names]

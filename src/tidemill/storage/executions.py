@@ -14,12 +14,22 @@ from tidemill.core.transaction import Transaction
 from tidemill.storage import bulk
 from tidemill.storage.database import Database
 from tidemill.storage.definitions import verify_revision
+from tidemill.storage.finished_tasks import count_finished, read_finished, read_page, write_finished
 from tidemill.storage.outbox import add_publications
 from tidemill.storage.session import Session, session_of
 from tidemill.storage.tables import executions, idempotency, task_queue, timers
 from tidemill.storage.task_logs import add_logs
 from tidemill.storage.text import storable
-from tidemill.workflows.ports import Changes, ExecutionQuery, ExecutionRow, IdempotencyRow, QueuedTask, Timer
+from tidemill.workflows.ports import (
+    Changes,
+    ExecutionQuery,
+    ExecutionRow,
+    FinishedTask,
+    IdempotencyRow,
+    QueuedTask,
+    Timer,
+    Unread,
+)
 
 _COLUMNS = ExecutionRow.__struct_fields__
 _INSERT = bulk.insert(executions, _COLUMNS)
@@ -59,12 +69,27 @@ class StoredExecutions:
             rows = await _KEYS_TAKEN.run(session, list(asked))
             return {asked[workflow, key]: execution_id for workflow, key, execution_id in rows}
 
+    async def finished(self, wanted: Mapping[str, Unread]) -> Sequence[FinishedTask]:
+        async with self._database.read() as session:
+            return await read_finished(session, wanted)
+
+    async def finished_page(
+        self, execution_id: str, statuses: Sequence[str], start: int, count: int
+    ) -> Sequence[FinishedTask]:
+        async with self._database.read() as session:
+            return await read_page(session, execution_id, statuses, start, count)
+
+    async def finished_counts(self, execution_id: str) -> Mapping[str, int]:
+        async with self._database.read() as session:
+            return await count_finished(session, execution_id)
+
     async def write(self, tx: Transaction, changes: Changes) -> None:
         session = session_of(tx)
         if changes.definitions_revision is not None:
             verify_revision(session, changes.definitions_revision)
         _INSERT.write(session, sorted(_inserted(row) for row in changes.inserts))
         _update(session, changes.updates)
+        write_finished(session, changes)
         _take_keys(session, changes.idempotency)
         _UNQUEUE.write(session, [(id_,) for id_ in sorted(set(changes.unqueued))])
         _QUEUE.write(session, _by_key(_queued(task) for task in changes.queued))

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tidemill.core.errors import Conflict
 
-NEWEST = "0002"
+NEWEST = "0003"
 """The revision of the newest file in `migrations/versions`."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -28,7 +28,7 @@ async def prepare(connection: AsyncConnection, *, is_migrating: bool) -> None:
         return
     if not is_migrating:
         raise Conflict(f"the tables are at revision {found or 'none'}, this program needs {NEWEST}: migrate first")
-    await connection.run_sync(_upgrade)
+    await connection.run_sync(upgrade)
 
 
 def _revision(connection: Connection) -> str | None:
@@ -37,7 +37,8 @@ def _revision(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _upgrade(connection: Connection) -> None:
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Applies the migrations up to that revision."""
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
@@ -46,7 +47,7 @@ def _upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.set_main_option("path_separator", "os")
     try:
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
     except CommandError as error:
         # The usual reason: a newer program has been here.
         raise Conflict(f"the tables cannot be brought to revision {NEWEST}: {error}") from error

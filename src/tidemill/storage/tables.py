@@ -172,6 +172,18 @@ Index(
     postgresql_where=executions.c.correlation_id.is_not(None),
 )
 
+finished_tasks = Table(
+    "finished_tasks",
+    metadata,
+    _text("execution_id"),
+    _number("seq"),
+    _text("ref"),
+    _text("status"),
+    _bytes("document"),
+    PrimaryKeyConstraint("execution_id", "seq"),
+    Index("ix_finished_tasks_ref", "execution_id", "ref", "seq"),
+)
+
 idempotency = Table(
     "idempotency",
     metadata,

@@ -67,6 +67,29 @@ class TaskLog(msgspec.Struct, frozen=True):
     text: str
 
 
+class FinishedTask(msgspec.Struct, frozen=True):
+    """A task that has left its execution's document: MessagePack of `state.Task`, and the columns to find it by."""
+
+    execution_id: str
+    seq: int
+    ref: str
+    status: str
+    document: bytes
+
+
+class Unread(msgspec.Struct):
+    """Which finished tasks somebody needs to see. `refs`: the newest of each; `is_newest`: of every ref the
+    newest; `is_all`: all of them."""
+
+    seqs: set[int] = set()
+    refs: set[str] = set()
+    is_newest: bool = False
+    is_all: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.seqs or self.refs or self.is_newest or self.is_all)
+
+
 class Changes(msgspec.Struct):
     """All that a batch of effects did to executions, to be written with a handful of statements."""
 
@@ -84,6 +107,10 @@ class Changes(msgspec.Struct):
     """What scripts wrote with `console.log`."""
     definitions_revision: int | None = None
     """Where a definition was consulted: the revision that must still hold."""
+    finished: list[FinishedTask] = []
+    """Tasks that leave their documents, and those that have changed after they left."""
+    finished_gone: list[tuple[str, int]] = []
+    """(execution, number) of those that are no more; removed before `finished` are added."""
 
 
 class ExecutionQuery(msgspec.Struct, frozen=True):
@@ -107,6 +134,21 @@ class ExecutionStore(Protocol):
 
     async def idempotent(self, keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
         """(workflow, key) → execution id, for the keys that are taken."""
+        ...
+
+    async def finished(self, wanted: Mapping[str, Unread]) -> Sequence[FinishedTask]:
+        """What each execution (by its id) needs of its finished tasks, as far as they are there: one statement for
+        each way of asking. In order of execution and number, each once."""
+        ...
+
+    async def finished_page(
+        self, execution_id: str, statuses: Sequence[str], start: int, count: int
+    ) -> Sequence[FinishedTask]:
+        """In order of their numbers; all statuses if none are given."""
+        ...
+
+    async def finished_counts(self, execution_id: str) -> Mapping[str, int]:
+        """Finished tasks that have left the document, by status."""
         ...
 
     async def write(self, tx: Transaction, changes: Changes) -> None:

@@ -1,0 +1,48 @@
+"""Finished tasks that have left their documents, in memory: that part of `workflows.ports.ExecutionStore`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tidemill.workflows.ports import Changes, FinishedTask, Unread
+
+
+class MemoryFinishedTasks:
+    """`asked` are the questions so far."""
+
+    def __init__(self) -> None:
+        self.left: dict[tuple[str, int], FinishedTask] = {}
+        self.asked: list[Mapping[str, Unread]] = []
+
+    async def finished(self, wanted: Mapping[str, Unread]) -> Sequence[FinishedTask]:
+        self.asked.append(wanted)
+        return [task for id_, unread in sorted(wanted.items()) for task in self._wanted(id_, unread)]
+
+    async def finished_page(
+        self, execution_id: str, statuses: Sequence[str], start: int, count: int
+    ) -> Sequence[FinishedTask]:
+        wanted = [task for task in self._of(execution_id) if not statuses or task.status in statuses]
+        return wanted[start : start + count]
+
+    async def finished_counts(self, execution_id: str) -> Mapping[str, int]:
+        statuses = [task.status for task in self._of(execution_id)]
+        return {status: statuses.count(status) for status in statuses}
+
+    def commit_finished(self, changes: Changes) -> None:
+        for key in changes.finished_gone:
+            self.left.pop(key, None)
+        self.left.update({(task.execution_id, task.seq): task for task in changes.finished})
+
+    def _of(self, execution_id: str) -> list[FinishedTask]:
+        return [self.left[key] for key in sorted(self.left) if key[0] == execution_id]
+
+    def _wanted(self, execution_id: str, unread: Unread) -> list[FinishedTask]:
+        tasks = self._of(execution_id)
+        newest = {task.ref: task.seq for task in tasks}
+        return [
+            task
+            for task in tasks
+            if unread.is_all
+            or task.seq in unread.seqs
+            or (newest[task.ref] == task.seq and (unread.is_newest or task.ref in unread.refs))
+        ]
