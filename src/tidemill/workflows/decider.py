@@ -19,6 +19,7 @@ from tidemill.workflows.ports import TaskLog
 from tidemill.workflows.running import begin, carry_out, run
 from tidemill.workflows.state import Task
 from tidemill.workflows.tasks import KINDS
+from tidemill.workflows.tasks.directive import OWN_QUEUES
 
 
 class Refused(Exception):
@@ -112,7 +113,8 @@ def _progressed(decision: Decision, step: Step, task: Task, update: UpdateTask) 
     task.started_ms = task.started_ms or now_ms
     task.updated_ms = now_ms
     decision.changed(task.ref)
-    if not KINDS[step.kind].is_polled:
+    is_ours = task.name.startswith(OWN_QUEUES)
+    if not KINDS[step.kind].is_polled or (is_ours and not update.extend_lease):
         return
     decision.unqueue(task)
     decision.clear_timer(task)
@@ -147,6 +149,9 @@ def task_polled(decision: Decision, poll: TaskPolled) -> str:
     task.started_ms = task.started_ms or decision.now_ms
     task.updated_ms = decision.now_ms
     decision.changed(task.ref)
+    if poll.lease_ms > 0:
+        task.callback_ms = decision.now_ms + poll.lease_ms
+        decision.queue(task, step, task.callback_ms)
     _expect_response(decision, step, task, decision.now_ms)
     return poll.task_id
 

@@ -61,10 +61,12 @@ class UpdateTask(msgspec.Struct, frozen=True):
 
 
 class TaskPolled(msgspec.Struct, frozen=True):
-    """A worker has been given the task. Fails with `Conflict` if it is no longer to be had."""
+    """A worker has been given the task. Fails with `Conflict` if it is no longer to be had. With a lease the task
+    waits in its queue again when that is over and nobody has reported."""
 
     task_id: str
     worker: str
+    lease_ms: int = 0
 
 
 class TerminateExecution(msgspec.Struct, frozen=True):

@@ -124,6 +124,8 @@ def _headers(execution: Execution, task_id: str, own: Headers) -> Headers:
 
 
 def _queue(decision: Decision, step: Step, task: Task, directive: Queue) -> None:
+    if directive.name:
+        task.name, task.domain = directive.name, None
     decision.queue(task, step, decision.now_ms)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from importlib.metadata import entry_points
 
+from tidemill.workflows.tasks.http import HttpTask
 from tidemill.workflows.tasks.jq import JqTask
 from tidemill.workflows.tasks.kind import TaskKind
 from tidemill.workflows.tasks.noop import NoopTask
+from tidemill.workflows.tasks.produce import ProduceTask
 from tidemill.workflows.tasks.publish import PublishTask
 from tidemill.workflows.tasks.script import ScriptTask
 from tidemill.workflows.tasks.set_variables import SetVariablesTask
@@ -19,8 +21,10 @@ from tidemill.workflows.tasks.worker import WorkerTask
 ENTRY_POINT_GROUP = "tidemill.tasks"
 
 BUILT_IN: tuple[TaskKind, ...] = (
+    HttpTask(),
     JqTask(),
     NoopTask(),
+    ProduceTask(),
     PublishTask(),
     ScriptTask(),
     SetVariablesTask(),

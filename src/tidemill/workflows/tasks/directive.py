@@ -11,6 +11,9 @@ from tidemill.ingest.record import Headers
 from tidemill.sandbox.script import Script
 from tidemill.workflows.plan import NEXT
 
+OWN_QUEUES = "tidemill:"
+"""How the names of queues begin that users can neither fill nor poll."""
+
 EndStatus = Literal["COMPLETED", "FAILED", "TERMINATED"]
 
 
@@ -50,7 +53,10 @@ class Publish(msgspec.Struct, frozen=True):
 
 
 class Queue(msgspec.Struct, frozen=True):
-    """A worker is to be given the task."""
+    """A worker is to be given the task. `name`: a queue of our own, whose tasks no user can poll for; empty: the
+    queue of the step's name."""
+
+    name: str = ""
 
 
 class Wait(msgspec.Struct, frozen=True):

@@ -46,7 +46,7 @@ class PublishTask(TaskKind):
         settings: PublishSettings = step.settings
         try:
             integration, topic = settings.target or parse_sink(context.render(settings.sink))
-            headers = _headers(context.render(settings.headers)) if settings.headers else ()
+            headers = record_headers(context.render(settings.headers)) if settings.headers else ()
         except ValueError as error:
             return Fail(str(error), is_terminal=True)
         key = _bytes(context.render(settings.key)) if settings.key else context.task_id.encode()
@@ -74,7 +74,8 @@ def _short(sink: Any) -> str:
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
-def _headers(value: Any) -> Headers:
+def record_headers(value: Any) -> Headers:
+    """Raises `ValueError` for what is no object."""
     if not isinstance(value, dict):
         raise ValueError(f"the record's headers must be an object, not {type(value).__name__}")
     return tuple((str(name), _bytes(item)) for name, item in value.items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tidemill.workflows.plan import Step
 from tidemill.workflows.state import Task
-from tidemill.workflows.tasks.directive import Directive, Queue
+from tidemill.workflows.tasks.directive import OWN_QUEUES, Directive, Fail, Queue
 from tidemill.workflows.tasks.kind import Context, Example, TaskKind
 
 
@@ -17,4 +17,6 @@ class WorkerTask(TaskKind):
     example = Example(input={"order": 17}, directive=Queue())
 
     def start(self, step: Step, task: Task, context: Context) -> Directive:
+        if step.name.startswith(OWN_QUEUES):
+            return Fail(f"no task of a worker can be named {step.name!r}: {OWN_QUEUES} is ours", is_terminal=True)
         return Queue()

@@ -1,0 +1,90 @@
+"""What a task's input means as a request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tidemill.expressions.template import compile_template
+from tidemill.workflows.tasks.http import HttpRequest, HttpSettings, request_of
+
+SETTINGS = HttpSettings(
+    compile_template("${r.uri}"),
+    method=compile_template("${r.method}"),
+    headers=compile_template("${r.headers}"),
+    body=compile_template("${r.body}"),
+    accept=compile_template("${r.accept}"),
+    content_type=compile_template("${r.contentType}"),
+    connect_timeout_ms=compile_template("${r.connect}"),
+    read_timeout_ms=compile_template("${r.read}"),
+)
+
+
+def _request(**given: Any) -> HttpRequest:
+    return request_of(SETTINGS, {"r": {"uri": "http://a/b", **given}})
+
+
+def test_a_uri_is_enough() -> None:
+    assert _request() == HttpRequest("http://a/b", headers=(("Accept", "*/*"),))
+    assert request_of(HttpSettings(compile_template("http://a/b")), {}) == _request()
+
+
+def test_everything_that_a_task_can_say() -> None:
+    request = _request(
+        uri=" http://a/b ",
+        method="post",
+        headers={"X": ["1", "2"], "N": 3, "Nothing": None, "Content-Type": "text/x"},
+        accept=["text/plain", "text/html"],
+        contentType="ignored/since-a-header-says-it",
+        body="hi",
+        connect="250",
+        read=1500,
+    )
+    headers = (("X", "1"), ("X", "2"), ("N", "3"), ("Content-Type", "text/x"), ("Accept", "text/plain, text/html"))
+    assert request == HttpRequest("http://a/b", "POST", headers, b"hi", 0.25, 1.5)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "sent"),
+    [
+        (None, None, None),
+        ({"b": 1, "a": [2]}, None, b'{"b":1,"a":[2]}'),
+        (17, None, b"17"),
+        ("text", "text/plain", b"text"),
+        ({"a": "x y", "n": 2, "none": None}, "application/x-www-form-urlencoded; charset=UTF-8", b"a=x+y&n=2"),
+    ],
+)
+def test_a_body_is_sent_as_its_content_type_says(body: Any, content_type: str | None, sent: bytes | None) -> None:
+    request = _request(body=body, contentType=content_type)
+    assert request.body == sent
+    named = dict(request.headers).get("Content-Type")
+    assert named == (None if sent is None else content_type or "application/json")
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"uri": None}, "no uri"),
+        ({"uri": " "}, "no uri"),
+        ({"uri": 3}, "no uri"),
+        ({"method": "BREW"}, "the method must be one of"),
+        ({"headers": [1]}, "must be an object"),
+        ({"headers": {"a": "b\r\nc: d"}}, "line break"),
+        ({"headers": {"a\n": "b"}}, "line break"),
+        ({"accept": "a\r\nb"}, "line break"),
+        ({"connect": "soon"}, "the connection timeout must be a number"),
+        ({"read": -1}, "the read timeout must be 1 to"),
+        ({"read": True}, "the read timeout must be 1 to"),
+        ({"read": 10**9}, "the read timeout must be 1 to"),
+        ({"read": "nan"}, "the read timeout must be 1 to"),
+    ],
+)
+def test_what_is_no_request_is_refused_with_a_sentence(given: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        _request(**given)
+
+
+@pytest.mark.parametrize("nothing", [0, None, "", "0"])
+def test_no_timeout_is_the_usual_one(nothing: Any) -> None:
+    assert _request(connect=nothing, read=nothing) == _request()
