@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -23,6 +23,7 @@ from tidemill.workflows.effects import StartWorkflow, UpdateTask, UpdateVariable
 from tidemill.workflows.plan import Plan, Step
 from tidemill.workflows.ports import ExecutionQuery, TaskLog
 from tidemill.workflows.state import Execution, Task
+from tidemill.workflows.waits import Blocking, Rest
 
 
 def plan_of(execution: Execution) -> Plan:
@@ -74,6 +75,20 @@ class FakeExecutions:
     async def set_variables(self, update: UpdateVariables) -> None:
         execution, _ = await self.get(update.execution_id)
         execution.variables = {**execution.variables, **update.variables}
+
+
+class FakeWaits:
+    """Everything has come to rest at once. `blocking` is why, unless the execution has ended."""
+
+    def __init__(self, executions: FakeExecutions) -> None:
+        self._executions = executions
+        self.asked: list[tuple[str, frozenset[str], float]] = []
+        self.blocking: Blocking | None = None
+
+    async def rest(self, execution_id: str, refs: Collection[str] = (), wait_s: float = 10) -> Rest:
+        self.asked.append((execution_id, frozenset(refs), wait_s))
+        execution, plan = await self._executions.get(execution_id)
+        return Rest(execution, plan, self.blocking, is_reached=True)
 
 
 class FakeWorkers:
@@ -253,6 +268,7 @@ class ApiRoom:
         self.clock = HeldClock()
         self.access = AccessRoom(self.clock)
         self.executions = FakeExecutions()
+        self.waits = FakeWaits(self.executions)
         self.workers = FakeWorkers(self.executions)
         self.catalog = FakeCatalog()
         self.integrations = FakeIntegrations()
@@ -270,6 +286,7 @@ class ApiRoom:
         """Making the routes takes longer than most tests: one app serves them all, each with its own services."""
         services = Services(
             executions=self.executions,
+            waits=self.waits,
             workers=self.workers,
             catalog=self.catalog,
             integrations=self.integrations,

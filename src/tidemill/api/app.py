@@ -22,6 +22,7 @@ from tidemill.api import (
     trace,
     workflow,
     workflow_definitions,
+    workflow_execute,
     workflow_start,
 )
 from tidemill.api.answers import json_answer
@@ -41,6 +42,7 @@ RESOURCES: tuple[Routes, ...] = (
     applications.routes,
     workflow_definitions.routes,
     task_definitions.routes,
+    workflow_execute.routes,
     workflow_start.by_name_routes,
     workflow.routes,
     tasks.routes,

@@ -13,8 +13,6 @@ EVERY = "GET POST PUT DELETE"
 _IN_BULK = "many integrations at once; save them one by one"
 
 TABLE: tuple[tuple[str, str, str], ...] = (
-    ("POST", "/api/workflow/execute/{name}", "executing a workflow and waiting for it"),
-    ("POST", "/api/workflow/execute/{name}/{version}", "executing a workflow and waiting for it"),
     ("POST", "/api/workflow/test", "testing a workflow with mocked tasks"),
     ("PUT POST DELETE", "/api/workflow/bulk/{operation}", "operations on many executions"),
     ("PUT", "/api/workflow/decide/{id}", "deciding by hand; executions go on by themselves"),

@@ -19,6 +19,7 @@ def _flag(value: Any) -> Any:
 Text = Annotated[str | None, BeforeValidator(_absent)]
 Number = Annotated[Annotated[int, Field(ge=-(2**63), lt=2**63)] | None, BeforeValidator(_absent)]
 Version = Annotated[Annotated[int, Field(ge=0, lt=2**31)] | None, BeforeValidator(_absent)]
+WaitSeconds = Annotated[Annotated[float, Field(ge=0, allow_inf_nan=False)] | None, BeforeValidator(_absent)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Count = Annotated[int, Field(ge=0, le=1_000)]
 Start = Annotated[int, Field(ge=0, lt=2**31)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from tidemill.core.definitions import Definition, Kind
@@ -11,6 +11,7 @@ from tidemill.workflows.effects import StartWorkflow, UpdateTask, UpdateVariable
 from tidemill.workflows.plan import Plan
 from tidemill.workflows.ports import ExecutionQuery, TaskLog
 from tidemill.workflows.state import Execution, Task
+from tidemill.workflows.waits import Rest
 
 Expect = Literal["absent", "present", "any"]
 
@@ -33,6 +34,15 @@ class Executions(Protocol):
     async def terminate(self, execution_id: str, reason: str | None = None) -> None: ...
 
     async def set_variables(self, update: UpdateVariables) -> None: ...
+
+
+class Waits(Protocol):
+    """Waiting for executions."""
+
+    async def rest(self, execution_id: str, refs: Collection[str] = (), wait_s: float = 10) -> Rest:
+        """Once it has ended, waits for somebody outside, or a task of one of `refs` has ended; after `wait_s` at
+        the latest. Raises `NotFound`."""
+        ...
 
 
 class Workers(Protocol):

@@ -9,7 +9,7 @@ from tidemill.access.applications import Applications
 from tidemill.access.audit import Audit
 from tidemill.access.service import Access
 from tidemill.api.body import BODY_BYTES_MAX
-from tidemill.api.ports import Catalog, Executions, Integrations, Readiness, Replayer, Workers
+from tidemill.api.ports import Catalog, Executions, Integrations, Readiness, Replayer, Waits, Workers
 from tidemill.core.clock import Clock
 from tidemill.ingest.ports import Places
 from tidemill.ingest.subscription import Subscriptions
@@ -18,6 +18,7 @@ from tidemill.ingest.subscription import Subscriptions
 @dataclass(frozen=True, slots=True)
 class Services:
     executions: Executions
+    waits: Waits
     workers: Workers
     catalog: Catalog
     integrations: Integrations

@@ -42,10 +42,7 @@ class StartRequest(msgspec.Struct, frozen=True, rename="camel"):
 async def start(call: Call) -> Response:
     """Answers the execution's id as plain text."""
     request = await call.json(StartRequest)
-    if request.workflow_def:
-        await _check_given_definition(call, request, request.workflow_def)
-    if request.external_input_payload_storage_path:
-        raise NotSupported("not yet supported: externalInputPayloadStoragePath")
+    await check_start(call, request)
     return await _start(call, request)
 
 
@@ -72,6 +69,14 @@ async def start_by_name(
     return await _start(call, request)
 
 
+async def check_start(call: Call, request: StartRequest) -> None:
+    """Raises `NotSupported` for what cannot be started."""
+    if request.workflow_def:
+        await _check_given_definition(call, request, request.workflow_def)
+    if request.external_input_payload_storage_path:
+        raise NotSupported("not yet supported: externalInputPayloadStoragePath")
+
+
 async def _check_given_definition(call: Call, request: StartRequest, given: dict[str, Any]) -> None:
     """The SDK's workflow objects send their definition along with every start. It may say nothing else than
     the registered one, by which the execution runs."""
@@ -96,8 +101,8 @@ def _strategy(text: str | None) -> IdempotencyStrategy | None:
     return None
 
 
-async def _start(call: Call, request: StartRequest) -> Response:
-    effect = StartWorkflow(
+def start_effect(call: Call, request: StartRequest) -> StartWorkflow:
+    return StartWorkflow(
         execution_id=new_id(call.services.clock.now_ms()),
         name=request.name,
         version=request.version,
@@ -109,4 +114,8 @@ async def _start(call: Call, request: StartRequest) -> Response:
         created_by=call.author,
         priority=request.priority or 0,
     )
-    return text_answer(await call.services.executions.start(effect, traceparent=call.traceparent))
+
+
+async def _start(call: Call, request: StartRequest) -> Response:
+    started = call.services.executions.start(start_effect(call, request), traceparent=call.traceparent)
+    return text_answer(await started)

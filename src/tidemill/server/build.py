@@ -45,6 +45,7 @@ from tidemill.workflows.engine import Engine, Written
 from tidemill.workflows.executions import Executions
 from tidemill.workflows.handlers.subscriptions import HandlerSubscriptions
 from tidemill.workflows.timers import TimerRunner
+from tidemill.workflows.waits import ExecutionWaits
 from tidemill.workflows.workers import Workers
 
 GRACE_S = 6.0
@@ -69,6 +70,8 @@ class Server:
     publishers: Publishers
     removals: Removals
     timers: TimerRunner
+    waits: ExecutionWaits | None
+    """Where others than this process write."""
     executions: StoredExecutions
     retention: Retention
     orphans: Orphans
@@ -80,6 +83,8 @@ class Server:
         _ = supervisor.start("publishers", self.publishers.run())
         _ = supervisor.start("removals", self.removals.run())
         _ = supervisor.start("timers", self.timers.run())
+        if self.waits is not None:
+            _ = supervisor.start("waits", self.waits.run())
         _ = supervisor.start("pumps", self.pumps.run())
         _ = supervisor.start("retention", self.retention.run())
         _ = supervisor.start("orphans", self.orphans.run())
@@ -108,6 +113,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
     wakes = Wakes()
     engine = Engine(executions, catalog, ground.sandbox, clock, wakes)
     workers = Workers(engine, database, executions, StoredTaskQueue(database), StoredTaskLogs(database), catalog, clock)
+    waits = ExecutionWaits(executions, catalog, clock)
     timers = TimerRunner(engine, database, StoredTimers(database), clock)
     faults = Faults.from_environment()
     publishers = _publishers(ground, integrations, engine, faults)
@@ -115,12 +121,13 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
     pump_settings = PumpSettings(batch_records_max=settings.batch_records, hops_max=settings.hops_max)
     around = (subscriptions, places, engine, database, clock, faults)
     pumps = Pumps(sources, *around, pump_settings)
-    wakes.connect(workers, timers, publishers)
+    wakes.connect(workers, waits, timers, publishers)
 
     access, applications, audit = _access(ground)
     password = await access.first_start()
     services = Services(
         executions=Executions(engine, database, executions, catalog, clock),
+        waits=waits,
         workers=workers,
         catalog=catalog,
         integrations=integrations,
@@ -142,6 +149,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         publishers=publishers,
         removals=_removals(ground, integrations, engine, publishers),
         timers=timers,
+        waits=None if database.is_sqlite else waits,
         executions=executions,
         retention=Retention(places.history, clock, settings.history_days * DAY_S),
         orphans=Orphans(subscriptions, places.parking, lambda key: BatchWriter(key, *around, settings.hops_max), clock),
@@ -154,13 +162,15 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
 class Wakes:
     """What the engine calls after each commit. The runners need the engine, so they are connected after it."""
 
-    def connect(self, workers: Workers, timers: TimerRunner, publishers: Publishers) -> None:
+    def connect(self, workers: Workers, waits: ExecutionWaits, timers: TimerRunner, publishers: Publishers) -> None:
         self._workers = workers
+        self._waits = waits
         self._timers = timers
         self._publishers = publishers
 
     def __call__(self, written: Written) -> None:
         self._workers.committed(written)
+        self._waits.committed(written)
         self._timers.committed(written)
         for integration in written.integrations:
             self._publishers.wake(integration)

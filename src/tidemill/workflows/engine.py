@@ -21,7 +21,7 @@ from tidemill.workflows.batch import Answer, Batch, Draft, PendingComputation, R
 from tidemill.workflows.decision import Decision
 from tidemill.workflows.effects import StartWorkflow
 from tidemill.workflows.plan import Plan
-from tidemill.workflows.ports import Changes, ExecutionStore, Plans
+from tidemill.workflows.ports import Changes, ExecutionRow, ExecutionStore, Plans
 from tidemill.workflows.rows import execution_of_row
 from tidemill.workflows.starts import Keys, key_of
 from tidemill.workflows.state import Execution
@@ -34,11 +34,12 @@ PlanKey = tuple[str, int, int]
 
 class Written(msgspec.Struct, frozen=True):
     """What a committed batch has for whom: integrations that got publications, names of tasks that got into
-    a queue, and when the first of the new timers is due."""
+    a queue, when the first of the new timers is due, and the executions: the new ones, and the others."""
 
     integrations: frozenset[str]
     task_names: frozenset[str]
     next_due_ms: int | None
+    rows: Sequence[Sequence[ExecutionRow]] = ()
 
 
 class Engine:
@@ -169,6 +170,7 @@ class PreparedBatch:
                 frozenset(publication.integration for publication in changes.publications),
                 frozenset(task.name for task in changes.queued),
                 min((timer.due_ms for timer in changes.timers), default=None),
+                (changes.inserts, changes.updates),
             )
         )
 
