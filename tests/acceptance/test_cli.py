@@ -83,6 +83,19 @@ def test_produce_and_trace(shop: Shop, signed_in: Mapping[str, str]) -> None:
     assert json.loads(as_json)["state"] == "dead_letter"
 
 
+def test_executions(shop: Shop, signed_in: Mapping[str, str]) -> None:
+    name = shop.workflow("noted", set_variable(order="${workflow.input.order}"))
+    execution_id = shop.server.api.post("/api/workflow", {"name": name, "input": {"order": 1}})
+    shown = tidemill("execution", "show", execution_id, **signed_in)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.startswith(f"execution {execution_id} of {name} 1: COMPLETED")
+    listed = tidemill("execution", "list", "--workflow", name, "--status", "COMPLETED,FAILED", **signed_in).stdout
+    assert execution_id in listed
+    as_json = tidemill("execution", "list", "--workflow", name, "--status", "FAILED", "--json", **signed_in).stdout
+    assert json.loads(as_json)["results"] == []
+    assert "there is no execution nobody" in refusal("execution", "show", "nobody", **signed_in)
+
+
 def test_a_wrong_token(server: ServerProcess, shop: Shop) -> None:
     for token in ("", "nonsense"):
         said = refusal("trace", shop.name, "orders", "0", "0", TIDEMILL_URL=server.url, TIDEMILL_TOKEN=token)

@@ -13,6 +13,7 @@ from tidemill.api import (
     applications,
     dead_letters,
     events,
+    execution_tree,
     integrations,
     reports,
     task_definitions,
@@ -51,6 +52,7 @@ RESOURCES: tuple[Routes, ...] = (
     integrations.test_routes,
     dead_letters.routes,
     trace.routes,
+    execution_tree.routes,
     reports.routes,
 )
 

@@ -25,11 +25,19 @@ def execution_trace(execution: Execution, plan: Plan) -> dict[str, Any]:
 def _task(execution: Execution, task: Task, step: Step | None) -> dict[str, Any]:
     shown = {
         "taskId": execution.task_id(task),
+        "seq": task.seq,
         "ref": task.ref,
         "kind": step.kind if step else None,
         "status": task.status,
         "reason": task.reason,
         "retryCount": task.retry_count,
+        "retriedTaskId": f"{execution.id}.{task.retried_seq}" if task.retried_seq else None,
+        "path": task.path,
+        "worker": task.worker,
+        "scheduledTime": task.scheduled_ms,
+        "startTime": task.started_ms,
+        "endTime": task.ended_ms,
+        "childId": task.child,
     }
     publication = _publication(task, step)
     return shown | {"publication": publication} if publication else shown
