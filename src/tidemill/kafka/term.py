@@ -187,7 +187,7 @@ class Term:
                 prepared.committed()
             self._count(following)
             self._kept.pop(batch.number, None)
-            self._report(sent)
+            _report(self._integration.name, sent)
             return following
         # Among other things this is how a commit looks whose answer was lost: the batch is not there any more.
         raise Unavailable(f"batch {batch.number} of {self._integration.name} could not be finished")
@@ -280,12 +280,12 @@ class Term:
         self._is_stuck = True
         self._producer.abandon()
 
-    def _report(self, sent: Sent) -> None:
-        name = self._integration.name
-        metrics.published.labels(name, "published").inc(len(sent.out))
-        metrics.published.labels(name, "refused").inc(len(sent.refused))
-        for reason in sorted(set(sent.refused.values())):
-            log.warning("publications refused", integration=name, reason=reason)
+
+def _report(integration: str, sent: Sent) -> None:
+    metrics.published.labels(integration, "published").inc(len(sent.out))
+    metrics.published.labels(integration, "refused").inc(len(sent.refused))
+    for reason in sorted(set(sent.refused.values())):
+        log.warning("publications refused", integration=integration, reason=reason)
 
 
 def _effects(batch: NumberedBatch, sent: Sent) -> list[EffectGroup]:
