@@ -262,7 +262,7 @@ def test_a_record_starts_a_workflow_which_publishes(
     assert (route["outcome"], task["publication"]["topic"]) == ("done", "answers")
     assert traced(0)["routes"][0]["outcome"] == "filtered"
     monitor = server.api.get(f"/api/event/execution/kafka%3A{name}%3Aorders")
-    assert sorted(each["status"] for each in monitor) == ["COMPLETED", "SKIPPED"]
+    assert {each["status"]: each["payload"] for each in monitor} == {"COMPLETED": {"order": 2}, "SKIPPED": {"order": 1}}
     handlers.remove_event_handler_status(f"take-{name}")
     assert handlers.get_event_handlers_for_event(event) == []
 

@@ -19,6 +19,7 @@ from tidemill.core.definitions import Definition, Kind
 from tidemill.core.errors import BadInput, Conflict, NotFound
 from tidemill.core.findings import Finding
 from tidemill.expressions.template import compile_template
+from tidemill.ingest.record import PartitionKey, Record
 from tidemill.workflows.effects import StartWorkflow, UpdateTask, UpdateVariables
 from tidemill.workflows.plan import Plan, Step
 from tidemill.workflows.ports import ExecutionQuery, TaskLog
@@ -30,6 +31,23 @@ def plan_of(execution: Execution) -> Plan:
     source = {"name": "pack", "taskReferenceName": "pack_ref", "type": "SIMPLE"}
     step = Step("pack_ref", "worker", "pack", compile_template({}), None, {"next": None}, source=source)
     return Plan(execution.name, execution.version, execution.save, "pack_ref", {"pack_ref": step}, source={"tasks": []})
+
+
+class ListedRecords:
+    """A topic's records, as far as they are still there."""
+
+    def __init__(self) -> None:
+        self.records: dict[tuple[PartitionKey, int], Record] = {}
+
+    async def read(
+        self, integration: str, topic_ids: Mapping[str, str], wanted: Mapping[PartitionKey, Collection[int]]
+    ) -> Mapping[tuple[PartitionKey, int], Record]:
+        asked = {(key, offset) for key, offsets in wanted.items() for offset in offsets}
+        return {
+            place: record
+            for place, record in self.records.items()
+            if place in asked and record.topic_id == topic_ids[record.topic]
+        }
 
 
 class FakeExecutions:
@@ -275,6 +293,7 @@ class ApiRoom:
         self.places = ListedPlaces()
         self.subscriptions = FixedSubscriptions()
         self.replayer = FakeReplayer()
+        self.records = ListedRecords()
         self.readiness = FakeReadiness()
         self.client = httpx.AsyncClient()
         self.changes = 0
@@ -293,6 +312,7 @@ class ApiRoom:
             places=self.places,
             subscriptions=self.subscriptions,
             replayer=self.replayer,
+            records=self.records,
             access=self.access.access,
             applications=self.access.applications,
             audit=self.access.audit,

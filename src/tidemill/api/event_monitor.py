@@ -1,14 +1,24 @@
-"""The history of a route in the words of Conductor's event monitor. Pure."""
+"""The history of a route in the words of Conductor's event monitor. Pure.
+
+The history keeps what became of a record, not its body: payloads are read again from the topic, those of the newest.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tidemill.ingest.ports import Seen, SeenRun, SeenTotals
+from tidemill.ingest.record import PartitionKey, Record
+from tidemill.workflows.handlers.body import decode
+from tidemill.workflows.handlers.record_view import record_view
 
 ENTRIES_MAX = 10_000
 """Records of one handler in one answer, the newest."""
+PAYLOADS_MAX = 1_000
+"""Records whose payload is in one answer, the newest."""
+
+Records = Mapping[tuple[PartitionKey, int], Record]
 
 _STATUS = {"done": "COMPLETED", "filtered": "SKIPPED", "retry": "IN_PROGRESS", "invalid": "FAILED"}
 
@@ -24,10 +34,30 @@ def handler_totals(handler: Mapping[str, Any], totals: SeenTotals | None) -> dic
     }
 
 
-def monitor_entries(handler: Mapping[str, Any], runs: Sequence[SeenRun], from_ms: int) -> list[dict[str, Any]]:
-    """One entry per record and action; a record that was filtered or failed has one with its first action."""
+def payloads_wanted(runs: Iterable[SeenRun], from_ms: int) -> tuple[dict[str, str], dict[PartitionKey, set[int]]]:
+    """The topics' ids, and the offsets of the newest records. A topic's newest id counts: what was in its namesake
+    that was deleted before it is gone."""
+    newest = sorted(
+        ((entry.at_ms, entry.offset, run) for run in runs for entry in run.entries if entry.at_ms >= from_ms),
+        key=lambda each: each[:2],
+        reverse=True,
+    )[:PAYLOADS_MAX]
+    topic_ids: dict[str, str] = {}
+    wanted: dict[PartitionKey, set[int]] = {}
+    for _, offset, run in newest:
+        if topic_ids.setdefault(run.partition.topic, run.topic_id) == run.topic_id:
+            wanted.setdefault(run.partition, set()).add(offset)
+    return topic_ids, wanted
+
+
+def monitor_entries(
+    handler: Mapping[str, Any], runs: Sequence[SeenRun], from_ms: int, records: Records
+) -> list[dict[str, Any]]:
+    """One entry per record and action; a record that was filtered or failed has one with its first action.
+
+    `payload` is the record's body as the handler saw it, null where `records` does not have it."""
     return [
-        _entry(handler, run, entry, index, kind)
+        _entry(handler, run, entry, index, kind) | _payload(run, entry, records.get((run.partition, entry.offset)))
         for run in runs
         for entry in run.entries
         if entry.at_ms >= from_ms
@@ -63,11 +93,13 @@ def _entry(handler: Mapping[str, Any], run: SeenRun, entry: Seen, index: int, ki
         "output": {"ids": list(entry.results)},
         "statusDescription": entry.reason,
         "detail": entry.detail,
-        "payload": {},
-        "fullMessagePayload": {
-            "integration": run.integration,
-            "topic": run.partition.topic,
-            "partition": run.partition.partition,
-            "offset": entry.offset,
-        },
     }
+
+
+def _payload(run: SeenRun, entry: Seen, record: Record | None) -> dict[str, Any]:
+    if record is None or record.topic_id != run.topic_id:
+        place = {"topic": run.partition.topic, "partition": run.partition.partition, "offset": entry.offset}
+        return {"payload": None, "fullMessagePayload": {"integration": run.integration, **place}}
+    body = decode(record.value, "String")
+    payload = body.value if body.error is None else None
+    return {"payload": payload, "fullMessagePayload": {**record_view(record), "payload": payload}}

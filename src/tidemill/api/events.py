@@ -10,7 +10,7 @@ from tidemill.access import actions
 from tidemill.api.answers import empty_answer, json_answer, saved_answer
 from tidemill.api.body import one_or_many
 from tidemill.api.call import Call
-from tidemill.api.event_monitor import ENTRIES_MAX, handler_totals, monitor_entries
+from tidemill.api.event_monitor import ENTRIES_MAX, handler_totals, monitor_entries, payloads_wanted
 from tidemill.api.params import Flag, Number
 from tidemill.api.ports import Expect
 from tidemill.api.router import Routes
@@ -47,11 +47,15 @@ async def monitor(call: Call) -> Response:
 @routes.get("/execution/{event:path}", actions.RECORD_READ)
 async def monitor_event(call: Call, event: str, from_ms: Annotated[Number, Query(alias="from")] = None) -> Response:
     """What the handlers of an event made of its records since `from` (epoch ms), newest first; of each handler the
-    newest thousands only."""
-    found: list[dict[str, Any]] = []
-    for handler in await call.services.catalog.handlers(event=event):
-        runs = await call.services.places.history.of_route(_route(handler), from_ms or 0, ENTRIES_MAX)
-        found += monitor_entries(handler, runs, from_ms or 0)
+    newest thousands only. The payloads of the newest are read again from the topic."""
+    since_ms, history = from_ms or 0, call.services.places.history
+    seen = [
+        (handler, await history.of_route(_route(handler), since_ms, ENTRIES_MAX))
+        for handler in await call.services.catalog.handlers(event=event)
+    ]
+    runs = [run for _, own in seen for run in own]
+    records = await call.services.records.read(runs[0].integration, *payloads_wanted(runs, since_ms)) if runs else {}
+    found = [entry for handler, own in seen for entry in monitor_entries(handler, own, since_ms, records)]
     found.sort(key=lambda entry: entry["created"], reverse=True)
     return json_answer(found)
 

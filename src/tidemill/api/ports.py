@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 
 from tidemill.core.definitions import Definition, Kind
 from tidemill.core.findings import Finding
+from tidemill.ingest.record import PartitionKey, Record
 from tidemill.workflows.effects import StartWorkflow, UpdateTask, UpdateVariables
 from tidemill.workflows.plan import Plan
 from tidemill.workflows.ports import ExecutionQuery, TaskLog
@@ -122,6 +123,16 @@ class Integrations(Protocol):
 
     async def test(self, name: str) -> Mapping[str, Any]:
         """What was reached, and with which step it failed."""
+        ...
+
+
+class RecordLog(Protocol):
+    """The records themselves, where they still are."""
+
+    async def read(
+        self, integration: str, topic_ids: Mapping[str, str], wanted: Mapping[PartitionKey, Collection[int]]
+    ) -> Mapping[tuple[PartitionKey, int], Record]:
+        """Those of the wanted offsets that can be had, by place."""
         ...
 
 

@@ -9,7 +9,7 @@ from tidemill.access.applications import Applications
 from tidemill.access.audit import Audit
 from tidemill.access.service import Access
 from tidemill.api.body import BODY_BYTES_MAX
-from tidemill.api.ports import Catalog, Executions, Integrations, Readiness, Replayer, Waits, Workers
+from tidemill.api.ports import Catalog, Executions, Integrations, Readiness, RecordLog, Replayer, Waits, Workers
 from tidemill.core.clock import Clock
 from tidemill.ingest.ports import Places
 from tidemill.ingest.subscription import Subscriptions
@@ -25,6 +25,7 @@ class Services:
     places: Places
     subscriptions: Subscriptions
     replayer: Replayer
+    records: RecordLog
     access: Access
     applications: Applications
     audit: Audit

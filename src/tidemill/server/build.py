@@ -29,6 +29,7 @@ from tidemill.kafka.consumer import KafkaSources
 from tidemill.kafka.integrations import Integrations
 from tidemill.kafka.publishers import Publishers
 from tidemill.kafka.removals import Removals
+from tidemill.kafka.rereading import Rereader
 from tidemill.server.gauges import sample_broker, sample_gauges
 from tidemill.server.ground import Ground, open_ground
 from tidemill.server.readiness import Readiness
@@ -134,6 +135,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         places=places,
         subscriptions=subscriptions,
         replayer=Replayer(subscriptions, engine, database, places, clock),
+        records=Rereader(integrations, clock),
         access=access,
         applications=applications,
         audit=audit,

@@ -209,6 +209,10 @@ async def test_event_monitor(room: ApiRoom, api: httpx.AsyncClient) -> None:
     room.places.listed_history.runs.append(
         SeenRun("event_handler:take", "shop", PartitionKey("orders", 0), "id1", entries)
     )
+    headers = (("a", b"1"),)
+    record = Record("shop", "orders", "id1", 0, 7, 45, b"k", b'{"order": 1}', headers)
+    broken = Record("shop", "orders", "id1", 0, 9, 65, None, b"\xff", ())
+    room.records.records = {(PartitionKey("orders", 0), 7): record, (PartitionKey("orders", 0), 9): broken}
     (row,) = (await api.get("/api/event/execution")).json()["results"]
     assert (row["numberOfMessages"], row["numberOfActions"], row["active"]) == (4, 3, True)
     found = (await api.get("/api/event/execution/kafka%3Ashop%3Aorders?from=0")).json()
@@ -220,6 +224,18 @@ async def test_event_monitor(room: ApiRoom, api: httpx.AsyncClient) -> None:
         ("orders-0-6", "COMPLETED", "fail_task"),
     ]
     assert found[0]["statusDescription"] == "no JSON"
+    assert [each["payload"] for each in found] == [None, None, {"order": 1}, {"order": 1}, None]
+    assert found[2]["fullMessagePayload"] == {
+        "integration": "shop",
+        "topic": "orders",
+        "partition": 0,
+        "offset": 7,
+        "timestamp": 45,
+        "key": "k",
+        "headers": {"a": "1"},
+        "payload": {"order": 1},
+    }
+    assert found[1]["fullMessagePayload"]["offset"] == 8, "its topic has forgotten it"
     assert len((await api.get("/api/event/execution/kafka:shop:orders?from=60")).json()) == 2
 
 
