@@ -67,6 +67,8 @@ class Step(msgspec.Struct, frozen=True):
     body: str | None = None
     reads: frozenset[str] = frozenset()
     limits: Limits = Limits()
+    within: Sequence[bool] = ()
+    """Per container around it, from the outside in, as in its tasks' paths: whether that is a loop. For views."""
 
 
 class Expansion(msgspec.Struct, frozen=True):

@@ -30,7 +30,8 @@ WORKER_TYPES = frozenset({"SIMPLE", "USER_DEFINED"})
 
 
 class Compilation:
-    """`refs` are the reference names of the document; `given` are inputs that are values already, by reference name."""
+    """`refs` are the reference names of the document; `given` are inputs that are values already, by reference name;
+    `within` are the containers around all of it, as `Step.within` has them."""
 
     def __init__(
         self,
@@ -38,6 +39,7 @@ class Compilation:
         task_definitions: Mapping[str, TaskDefinition],
         refs: frozenset[str],
         given: Mapping[str, Mapping[str, Any]] | None = None,
+        within: Sequence[bool] = (),
     ) -> None:
         self.findings = findings
         self.task_definitions = task_definitions
@@ -45,14 +47,21 @@ class Compilation:
         self.steps: dict[str, Step] = {}
         self.scripts: list[tuple[str, Script]] = []
         self.sinks: list[tuple[str, tuple[str, str]]] = []
+        self.clusters: list[tuple[str, tuple[str, str]]] = []
         self._given = given or {}
+        self._within = tuple(within)
         self._places: dict[str, Place] = {}
         self._readings: list[Reading] = []
         self._here: Place | None = None
         self._sequences = 0
 
+    def path(self, tasks: Sequence[Fields], *, is_loop: bool) -> str | None:
+        outer, self._within = self._within, (*self._within, is_loop)
+        entry = self.sequence(tasks, None)
+        self._within = outer
+        return entry
+
     def sequence(self, tasks: Sequence[Fields], after: str | None) -> str | None:
-        """The tasks of one list, one after the other, then `after`. Returns where it begins."""
         self._sequences += 1
         number, above = self._sequences, self._here
         refs = [str(task.value.get("taskReferenceName")) for task in tasks]
@@ -101,6 +110,7 @@ class Compilation:
         name, ref = names
         draft = kind.read(source)
         self.sinks.extend((fields.at(key), target) for key, target in draft.sinks)
+        self.clusters.extend((fields.at(key), target) for key, target in draft.clusters)
         if "asyncComplete" not in kind.keys and fields.flag("asyncComplete"):
             fields.warn("asyncComplete", f"without effect on a task of type {kind.name}")
         retries = fields.whole("retryCount", definition.retry.count)
@@ -121,6 +131,7 @@ class Compilation:
             body=draft.body,
             reads=frozenset(source.roots),
             limits=definition.limits,
+            within=self._within,
         )
 
     def _definition(self, fields: Fields, name: str) -> TaskDefinition:

@@ -23,13 +23,15 @@ TIMEOUT_POLICIES = ("ALERT_ONLY", "TIME_OUT_WF")
 
 
 class Compiled(msgspec.Struct, frozen=True):
-    """`plan` can run only if there is no finding of level error. `scripts` are still to be compiled;
-    `sinks` are the addresses known beforehand. Both have their place in the document."""
+    """`plan` can run only if there is no finding of level error. `scripts` are still to be compiled; `sinks` are the
+    (integration, topic) known beforehand, `clusters` the (bootstrap servers or integration, topic). All have their
+    place in the document."""
 
     plan: Plan
     findings: Sequence[Finding]
     scripts: Sequence[tuple[str, Script]]
     sinks: Sequence[tuple[str, tuple[str, str]]]
+    clusters: Sequence[tuple[str, tuple[str, str]]] = ()
 
 
 def compile_workflow(document: Any, task_definitions: Mapping[str, TaskDefinition], save: int) -> Compiled:
@@ -61,4 +63,4 @@ def compile_workflow(document: Any, task_definitions: Mapping[str, TaskDefinitio
     warn_not_yet(fields, WORKFLOW_NOT_YET)
     fields.finish(WORKFLOW_NOTED)
     compilation.check_references()
-    return Compiled(plan, findings, compilation.scripts, compilation.sinks)
+    return Compiled(plan, findings, compilation.scripts, compilation.sinks, compilation.clusters)

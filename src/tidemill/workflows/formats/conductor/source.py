@@ -29,6 +29,10 @@ class Walk(Protocol):
         """The tasks of one list inside this task, one after the other, then `after`. Returns where it begins."""
         ...
 
+    def path(self, tasks: Sequence[Fields], *, is_loop: bool) -> str | None:
+        """The same for a list that runs on a path of its own: a branch of this task, or the body of a loop."""
+        ...
+
     def template(self, value: Any, path: str) -> Template: ...
 
     def script(self, script: Script, path: str) -> None:
@@ -137,6 +141,8 @@ class Draft(msgspec.Struct, frozen=True):
     body: str | None = None
     sinks: Sequence[tuple[str, tuple[str, str]]] = ()
     """(key, (integration, topic)): where it publishes to, as far as that is known beforehand."""
+    clusters: Sequence[tuple[str, tuple[str, str]]] = ()
+    """The same where it is (bootstrap servers or integration, topic)."""
 
 
 class TaskType(msgspec.Struct, frozen=True):

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from tidemill.workflows.formats.conductor.source import TaskType
 from tidemill.workflows.formats.conductor.types.decision import DECISION
 from tidemill.workflows.formats.conductor.types.event import EVENT
+from tidemill.workflows.formats.conductor.types.http import HTTP
 from tidemill.workflows.formats.conductor.types.human import HUMAN
 from tidemill.workflows.formats.conductor.types.inline import INLINE
 from tidemill.workflows.formats.conductor.types.jq import JSON_JQ_TRANSFORM
+from tidemill.workflows.formats.conductor.types.kafka_publish import KAFKA_PUBLISH
 from tidemill.workflows.formats.conductor.types.lambda_task import LAMBDA
 from tidemill.workflows.formats.conductor.types.noop import NOOP
 from tidemill.workflows.formats.conductor.types.set_variable import SET_VARIABLE
@@ -21,6 +23,8 @@ from tidemill.workflows.formats.conductor.types.wait import WAIT
 TYPES: tuple[TaskType, ...] = (
     SIMPLE,
     EVENT,
+    KAFKA_PUBLISH,
+    HTTP,
     INLINE,
     JSON_JQ_TRANSFORM,
     SET_VARIABLE,
