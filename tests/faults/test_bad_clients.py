@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from tests.conformance.broker.socket_frames import SocketFrames
 from tests.parts.bad_clients import API_VERSIONS, BadClients
 from tests.parts.broker import BrokerServer
+from tests.parts.latency import Latency, latency_of
 from tests.parts.server import wait_for
 from tests.parts.wire_frames import fetch_frame
 from tidemill.broker.settings import Fsync
@@ -19,6 +20,11 @@ ANSWERS = 300
 RECORDS = 2_000
 VALUE = b"x" * 1000
 GROWTH_MB_MAX = 60
+ROUND_TRIPS = 300
+MEASUREMENTS_MAX = 5
+"""Where something else keeps the machine busy: a broker that stalls does so in each of them."""
+SLOWER_MAX = 5
+SLOWER_MEDIAN_MS_MAX, SLOWER_WORST_MS_MAX = 3.0, 150.0
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +32,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerServer]:
     server = BrokerServer(tmp_path_factory.mktemp("broker"), fsync=Fsync.NEVER)
     server.start()
     server.create_topic("topic")
+    server.create_topic("latency")
     yield server
     assert server.stop() == 0
     assert "Traceback" not in server.log
@@ -36,10 +43,10 @@ def do_not_read_records(clients: BadClients) -> None:
     clients.do_not_read(fetch_frame("topic"))
 
 
-@pytest.mark.parametrize(
-    ("kind", "wanted"),
-    [(BadClients.come_and_die, 1000), (do_not_read_records, 20), (BadClients.stop_in_the_middle, 500)],
-)
+KINDS = [(BadClients.come_and_die, 1000), (do_not_read_records, 20), (BadClients.stop_in_the_middle, 500)]
+
+
+@pytest.mark.parametrize(("kind", "wanted"), KINDS)
 def test_others_are_answered(server: BrokerServer, kind: Callable[[BadClients], None], wanted: int) -> None:
     assert produced(server.address) == RECORDS
     before_mb = server.rss_mb
@@ -53,12 +60,35 @@ def test_others_are_answered(server: BrokerServer, kind: Callable[[BadClients], 
     assert server.is_alive
 
 
+@pytest.mark.parametrize(("kind", "wanted"), KINDS)
+def test_others_wait_hardly_longer(server: BrokerServer, kind: Callable[[BadClients], None], wanted: int) -> None:
+    """For a record to be taken and given back, while it is as bad as before."""
+    assert produced(server.address) == RECORDS  # those who do not read need something to be read
+    found = []
+    for _ in range(MEASUREMENTS_MAX):
+        alone = latency_of(server.address, "latency", ROUND_TRIPS)
+        beside = latency_beside(server, kind, wanted)
+        found.append((alone, beside))
+        if (
+            beside.median_ms <= SLOWER_MAX * alone.median_ms + SLOWER_MEDIAN_MS_MAX
+            and beside.worst_ms <= SLOWER_MAX * alone.worst_ms + SLOWER_WORST_MS_MAX
+        ):
+            return
+    pytest.fail(f"alone, and beside bad clients: {found}")
+
+
 def test_connections_of_the_dead_are_forgotten(server: BrokerServer) -> None:
     """Else a thousand of them would lock all others out."""
     with BadClients(server.address).at_work(BadClients.come_and_die) as bad:
         wait_for(lambda: bad.count >= 2500, 100)
     with SocketFrames(server.address) as good:
         assert good.ask(API_VERSIONS[4:])
+
+
+def latency_beside(server: BrokerServer, kind: Callable[[BadClients], None], wanted: int) -> Latency:
+    with BadClients(server.address).at_work(kind) as bad:
+        wait_for(lambda: bad.count >= wanted, 100)
+        return latency_of(server.address, "latency", ROUND_TRIPS)
 
 
 def produced(address: str) -> int:
