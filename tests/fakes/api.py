@@ -130,7 +130,9 @@ class FakeWorkers:
 
     async def update(self, update: UpdateTask) -> str:
         self.updates.append(update)
-        return update.task_id or f"{update.execution_id}.1"
+        task_id = update.task_id or f"{update.execution_id}.1"
+        self.lines += [TaskLog(task_id, 1, line) for line in update.logs]
+        return task_id
 
     async def get(self, task_id: str) -> tuple[Execution, Task, Plan]:
         execution, plan = await self._executions.get(task_id.rpartition(".")[0])
@@ -141,9 +143,6 @@ class FakeWorkers:
 
     async def add_log(self, task_id: str, text: str) -> None:
         self.lines.append(TaskLog(task_id, 1, text))
-
-    async def add_logs(self, logs: Sequence[TaskLog]) -> None:
-        self.lines += logs
 
     async def logs(self, task_id: str) -> Sequence[TaskLog]:
         return [line for line in self.lines if line.task_id == task_id]

@@ -11,7 +11,7 @@ from tidemill.core.clock import Clock
 from tidemill.core.errors import BadInput, NotFound, StaleWrite, TidemillError
 from tidemill.core.transaction import Transaction
 from tidemill.ingest.publication import Publication
-from tidemill.workflows.plan import Plan
+from tidemill.workflows.plan import Limits, Plan
 from tidemill.workflows.ports import Changes, ExecutionQuery, ExecutionRow, QueuedTask, TaskLog, Timer
 
 
@@ -31,6 +31,7 @@ class MemoryPlans:
         self.plans = {(plan.name, plan.version): plan for plan in plans}
         self.broken: dict[str, TidemillError] = {}
         self.missing_integrations: set[str] = set()
+        self.limited: dict[str, Limits] = {}
 
     async def refresh(self) -> int:
         return self.revision
@@ -46,6 +47,9 @@ class MemoryPlans:
 
     def has_integration(self, name: str) -> bool:
         return name not in self.missing_integrations
+
+    def limits(self, name: str) -> Limits:
+        return self.limited.get(name, Limits())
 
     async def at(self, name: str, version: int, save: int) -> Plan:
         return self.latest(name, version)
@@ -132,19 +136,27 @@ class MemoryWorkflows(MemoryFinishedTasks):
 
     # --- TaskQueue
 
-    async def claim(self, name: str, domain: str | None, count: int, now_ms: int, hold_ms: int) -> Sequence[str]:
+    async def claim(
+        self, name: str, domain: str | None, count: int, now_ms: int, hold_ms: int, limits: Limits | None = None
+    ) -> Sequence[str]:
         found = [
             task
             for task in self.waiting.values()
             if (task.name, task.domain) == (name, domain)
             and max(task.due_ms, self.hidden_until_ms.get(task.task_id, 0)) <= now_ms
         ]
+        if limits is not None and limits.concurrent:
+            count = min(count, limits.concurrent - sum(task.is_held for task in self.waiting.values()))
         claimed = [task.task_id for task in sorted(found, key=lambda task: (-task.priority, task.due_ms))][:count]
         self.hidden_until_ms.update(dict.fromkeys(claimed, now_ms + hold_ms))
         return claimed
 
+    def settle(self, name: str, domain: str | None, task_ids: Sequence[str]) -> None:
+        for task_id in task_ids:
+            self.hidden_until_ms.pop(task_id, None)
+
     async def sizes(self, names: Sequence[str] = ()) -> Mapping[str, int]:
-        waiting = [task.name for task in self.waiting.values()]
+        waiting = [task.name for task in self.waiting.values() if not task.is_held]
         return {name: waiting.count(name) for name in waiting if not names or name in names}
 
     # --- Timers

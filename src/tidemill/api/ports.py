@@ -69,10 +69,6 @@ class Workers(Protocol):
         """Raises `NotFound`."""
         ...
 
-    async def add_logs(self, logs: Sequence[TaskLog]) -> None:
-        """Of tasks that are known to be there."""
-        ...
-
     async def logs(self, task_id: str) -> Sequence[TaskLog]: ...
 
 

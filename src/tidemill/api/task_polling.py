@@ -16,7 +16,6 @@ from tidemill.api.router import Routes
 from tidemill.core.errors import NotSupported
 from tidemill.workflows.effects import ReportedStatus, UpdateTask
 from tidemill.workflows.formats.conductor.views import task_json
-from tidemill.workflows.ports import TaskLog
 
 routes = Routes("Task", "/api/tasks")
 
@@ -92,8 +91,6 @@ async def _report(call: Call, result: TaskResult) -> str:
         worker=result.worker_id,
         callback_after_s=result.callback_after_seconds or 0,
         extend_lease=bool(result.extend_lease),
+        logs=tuple(line.log for line in result.logs or () if line.log),
     )
-    task_id = await call.services.workers.update(effect)
-    now_ms = call.services.clock.now_ms()
-    await call.services.workers.add_logs([TaskLog(task_id, now_ms, line.log) for line in result.logs or () if line.log])
-    return task_id
+    return await call.services.workers.update(effect)

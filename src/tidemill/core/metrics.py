@@ -48,6 +48,12 @@ stale_writes = Counter(
     ["where"],
     registry=REGISTRY,
 )
+gate_groups = Histogram(
+    "tidemill_gate_groups",
+    "Calls of the API and of workers that were applied in one transaction",
+    buckets=_BATCH_SIZES,
+    registry=REGISTRY,
+)
 parked_records = Gauge("tidemill_parked_records", "Records that wait for a retry", ["route"], registry=REGISTRY)
 outbox_depth = Gauge("tidemill_outbox_records", "Publications that wait", ["integration"], registry=REGISTRY)
 outbox_age_s = Gauge(

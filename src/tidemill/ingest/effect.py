@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from tidemill.core.errors import StaleWrite, TidemillError
-from tidemill.core.transaction import Transaction, Transactions
+from tidemill.core.errors import TidemillError
+from tidemill.core.transaction import Transaction
 
 Effect = Any
 """A frozen struct of some domain (`StartWorkflow`, `Published`, ...). The door knows its types."""
@@ -74,23 +74,4 @@ class EffectDoor(Protocol):
 
 
 REPEATS_MAX = 50
-
-
-async def apply(door: EffectDoor, transactions: Transactions, group: EffectGroup) -> Sequence[Any]:
-    """Applies one group in a transaction of its own, for callers with nothing else to store.
-
-    Returns the results; raises the verdict's error.
-    """
-    for _ in range(REPEATS_MAX):
-        prepared = await door.prepare([group])
-        verdict = prepared.verdicts[0]
-        if verdict.error is not None:
-            raise verdict.error
-        try:
-            async with transactions.begin() as tx:
-                await prepared.write(tx)
-        except StaleWrite:
-            continue
-        prepared.committed()
-        return verdict.results
-    raise StaleWrite(f"gave up after {REPEATS_MAX} repeats: {group.cause or 'one execution'} is under heavy contention")
+"""How often whoever lost a race decides again."""

@@ -20,6 +20,7 @@ from tidemill.core.faults import Faults
 from tidemill.core.settings import Settings
 from tidemill.core.supervisor import Supervisor
 from tidemill.ingest.batch import BatchWriter
+from tidemill.ingest.gate import Gate
 from tidemill.ingest.orphans import Orphans
 from tidemill.ingest.pumps import Pumps
 from tidemill.ingest.replay import Replayer
@@ -113,7 +114,8 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
 
     wakes = Wakes()
     engine = Engine(executions, catalog, ground.sandbox, clock, wakes)
-    workers = Workers(engine, database, executions, StoredTaskQueue(database), StoredTaskLogs(database), catalog, clock)
+    gate = Gate(engine, database)
+    workers = Workers(gate, executions, StoredTaskQueue(database), StoredTaskLogs(database), catalog, clock)
     waits = ExecutionWaits(executions, catalog, clock)
     timers = TimerRunner(engine, database, StoredTimers(database), clock)
     faults = Faults.from_environment()
@@ -127,7 +129,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
     access, applications, audit = _access(ground)
     password = await access.first_start()
     services = Services(
-        executions=Executions(engine, database, executions, catalog, clock),
+        executions=Executions(gate, executions, catalog, clock),
         waits=waits,
         workers=workers,
         catalog=catalog,

@@ -132,7 +132,7 @@ def _inserted(row: ExecutionRow) -> bulk.Row:
 
 
 def _queued(task: QueuedTask) -> bulk.Row:
-    return (task.task_id, task.name, task.domain or "", task.due_ms, task.priority)
+    return (task.task_id, task.name, task.domain or "", task.due_ms, task.priority, int(task.is_held))
 
 
 def _timer(timer: Timer) -> bulk.Row:

@@ -201,6 +201,7 @@ task_queue = Table(
     _text("domain"),
     _number("due_ms"),
     _number("priority"),
+    Column("is_held", BigInteger, nullable=False, server_default=text("0")),
 )
 Index(
     "ix_task_queue_order",
@@ -208,6 +209,26 @@ Index(
     task_queue.c.domain,
     task_queue.c.priority.desc(),
     task_queue.c.due_ms,
+    task_queue.c.task_id,
+)
+Index(
+    "ix_task_queue_held",
+    task_queue.c.name,
+    task_queue.c.due_ms,
+    sqlite_where=text("is_held = 1"),
+    postgresql_where=text("is_held = 1"),
+)
+
+task_rates = Table("task_rates", metadata, Column("name", Text, primary_key=True), _bytes("handed"))
+
+task_polls = Table(
+    "task_polls",
+    metadata,
+    _text("name"),
+    _text("domain"),
+    _text("worker"),
+    _number("polled_ms"),
+    PrimaryKeyConstraint("name", "domain", "worker"),
 )
 
 timers = Table(

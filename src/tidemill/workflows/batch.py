@@ -179,6 +179,19 @@ class Batch:
         for key, before in run.keys_before.items():
             self._keys.put_back(key, before)
 
+    def settled(self, groups: Sequence[EffectGroup]) -> list[Verdict]:
+        """The verdicts, in order. Who polled for a task is given it as it is stored, whatever happened to it since."""
+        return [
+            self._with_task(verdict) if isinstance(group.effects[0], TaskPolled) and verdict.error is None else verdict
+            for group, verdict in ((group, self.verdicts[index]) for index, group in enumerate(groups))
+        ]
+
+    def _with_task(self, verdict: Verdict) -> Verdict:
+        task_id = verdict.results[0]
+        decision = self._drafts[execution_of(task_id)].decision
+        task = decision.task(int(task_id.rpartition(".")[2]))
+        return Verdict([(decision.execution, task, decision.plan), *verdict.results[1:]])
+
     # --- starts -------------------------------------------------------------------------------------
 
     def _start(self, start: StartWorkflow, group: EffectGroup) -> str:

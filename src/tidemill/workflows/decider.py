@@ -64,6 +64,7 @@ def task_updated(decision: Decision, update: UpdateTask) -> str:
         raise Refused(Conflict(f"task {execution.task_id(task)} ({task.ref}) has ended: {task.status}"))
     step = decision.step_of(task)
     task.worker = update.worker or task.worker
+    decision.logs += [TaskLog(execution.task_id(task), decision.now_ms, line) for line in update.logs]
     if update.status == "COMPLETED":
         complete(decision, step, task, {} if update.output is None and task.output is None else update.output, NEXT)
     elif update.status == "IN_PROGRESS":
@@ -116,11 +117,15 @@ def _progressed(decision: Decision, step: Step, task: Task, update: UpdateTask) 
     is_ours = task.name.startswith(OWN_QUEUES)
     if not KINDS[step.kind].is_polled or (is_ours and not update.extend_lease):
         return
-    decision.unqueue(task)
     decision.clear_timer(task)
-    wait_ms = 0 if update.extend_lease else max(round(update.callback_after_s * 1000), 0)
-    if not update.extend_lease:
+    wait_ms = 0
+    if update.extend_lease:
+        decision.hand_over(task, step)
+        task.callback_ms = 0
+    else:
+        wait_ms = max(round(update.callback_after_s * 1000), 0)
         task.callback_ms = now_ms + wait_ms
+        decision.unqueue(task)
         decision.queue(task, step, task.callback_ms)
     _expect_response(decision, step, task, now_ms + wait_ms)
 
@@ -140,7 +145,7 @@ def task_polled(decision: Decision, poll: TaskPolled) -> str:
     step = decision.step_of(task)
     if not KINDS[step.kind].is_polled:
         raise Refused(Conflict(f"task {poll.task_id} is not one for workers"))
-    decision.unqueue(task)
+    decision.hand_over(task, step)
     decision.clear_timer(task)
     task.status = "IN_PROGRESS"
     task.worker = poll.worker

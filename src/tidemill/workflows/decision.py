@@ -16,7 +16,7 @@ from tidemill.ingest.publication import Publication
 from tidemill.workflows.effects import StartWorkflow
 from tidemill.workflows.expansion import DYNAMIC, Expansions, step_of
 from tidemill.workflows.plan import Expansion, Plan, Step
-from tidemill.workflows.ports import QueuedTask, TaskLog, Timer
+from tidemill.workflows.ports import HELD_MS, QueuedTask, TaskLog, Timer
 from tidemill.workflows.rows import copy_of
 from tidemill.workflows.scope import Scope
 from tidemill.workflows.state import Execution, Task
@@ -129,8 +129,15 @@ class Decision:
         self.scope.pop(name, None)
 
     def queue(self, task: Task, step: Step, due_ms: int) -> None:
-        task_id = self.execution.task_id(task)
-        self.queued[task_id] = QueuedTask(task_id, task.name or step.name, task.domain, due_ms, self.execution.priority)
+        task_id, name = self.execution.task_id(task), task.name or step.name
+        self.queued[task_id] = QueuedTask(task_id, name, task.domain, due_ms, self.execution.priority)
+
+    def hand_over(self, task: Task, step: Step) -> None:
+        """A worker has the task. Where its name has a limit, its row stays, to be counted until the task is closed."""
+        self.unqueue(task)
+        if step.limits.concurrent > 0:
+            task_id, name = self.execution.task_id(task), task.name or step.name
+            self.queued[task_id] = QueuedTask(task_id, name, task.domain, HELD_MS, is_held=True)
 
     def unqueue(self, task: Task) -> None:
         task_id = self.execution.task_id(task)

@@ -58,11 +58,14 @@ class UpdateTask(msgspec.Struct, frozen=True):
     worker: str | None = None
     callback_after_s: float = 0
     extend_lease: bool = False
+    logs: tuple[str, ...] = ()
+    """Lines to add to the task's log."""
 
 
 class TaskPolled(msgspec.Struct, frozen=True):
-    """A worker has been given the task. Fails with `Conflict` if it is no longer to be had. With a lease the task
-    waits in its queue again when that is over and nobody has reported."""
+    """A worker has been given the task. Result: the execution, the task and the plan, as they are stored with it.
+    Fails with `Conflict` if it is no longer to be had. With a lease the task waits in its queue again when that is
+    over and nobody has reported."""
 
     task_id: str
     worker: str

@@ -75,8 +75,7 @@ class Engine:
             await self._compute(batch)
             revision = await self._refuse_strays(batch, revision)
             batch.encode()
-        verdicts = [batch.verdicts[index] for index in range(len(groups))]
-        return PreparedBatch(self._store, verdicts, batch.changes(revision), self._on_committed)
+        return PreparedBatch(self._store, batch.settled(groups), batch.changes(revision), self._on_committed)
 
     async def _revision(self, verified: int | None) -> int:
         return verified if verified == self._plans.revision and verified is not None else await self._plans.refresh()
@@ -168,7 +167,7 @@ class PreparedBatch:
         self._on_committed(
             Written(
                 frozenset(publication.integration for publication in changes.publications),
-                frozenset(task.name for task in changes.queued),
+                frozenset(task.name for task in changes.queued if not task.is_held),
                 min((timer.due_ms for timer in changes.timers), default=None),
                 (changes.inserts, changes.updates),
             )

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from tidemill.core.clock import Clock
 from tidemill.core.errors import NotFound
-from tidemill.core.transaction import Transactions
-from tidemill.ingest.effect import Effect, EffectDoor, EffectGroup, apply
+from tidemill.ingest.effect import Effect, EffectGroup
+from tidemill.ingest.gate import Gate
 from tidemill.workflows.effects import StartWorkflow, TerminateExecution, UpdateVariables
 from tidemill.workflows.plan import Plan
 from tidemill.workflows.ports import ExecutionQuery, ExecutionStore, Plans
@@ -18,11 +18,8 @@ from tidemill.workflows.state import Execution
 class Executions:
     """What changes an execution raises the error of its verdict (`workflows.effects` says which)."""
 
-    def __init__(
-        self, door: EffectDoor, transactions: Transactions, store: ExecutionStore, plans: Plans, clock: Clock
-    ) -> None:
-        self._door = door
-        self._transactions = transactions
+    def __init__(self, gate: Gate, store: ExecutionStore, plans: Plans, clock: Clock) -> None:
+        self._gate = gate
         self._store = store
         self._plans = plans
         self._clock = clock
@@ -30,7 +27,7 @@ class Executions:
     async def start(self, start: StartWorkflow, cause: str = "api", traceparent: str | None = None) -> str:
         """The id of the execution; an existing one's where the id or the idempotency key says so."""
         group = EffectGroup((start,), cause, traceparent=traceparent)
-        return str((await apply(self._door, self._transactions, group))[0])
+        return str((await self._gate.apply(group))[0])
 
     async def terminate(self, execution_id: str, reason: str | None = None) -> None:
         await self._apply(TerminateExecution(execution_id, reason))
@@ -54,4 +51,4 @@ class Executions:
         return execution, await self._plans.at(execution.name, execution.version, execution.save)
 
     async def _apply(self, effect: Effect) -> None:
-        await apply(self._door, self._transactions, EffectGroup((effect,), "api"))
+        await self._gate.apply(EffectGroup((effect,), "api"))

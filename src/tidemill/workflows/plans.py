@@ -8,7 +8,7 @@ from tidemill.core.definitions import DefinitionStore
 from tidemill.core.errors import NotFound
 from tidemill.core.findings import near
 from tidemill.workflows.formats.conductor.definition import compile_workflow
-from tidemill.workflows.plan import Plan
+from tidemill.workflows.plan import Limits, Plan
 from tidemill.workflows.ports import IntegrationDirectory
 from tidemill.workflows.snapshot import EMPTY, Snapshot, document_of, take_snapshot
 
@@ -52,6 +52,10 @@ class CompiledPlans:
 
     def has_integration(self, name: str) -> bool:
         return name in self.snapshot.integration_names
+
+    def limits(self, name: str) -> Limits:
+        definition = self.snapshot.task_definitions.get(name)
+        return definition.limits if definition is not None else Limits()
 
     async def at(self, name: str, version: int, save: int) -> Plan:
         """Steps are those of the save; retries and timeouts are those of the task definitions of now."""

@@ -12,7 +12,7 @@ import msgspec
 
 from tidemill.core.transaction import Transaction
 from tidemill.ingest.publication import Publication
-from tidemill.workflows.plan import Plan
+from tidemill.workflows.plan import Limits, Plan
 
 
 class ExecutionRow(msgspec.Struct, frozen=True):
@@ -31,14 +31,23 @@ class ExecutionRow(msgspec.Struct, frozen=True):
     document: bytes
 
 
+HELD_MS = 1 << 62
+"""Due at no time: the row of a task that is in progress."""
+SIZE_MAX = 10_000
+"""How far a queue is counted: whoever adds workers by it has added enough by then."""
+
+
 class QueuedTask(msgspec.Struct, frozen=True):
-    """A task that waits for a worker, from `due_ms` on. Higher `priority` first, then by `due_ms`."""
+    """A task that waits for a worker, from `due_ms` on. Higher `priority` first, then by `due_ms`.
+
+    `is_held`: it is in progress, and its row stays, due at `HELD_MS`, to count for the limit of its name."""
 
     task_id: str
     name: str
     domain: str | None
     due_ms: int
     priority: int = 0
+    is_held: bool = False
 
 
 class Timer(msgspec.Struct, frozen=True):
@@ -166,13 +175,20 @@ class ExecutionStore(Protocol):
 
 
 class TaskQueue(Protocol):
-    async def claim(self, name: str, domain: str | None, count: int, now_ms: int, hold_ms: int) -> Sequence[str]:
+    async def claim(
+        self, name: str, domain: str | None, count: int, now_ms: int, hold_ms: int, limits: Limits | None = None
+    ) -> Sequence[str]:
         """Task ids that are due; hidden from other claims for `hold_ms`, then they are there again unless
-        they were unqueued. Two claims, of any process, never get the same task."""
+        they were unqueued. Two claims, of any process, never get the same task. Of all tasks of the name, in any
+        domain, no more are in progress or handed out than `limits` says."""
+        ...
+
+    def settle(self, name: str, domain: str | None, task_ids: Sequence[str]) -> None:
+        """Their claim is over, as what was made of them has been written, or could not be."""
         ...
 
     async def sizes(self, names: Sequence[str] = ()) -> Mapping[str, int]:
-        """How many wait, by task name; all names if none are given."""
+        """How many wait, by task name; all names if none are given. `SIZE_MAX` stands for that many and more."""
         ...
 
 
@@ -225,6 +241,10 @@ class Plans(Protocol):
 
     def has_integration(self, name: str) -> bool:
         """Whether there is one of this name at `revision`, at work or not."""
+        ...
+
+    def limits(self, name: str) -> Limits:
+        """Of all tasks of that name, as their definition says at `revision`."""
         ...
 
     async def at(self, name: str, version: int, save: int) -> Plan:

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from weakref import WeakValueDictionary
-
-import structlog
 
 from tidemill.core.clock import Clock
-from tidemill.core.errors import NotFound, StaleWrite
-from tidemill.core.transaction import Transactions
-from tidemill.ingest.effect import EffectDoor, EffectGroup, Verdict, apply
+from tidemill.core.errors import NotFound
+from tidemill.ingest.effect import EffectGroup
+from tidemill.ingest.gate import Gate
 from tidemill.workflows.effects import TaskPolled, UpdateTask
 from tidemill.workflows.engine import Written
 from tidemill.workflows.plan import Plan
+from tidemill.workflows.polling import Line, PolledTask
 from tidemill.workflows.ports import ExecutionStore, Plans, TaskLog, TaskLogs, TaskQueue
 from tidemill.workflows.rows import execution_of_row
 from tidemill.workflows.state import Execution, Task, execution_of
 
-log = structlog.get_logger(__name__)
-
-PolledTask = tuple[Execution, Task, Plan]
-
 _HOLD_MS = 5_000
 """How long a claimed task is hidden while it is being handed out; if this process dies, it then comes back."""
-_LOOK_AGAIN_S = 0.25
-"""How often a waiting poll looks for what other processes have queued."""
+_LIMITED_HOLD_MS = 30_000
+"""The same where it counts for a limit meanwhile: one that comes back too soon would count twice."""
 _WAIT_MS_MAX = 60_000
 _COUNT_MAX = 1_000
 
@@ -36,85 +29,60 @@ class Workers:
 
     def __init__(
         self,
-        door: EffectDoor,
-        transactions: Transactions,
+        gate: Gate,
         store: ExecutionStore,
         queue: TaskQueue,
         logs: TaskLogs,
         plans: Plans,
         clock: Clock,
     ) -> None:
-        self._door = door
-        self._transactions = transactions
+        self._gate = gate
         self._store = store
         self._queue = queue
         self._logs = logs
         self._plans = plans
         self._clock = clock
-        self._waiting: WeakValueDictionary[str, asyncio.Event] = WeakValueDictionary()
-        """By task name, for as long as a poll holds it."""
+        self._lines: dict[str, dict[str | None, Line]] = {}
+        """By task name and domain, for as long as a poll waits there."""
 
     def committed(self, written: Written) -> None:
         for name in written.task_names:
-            woken = self._waiting.pop(name, None)
-            if woken is not None:
-                woken.set()
+            for line in self._lines.get(name, {}).values():
+                line.ring()
 
     async def poll(
         self, name: str, worker: str, domain: str | None = None, count: int = 1, wait_ms: int = 0
     ) -> list[PolledTask]:
         """At most `count` tasks, each handed to this worker alone. Waits at most `wait_ms` for the first."""
-        until_s = self._clock.monotonic_s() + min(wait_ms, _WAIT_MS_MAX) / 1000
-        while True:
-            woken = self._waiting.setdefault(name, asyncio.Event())
-            polled = await self._poll_once(name, worker, domain, min(max(count, 1), _COUNT_MAX))
-            left_s = until_s - self._clock.monotonic_s()
-            if polled or left_s <= 0:
-                return polled
-            await self._wait(woken, min(left_s, _LOOK_AGAIN_S))
+        line = self._lines.setdefault(name, {}).get(domain)
+        if line is None:
+            line = self._lines[name][domain] = self._line(name, domain)
+        return await line.poll(worker, min(max(count, 1), _COUNT_MAX), min(wait_ms, _WAIT_MS_MAX) / 1000)
 
-    async def _wait(self, woken: asyncio.Event, wait_s: float) -> None:
-        """Until a commit of this process queues such a task, or it is time to look for those of others."""
-        try:
-            async with asyncio.timeout(wait_s):
-                await woken.wait()
-        except TimeoutError:
-            return
+    def _line(self, name: str, domain: str | None) -> Line:
+        async def claim(count: int) -> Sequence[str]:
+            limits = self._plans.limits(name)
+            hold_ms = _LIMITED_HOLD_MS if limits.concurrent else _HOLD_MS
+            return await self._queue.claim(name, domain, count, self._clock.now_ms(), hold_ms, limits)
 
-    async def _poll_once(self, name: str, worker: str, domain: str | None, count: int) -> list[PolledTask]:
-        claimed = await self._queue.claim(name, domain, count, self._clock.now_ms(), _HOLD_MS)
-        if not claimed:
-            return []
-        groups = [EffectGroup((TaskPolled(task_id, worker),), f"poll by {worker}") for task_id in claimed]
-        prepared = await self._door.prepare(groups)
-        try:
-            async with self._transactions.begin() as tx:
-                await prepared.write(tx)
-        except StaleWrite:
-            # Somebody changed one of the executions meanwhile. One by one, so that it costs no other task.
-            handed = [task_id for group in groups if (task_id := await self._hand_out(group)) is not None]
-        else:
-            prepared.committed()
-            handed = [
-                task_id for task_id, verdict in zip(claimed, prepared.verdicts, strict=True) if _is_applied(verdict)
-            ]
-        return await self._tasks(handed)
-
-    async def _hand_out(self, group: EffectGroup) -> str | None:
-        """None where the task is no longer to be had."""
-        for _ in range(10):
-            prepared = await self._door.prepare([group])
-            if not _is_applied(prepared.verdicts[0]):
-                return None
+        async def hand_out(wanted: Sequence[tuple[str, str]]) -> Sequence[PolledTask | None]:
             try:
-                async with self._transactions.begin() as tx:
-                    await prepared.write(tx)
-            except StaleWrite:
-                continue
-            prepared.committed()
-            return str(prepared.verdicts[0].results[0])
-        log.info("task left in its queue: its execution is under heavy contention", cause=group.cause)
-        return None
+                return await self._hand_out(wanted)
+            finally:
+                self._queue.settle(name, domain, [task_id for task_id, _ in wanted])
+
+        def close() -> None:
+            lines = self._lines[name]
+            del lines[domain]
+            if not lines:
+                del self._lines[name]
+
+        return Line(claim, hand_out, self._clock, close)
+
+    async def _hand_out(self, wanted: Sequence[tuple[str, str]]) -> Sequence[PolledTask | None]:
+        groups = [EffectGroup((TaskPolled(task_id, worker),), f"poll by {worker}") for task_id, worker in wanted]
+        verdicts = await self._gate.apply_all(groups)
+        return [verdict.results[0] if verdict.error is None else None for verdict in verdicts]
 
     async def _tasks(self, task_ids: Sequence[str]) -> list[PolledTask]:
         rows = await self._store.load(list({execution_of(task_id): None for task_id in task_ids}))
@@ -129,7 +97,7 @@ class Workers:
 
     async def update(self, update: UpdateTask) -> str:
         """The task's id. Raises what `UpdateTask` says."""
-        return str((await apply(self._door, self._transactions, EffectGroup((update,), "worker")))[0])
+        return str((await self._gate.apply(EffectGroup((update,), "worker")))[0])
 
     async def get(self, task_id: str) -> PolledTask:
         """Raises `NotFound`."""
@@ -145,22 +113,13 @@ class Workers:
     async def add_log(self, task_id: str, text: str) -> None:
         """Raises `NotFound` for a task that there is not."""
         await self.get(task_id)
-        await self.add_logs([TaskLog(task_id, self._clock.now_ms(), text)])
-
-    async def add_logs(self, logs: Sequence[TaskLog]) -> None:
-        """What a worker sent along with a result; the task is known to be there."""
-        if logs:
-            await self._logs.add(logs)
+        await self._logs.add([TaskLog(task_id, self._clock.now_ms(), text)])
 
     async def logs(self, task_id: str) -> Sequence[TaskLog]:
         return await self._logs.of_task(task_id)
 
     async def _plan(self, execution: Execution) -> Plan:
         return await self._plans.at(execution.name, execution.version, execution.save)
-
-
-def _is_applied(verdict: Verdict) -> bool:
-    return verdict.error is None
 
 
 def _task(execution: Execution, task_id: str) -> Task | None:

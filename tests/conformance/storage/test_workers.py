@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import re
+
+from sqlalchemy import text
 
 from tidemill.storage.database import Database
 from tidemill.storage.executions import StoredExecutions
 from tidemill.storage.task_logs import StoredTaskLogs
-from tidemill.storage.task_queue import StoredTaskQueue
+from tidemill.storage.task_queue import _DUE_OF_PRIORITY, _TAKE, StoredTaskQueue
 from tidemill.storage.timers import StoredTimers
-from tidemill.workflows.ports import Changes, QueuedTask, TaskLog, Timer
+from tidemill.workflows.plan import Limits
+from tidemill.workflows.ports import HELD_MS, SIZE_MAX, Changes, QueuedTask, TaskLog, Timer
 
 
 async def write(database: Database, changes: Changes) -> None:
@@ -31,9 +35,9 @@ async def test_claims_come_by_priority_and_then_by_time(database: Database) -> N
 
     assert await queue.claim("ship", None, 2, 100, 1_000) == ["urgent", "b"]
     assert await queue.claim("ship", None, 9, 100, 1_000) == ["a"]
-    assert await queue.claim("ship", None, 9, 100, 1_000) == ()
+    assert await queue.claim("ship", None, 9, 100, 1_000) == []
     assert await queue.claim("ship", "eu", 9, 100, 1_000) == ["eu"]
-    assert await queue.claim("unknown\x00", None, 9, 100, 1_000) == ()
+    assert await queue.claim("unknown\x00", None, 9, 100, 1_000) == []
     assert await queue.sizes() == {"ship": 5, "pack": 1}
     assert await queue.sizes(["pack", "none"]) == {"pack": 1, "none": 0}
 
@@ -44,7 +48,7 @@ async def test_a_claim_that_nobody_kept_runs_out(database: Database) -> None:
     assert await queue.claim("ship", None, 9, 100, 50) == ["a", "b"]
     await write(database, Changes(unqueued=["a"]))
 
-    assert await queue.claim("ship", None, 9, 149, 50) == ()
+    assert await queue.claim("ship", None, 9, 149, 50) == []
     assert await queue.claim("ship", None, 9, 150, 50) == ["b"]
 
 
@@ -83,3 +87,93 @@ async def test_logs_keep_their_order(database: Database) -> None:
 
     assert await logs.of_task("a") == [TaskLog("a", 5, "one"), TaskLog("a", 4, "two\ufffd?")]
     assert await logs.of_task("none\x00") == []
+
+
+async def test_an_urgent_task_that_is_not_due_hides_no_other(database: Database) -> None:
+    queue = StoredTaskQueue(database)
+    tasks = [
+        QueuedTask("later", "ship", None, 900, 9),
+        QueuedTask("b", "ship", None, 5, 3),
+        QueuedTask("a", "ship", None, 5),
+    ]
+    await write(database, Changes(queued=tasks))
+
+    assert await queue.claim("ship", None, 9, 100, 1_000) == ["b", "a"]
+
+
+async def test_no_more_are_in_progress_than_the_limit_says(database: Database) -> None:
+    queue, other_process = StoredTaskQueue(database), StoredTaskQueue(database)
+    limits = Limits(concurrent=3)
+    await write(database, Changes(queued=[QueuedTask(f"{each}", "ship", None, 0) for each in range(8)]))
+
+    first = await queue.claim("ship", None, 2, 100, 50, limits)
+    assert first == ["0", "1"]
+    assert await other_process.claim("ship", None, 9, 100, 50, limits) == ["2"]
+    assert await queue.claim("ship", None, 9, 149, 50, limits) == []
+    held = [QueuedTask(task_id, "ship", None, HELD_MS, is_held=True) for task_id in first]
+    await write(database, Changes(unqueued=first, queued=held))
+    assert await queue.claim("ship", None, 9, 150, 50, limits) == ["3"], "a claim that nobody kept counts no longer"
+    assert await queue.sizes() == {"ship": 6}
+    await write(database, Changes(unqueued=["0", "3"]))
+    assert await other_process.claim("ship", None, 9, 151, 50, limits) == ["4", "5"]
+    assert await queue.claim("pack", None, 9, 151, 50, limits) == []
+
+
+async def test_many_who_claim_at_once_stay_within_the_limit(database: Database) -> None:
+    queues = [StoredTaskQueue(database) for _ in range(4)]
+    await write(database, Changes(queued=[QueuedTask(f"{each:03}", "ship", None, 0) for each in range(90)]))
+
+    limits = Limits(concurrent=10, rate=25, rate_s=2)
+    claims = await asyncio.gather(*(queue.claim("ship", None, 4, 100, 1_000, limits) for queue in queues * 5))
+    assert sum(map(len, claims)) == 10
+    claims = await asyncio.gather(*(queue.claim("ship", None, 4, 1_100, 1_000, limits) for queue in queues * 5))
+    assert sum(map(len, claims)) == 10
+    claims = await asyncio.gather(*(queue.claim("ship", None, 4, 2_099, 1_000, limits) for queue in queues * 5))
+    assert sum(map(len, claims)) == 0
+    claims = await asyncio.gather(*(queue.claim("ship", None, 4, 2_100, 1_000, limits) for queue in queues * 5))
+    assert sum(map(len, claims)) == 10, "of 25 in two seconds, ten are two seconds old"
+
+
+async def test_a_rate_holds_in_every_stretch_of_time(database: Database) -> None:
+    queue = StoredTaskQueue(database)
+    await write(database, Changes(queued=[QueuedTask(f"{each:03}", "ship", None, 0) for each in range(90)]))
+    handed = []
+    for now_ms in range(0, 3_000, 50):
+        claimed = await queue.claim("ship", None, 2, now_ms, 100_000, Limits(rate=5, rate_s=1))
+        handed += [now_ms] * len(claimed)
+
+    assert len(handed) == 15
+    assert all(sum(start <= at < start + 1_000 for at in handed) <= 5 for start in handed)
+
+
+async def test_a_queue_is_counted_up_to_a_bound(database: Database) -> None:
+    queue = StoredTaskQueue(database)
+    await write(database, Changes(queued=[QueuedTask(f"{each:06}", "ship", None, 0) for each in range(SIZE_MAX + 5)]))
+
+    assert await queue.sizes() == {"ship": SIZE_MAX}
+
+
+async def test_a_claim_looks_at_what_it_takes_and_no_more(database: Database) -> None:
+    """The plan says so: ranges of the index that has the order, no sort over what waits, no count."""
+    if database.is_sqlite:
+        async with database.read() as session:
+            rows = await session.execute(text(f"EXPLAIN QUERY PLAN {_in_words(_DUE_OF_PRIORITY)}"))
+            assert [row.detail for row in rows] == [
+                "SEARCH task_queue USING COVERING INDEX ix_task_queue_order "
+                "(name=? AND domain=? AND priority=? AND due_ms<?)"
+            ]
+        return
+    many = [QueuedTask(f"{each:05}", "ship", None, 0) for each in range(20_000)]
+    await write(database, Changes(queued=many))
+    async with database.begin() as session:
+        await session.execute(text("ANALYZE task_queue"))
+        values = {"p1": "ship", "p2": "", "p3": 10, "p4": 3}
+        explained = await session.execute(text(f"EXPLAIN (ANALYZE, BUFFERS) {_in_words(_TAKE.postgres)}"), values)
+        plan = "\n".join(row[0] for row in explained)
+    assert "Seq Scan on task_queue" not in plan
+    assert max(map(int, re.findall(r"actual time=\S+ rows=(\d+)", plan))) <= 10, plan
+
+
+def _in_words(statement: str) -> str:
+    """With names for its numbered values, as SQLAlchemy wants them."""
+    return re.sub(r"[$](\d)", r":p\1", re.sub(r"[?](\d)", "1", statement))

@@ -11,6 +11,7 @@ from tests.fakes.sandbox import FakeSandbox
 from tests.fakes.workflows import MemoryPlans, MemoryWorkflows
 from tidemill.core.clock import HeldClock
 from tidemill.ingest.effect import Effect, EffectGroup, Verdict
+from tidemill.ingest.gate import Gate
 from tidemill.workflows.effects import StartWorkflow
 from tidemill.workflows.engine import Engine, PreparedBatch, Written
 from tidemill.workflows.plan import Plan
@@ -28,6 +29,7 @@ class Mill:
         self.sandbox = FakeSandbox()
         self.written: list[Written] = []
         self.engine = Engine(self.places, self.plans, self.sandbox, self.clock, self.written.append)
+        self.gate = Gate(self.engine, self.places)
 
     def register(self, *plans: Plan) -> None:
         self.plans.plans.update({(plan.name, plan.version): plan for plan in plans})

@@ -11,7 +11,7 @@ from tests.unit.workflows.engine.conftest import Mill
 from tidemill.core.clock import SystemClock
 from tidemill.core.errors import Conflict, NotFound
 from tidemill.ingest.effect import EffectGroup
-from tidemill.workflows import workers as workers_module
+from tidemill.workflows import polling
 from tidemill.workflows.effects import StartWorkflow, UpdateTask, UpdateVariables
 from tidemill.workflows.executions import Executions
 from tidemill.workflows.ports import ExecutionQuery
@@ -22,11 +22,11 @@ PACK = plan(step("pack", "worker"))
 
 def _workers(mill: Mill) -> Workers:
     """On the system's clock: waiting polls are about real time."""
-    return Workers(mill.engine, mill.places, mill.places, mill.places, mill.places, mill.plans, SystemClock())
+    return Workers(mill.gate, mill.places, mill.places, mill.places, mill.plans, SystemClock())
 
 
 def _executions(mill: Mill) -> Executions:
-    return Executions(mill.engine, mill.places, mill.places, mill.plans, mill.clock)
+    return Executions(mill.gate, mill.places, mill.plans, mill.clock)
 
 
 async def test_a_task_goes_to_one_worker_and_its_result_moves_the_execution(mill: Mill) -> None:
@@ -64,7 +64,7 @@ async def test_many_who_poll_at_once_share_the_tasks(mill: Mill) -> None:
 
 
 async def test_a_waiting_poll_is_woken_by_a_commit_of_this_process(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers_module, "_LOOK_AGAIN_S", 600.0)
+    monkeypatch.setattr(polling, "LOOK_AGAIN_S", 600.0)
     mill.register(PACK)
     workers = _workers(mill)
     waiting = asyncio.create_task(workers.poll("pack", "w", wait_ms=60_000))
