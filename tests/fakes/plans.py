@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tidemill.expressions.template import compile_template
 from tidemill.sandbox.script import Script
 from tidemill.workflows.plan import Plan, Retry, Step
 from tidemill.workflows.tasks.kind import NoSettings
+from tidemill.workflows.tasks.loop import LoopSettings
 from tidemill.workflows.tasks.publish import PublishSettings
 from tidemill.workflows.tasks.script import ScriptSettings
+from tidemill.workflows.tasks.starting import StartSettings
 from tidemill.workflows.tasks.switch import SwitchSettings
 from tidemill.workflows.tasks.terminate import TerminateSettings
 from tidemill.workflows.tasks.wait import WaitSettings
@@ -27,6 +29,8 @@ def step(
     is_optional: bool = False,
     start_delay_s: float = 0,
     response_timeout_s: float = 0,
+    branches: Sequence[str] = (),
+    body: str | None = None,
 ) -> Step:
     """`to` is the next step, or the edges; `given` the input with its `${...}`."""
     return Step(
@@ -40,6 +44,8 @@ def step(
         is_optional=is_optional,
         start_delay_s=start_delay_s,
         response_timeout_s=response_timeout_s,
+        branches=branches,
+        body=body,
     )
 
 
@@ -85,3 +91,13 @@ def wait_for(duration: str | None = None, until: str | None = None) -> WaitSetti
         compile_template(duration) if duration is not None else None,
         compile_template(until) if until is not None else None,
     )
+
+
+def loop_while(condition: str, keep_last: int = 0) -> LoopSettings:
+    return LoopSettings(Script("javascript", condition, "expression"), keep_last=keep_last)
+
+
+def workflow_of(name: str | None, **settings: Any) -> StartSettings:
+    """The other settings are templates too."""
+    templates = {key: compile_template(value) for key, value in settings.items()}
+    return StartSettings(name=compile_template(name), **templates)

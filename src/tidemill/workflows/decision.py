@@ -34,6 +34,19 @@ class Computation(msgspec.Struct, frozen=True):
 _seq = attrgetter("seq")
 
 
+class Joins(msgspec.Struct):
+    """The joins that wait, by what they wait for."""
+
+    by_ref: dict[str, list[Task]] = {}
+    by_fork: dict[int, list[Task]] = {}
+
+    def add(self, join: Task) -> None:
+        for ref in join.awaited:
+            self.by_ref.setdefault(ref, []).append(join)
+        if join.fork:
+            self.by_fork.setdefault(join.fork, []).append(join)
+
+
 class Decision:
     """The commands are rows of the transaction that stores the state. They are held by id, so that what
     one event asks for and the next one takes back is never written."""
@@ -44,6 +57,7 @@ class Decision:
         "expansions",
         "has_path_ended",
         "is_changed",
+        "joins",
         "logs",
         "now_ms",
         "plan",
@@ -74,6 +88,7 @@ class Decision:
         self.computations: list[Computation] = []
         self.ready: deque[Task] = deque()
         """Tasks that are to begin, and loops whose iteration has ended, in order."""
+        self.joins: Joins | None = None
         self.has_path_ended = False
         self.is_changed = False
         """The execution is no longer what is stored."""

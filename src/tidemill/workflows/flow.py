@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from tidemill.core.ids import derived_id
+from tidemill.workflows.containers import path_ended, since, task_ended
 from tidemill.workflows.decision import Decision, go_on_id
 from tidemill.workflows.effects import StartWorkflow
+from tidemill.workflows.paths import below, is_within
 from tidemill.workflows.plan import Step
 from tidemill.workflows.retries import delay_ms
 from tidemill.workflows.state import Execution, ExecutionStatus, Held, Task, TaskStatus
@@ -56,9 +58,11 @@ def _retry(decision: Decision, step: Step, failed: Task) -> None:
 
 def follow(decision: Decision, step: Step, task: Task, outlet: str) -> None:
     """The path that the task stands on goes on at the outlet; where no edge leads on, the path has ended."""
+    if task.path:
+        task_ended(decision, task)
     ref = step.edges.get(outlet)
     if ref is None:
-        decision.has_path_ended = True
+        path_ended(decision, task.path)
     else:
         go_to(decision, ref, task.path, task.seq, task.iteration)
 
@@ -101,11 +105,6 @@ def release(decision: Decision) -> None:
     decision.is_changed = True
 
 
-def is_at_its_end(execution: Execution) -> bool:
-    """Nothing is open, and nothing is held."""
-    return not execution.held and not any(task.is_open for task in reversed(execution.tasks))
-
-
 def close(decision: Decision, task: Task, status: TaskStatus, output: Any, reason: str | None) -> None:
     """Nothing waits for the task any more. `output` None leaves what it has shown so far."""
     if task.timer:
@@ -120,6 +119,17 @@ def close(decision: Decision, task: Task, status: TaskStatus, output: Any, reaso
     task.started_ms = task.started_ms or decision.now_ms
     task.updated_ms = task.ended_ms = decision.now_ms
     decision.changed(task.ref)
+    if task.iterations:
+        _cancel_iteration(decision, task)
+
+
+def _cancel_iteration(decision: Decision, loop: Task) -> None:
+    """A loop that has ended leaves nothing of it open."""
+    path = below(loop.path, loop.seq, loop.iterations)
+    for task in since(decision, loop.body):
+        if task.is_open and is_within(task.path, path):
+            close(decision, task, "CANCELED", None, loop.reason)
+    decision.execution.held = [item for item in decision.execution.held if not is_within(item.path, path)]
 
 
 def end(decision: Decision, status: ExecutionStatus, reason: str | None, output: Any = None) -> None:
@@ -175,6 +185,14 @@ def _start_failure_workflow(decision: Decision) -> None:
             created_by=execution.created_by,
         )
     )
+
+
+def progress(decision: Decision, task: Task) -> None:
+    """The task waits for something."""
+    task.status = "IN_PROGRESS"
+    task.started_ms = task.started_ms or decision.now_ms
+    task.updated_ms = decision.now_ms
+    decision.changed(task.ref)
 
 
 def set_variables(decision: Decision, variables: dict[str, Any]) -> None:

@@ -10,13 +10,40 @@ from typing import Any
 
 from tidemill.ingest.publication import Publication
 from tidemill.ingest.record import HOPS_HEADER, ID_HEADER, TRACEPARENT_HEADER, Headers
+from tidemill.workflows.containers import is_stuck
 from tidemill.workflows.decision import Computation, Decision
-from tidemill.workflows.flow import close, complete, domain_of, end, fail, follow, hold, is_at_its_end, set_variables
+from tidemill.workflows.flow import (
+    close,
+    complete,
+    domain_of,
+    end,
+    fail,
+    follow,
+    hold,
+    progress,
+    set_variables,
+)
+from tidemill.workflows.forks import fork, join, outputs_of_join
+from tidemill.workflows.iterations import end_loop, iterate, outputs_of_iteration
 from tidemill.workflows.plan import Step
 from tidemill.workflows.scope import TASK_ID
 from tidemill.workflows.state import Execution, Task, TaskStatus
 from tidemill.workflows.tasks import KINDS
-from tidemill.workflows.tasks.directive import Complete, Compute, Directive, End, Fail, Publish, Queue, Wait
+from tidemill.workflows.tasks.directive import (
+    Become,
+    Complete,
+    Compute,
+    Directive,
+    End,
+    EndLoop,
+    Fail,
+    Fork,
+    Iterate,
+    Join,
+    Publish,
+    Queue,
+    Wait,
+)
 from tidemill.workflows.tasks.kind import Context
 from tidemill.workflows.tracing import child_of
 
@@ -31,6 +58,18 @@ _RESERVED_HEADERS = frozenset({ID_HEADER, HOPS_HEADER, TRACEPARENT_HEADER})
 
 def run(decision: Decision) -> None:
     """Begins what is ready, until everything waits for an answer or the execution has ended."""
+    execution = decision.execution
+    _drain(decision)
+    while decision.has_path_ended and execution.status == "RUNNING":
+        if not is_stuck(decision):
+            break
+        if not decision.ready:
+            end(decision, "COMPLETED", None)
+        _drain(decision)
+    decision.has_path_ended = False
+
+
+def _drain(decision: Decision) -> None:
     ready, execution = decision.ready, decision.execution
     while ready:
         if execution.status == "PAUSED" or decision.steps_begun >= STEPS_IN_A_ROW_MAX:
@@ -38,19 +77,29 @@ def run(decision: Decision) -> None:
             return
         decision.steps_begun += 1
         begin(decision, ready.popleft())
-    if decision.has_path_ended:
-        decision.has_path_ended = False
-        if execution.status == "RUNNING" and is_at_its_end(execution):
-            end(decision, "COMPLETED", None)
 
 
 def begin(decision: Decision, task: Task) -> None:
     """Lets the step's kind start this attempt, unless it is the first one and is to start later or not at all."""
     step = decision.step_of(task)
+    if task.status == "IN_PROGRESS":
+        _gather(decision, step, task)
+        return
     if task.input is None and not _is_first_begun(decision, step, task):
         return
+    kind = KINDS[step.kind]
     context = Context(decision.execution.task_id(task), decision.now_ms, decision.scope.render)
-    carry_out(decision, step, task, KINDS[step.kind].start(step, task, context))
+    if kind.is_expanded:
+        context.expansion = decision.expansion_of(step, task)
+    carry_out(decision, step, task, kind.start(step, task, context))
+
+
+def _gather(decision: Decision, step: Step, task: Task) -> None:
+    """A join has what it waited for, or an iteration of a loop has ended."""
+    if not task.is_open:
+        return
+    outputs = outputs_of_iteration(decision, task) if task.iterations else outputs_of_join(decision, step, task)
+    carry_out(decision, step, task, KINDS[step.kind].gathered(step, task, outputs))
 
 
 def _is_first_begun(decision: Decision, step: Step, task: Task) -> bool:
@@ -90,12 +139,12 @@ def _fail(decision: Decision, step: Step, task: Task, directive: Fail) -> None:
 
 
 def _compute(decision: Decision, step: Step, task: Task, directive: Compute) -> None:
-    _progress(decision, task)
+    progress(decision, task)
     decision.computations.append(Computation(task, step, directive))
 
 
 def _publish(decision: Decision, step: Step, task: Task, directive: Publish) -> None:
-    _progress(decision, task)
+    progress(decision, task)
     task_id = decision.execution.task_id(task)
     decision.publications.append(
         Publication(
@@ -130,7 +179,7 @@ def _queue(decision: Decision, step: Step, task: Task, directive: Queue) -> None
 
 
 def _wait(decision: Decision, step: Step, task: Task, directive: Wait) -> None:
-    _progress(decision, task)
+    progress(decision, task)
     task.output = directive.output
     if directive.due_ms is not None:
         decision.set_timer(task, "wait", directive.due_ms)
@@ -141,6 +190,16 @@ def _end(decision: Decision, step: Step, task: Task, directive: End) -> None:
     end(decision, directive.status, directive.reason, directive.output)
 
 
+def _become(decision: Decision, step: Step, task: Task, directive: Become) -> None:
+    """Which step it is follows from the task's input, as long as it has a name."""
+    entry = decision.expansion_of(step, task)
+    task.name = entry.steps[entry.entry or ""].name
+    stands_for = decision.step_of(task)
+    if KINDS[stands_for.kind].is_polled:
+        task.domain = domain_of(decision.execution, task.name)
+    begin(decision, task)
+
+
 _CARRIERS: dict[type[Any], Callable[[Decision, Step, Task, Any], None]] = {
     Complete: _complete,
     Fail: _fail,
@@ -149,11 +208,9 @@ _CARRIERS: dict[type[Any], Callable[[Decision, Step, Task, Any], None]] = {
     Queue: _queue,
     Wait: _wait,
     End: _end,
+    Fork: fork,
+    Join: join,
+    Iterate: iterate,
+    EndLoop: end_loop,
+    Become: _become,
 }
-
-
-def _progress(decision: Decision, task: Task) -> None:
-    task.status = "IN_PROGRESS"
-    task.started_ms = task.started_ms or decision.now_ms
-    task.updated_ms = decision.now_ms
-    decision.changed(task.ref)

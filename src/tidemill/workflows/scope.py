@@ -99,7 +99,7 @@ def task_view(execution: Execution, task: Task, plan: Plan) -> dict[str, Any]:
         "reasonForIncompletion": task.reason,
         "retryCount": task.retry_count,
         "seq": task.seq,
-        "iteration": task.iteration,
+        "iteration": task.iterations or task.iteration,
         "pollCount": task.poll_count,
         "workerId": task.worker,
         "scheduledTime": task.scheduled_ms,

@@ -66,6 +66,8 @@ class Task(msgspec.Struct, array_like=True):
     """The queue that it waits in, where that is not its step's name."""
     fork: int = 0
     """A join: the fork whose branches it waits for."""
+    iterations: int = 0
+    """A loop: how many iterations have begun. `iteration` is the one that the task itself stands in."""
     body: int = 0
     """A loop: the first task of the iteration that runs."""
 

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from importlib.metadata import entry_points
 
+from tidemill.workflows.tasks.dynamic import DynamicTask
+from tidemill.workflows.tasks.exclusive_join import ExclusiveJoinTask
+from tidemill.workflows.tasks.fork import ForkTask
+from tidemill.workflows.tasks.fork_dynamic import ForkDynamicTask
 from tidemill.workflows.tasks.http import HttpTask
+from tidemill.workflows.tasks.join import JoinTask
 from tidemill.workflows.tasks.jq import JqTask
 from tidemill.workflows.tasks.kind import TaskKind
+from tidemill.workflows.tasks.loop import LoopTask
 from tidemill.workflows.tasks.noop import NoopTask
 from tidemill.workflows.tasks.produce import ProduceTask
 from tidemill.workflows.tasks.publish import PublishTask
@@ -22,7 +28,13 @@ ENTRY_POINT_GROUP = "tidemill.tasks"
 
 BUILT_IN: tuple[TaskKind, ...] = (
     HttpTask(),
+    DynamicTask(),
+    ExclusiveJoinTask(),
+    ForkDynamicTask(),
+    ForkTask(),
+    JoinTask(),
     JqTask(),
+    LoopTask(),
     NoopTask(),
     ProduceTask(),
     PublishTask(),

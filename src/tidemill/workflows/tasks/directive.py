@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 
 from tidemill.ingest.record import Headers
 from tidemill.sandbox.script import Script
+from tidemill.workflows.effects import IdempotencyStrategy
 from tidemill.workflows.plan import NEXT
 
 OWN_QUEUES = "tidemill:"
@@ -75,4 +76,54 @@ class End(msgspec.Struct, frozen=True):
     output: Any = None
 
 
-Directive = Complete | Fail | Compute | Publish | Queue | Wait | End
+class Fork(msgspec.Struct, frozen=True):
+    """The task has succeeded, and a branch begins at each of these steps; the task's own path goes on as well."""
+
+    branches: Sequence[str]
+
+
+class Join(msgspec.Struct, frozen=True):
+    """The task waits until all of `refs` have ended, with `is_exclusive` until one of them has, or until all branches
+    of its fork have; its outputs come through `TaskKind.gathered`. No `refs`: until all branches have."""
+
+    refs: Sequence[str] = ()
+    is_exclusive: bool = False
+
+
+class Iterate(msgspec.Struct, frozen=True):
+    """The next iteration of the step's body begins; the outputs of its tasks come through `TaskKind.gathered`.
+    `output` is what the task has to show meanwhile."""
+
+    output: Any = None
+
+
+class EndLoop(msgspec.Struct, frozen=True):
+    """There is no further iteration: the task has succeeded. Its output shows the last `keep_last` iterations, or all
+    of them where that is 0."""
+
+    keep_last: int = 0
+
+
+class Become(msgspec.Struct, frozen=True):
+    """The task goes on as the step that its expansion names."""
+
+
+class StartChild(msgspec.Struct, frozen=True):
+    """Another workflow is to be started. With `is_awaited` the task has the child's end and output, else it has
+    succeeded when the other one has been started."""
+
+    name: str
+    version: int | None
+    input: Any
+    is_awaited: bool
+    definition: Mapping[str, Any] | None = None
+    correlation_id: str | None = None
+    task_to_domain: dict[str, str] | None = None
+    idempotency_key: str | None = None
+    idempotency_strategy: IdempotencyStrategy = "RETURN_EXISTING"
+    priority: int | None = None
+
+
+Directive = (
+    Complete | Fail | Compute | Publish | Queue | Wait | End | Fork | Join | Iterate | EndLoop | Become | StartChild
+)

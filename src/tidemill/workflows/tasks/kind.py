@@ -6,7 +6,7 @@ Third parties add kinds by the entry point group `tidemill.tasks`, whose entries
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import msgspec
@@ -14,7 +14,7 @@ import msgspec
 from tidemill.expressions.template import Template
 from tidemill.ingest.publication import Published
 from tidemill.sandbox.script import Computed
-from tidemill.workflows.plan import NEXT, Step
+from tidemill.workflows.plan import NEXT, Expansion, Step
 from tidemill.workflows.state import Task
 from tidemill.workflows.tasks.directive import Complete, Directive, Fail
 
@@ -30,6 +30,8 @@ class Context(msgspec.Struct):
     task_id: str
     now_ms: int
     render: Callable[[Template], Any]
+    expansion: Expansion = Expansion()
+    """What the step turns out to run, for kinds that are expanded."""
 
 
 class Example(msgspec.Struct, frozen=True):
@@ -38,6 +40,9 @@ class Example(msgspec.Struct, frozen=True):
     input: Mapping[str, Any]
     directive: Directive
     settings: Any = NoSettings()
+    expansion: Expansion = Expansion()
+    body: str | None = None
+    """Where an iteration begins, of a loop."""
 
 
 class TaskKind(ABC):
@@ -51,7 +56,13 @@ class TaskKind(ABC):
     is_polled: ClassVar[bool] = False
     """A worker is given the task: it has a queue, and goes back to it when a report says so."""
     outlet_on_error: ClassVar[str] = NEXT
-    """Where an optional step goes on after it has failed."""
+    """Where an optional step goes on after it has failed, and any step that is skipped."""
+    is_fork: ClassVar[bool] = False
+    """Begins branches, for which a join after it can wait."""
+    is_exclusive: ClassVar[bool] = False
+    """A join for which one of the tasks is enough."""
+    is_expanded: ClassVar[bool] = False
+    """What it runs is made by the plan's `expand` when its input is known."""
 
     @abstractmethod
     def start(self, step: Step, task: Task, context: Context) -> Directive:
@@ -68,3 +79,11 @@ class TaskKind(ABC):
     def due(self, step: Step, task: Task) -> Directive:
         """The time given with `Wait` has come."""
         return Complete()
+
+    def awaits(self, step: Step) -> Sequence[str]:
+        """The refs that were given with `Join`."""
+        return ()
+
+    def gathered(self, step: Step, task: Task, outputs: Mapping[str, Any]) -> Directive:
+        """What `Join` waited for has ended, or an iteration has: the outputs of its tasks, by their refs."""
+        return Complete(dict(outputs))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.fakes.plans import jq_of, publish_to, script_of, step, switch_on, terminate_with, wait_for
@@ -38,7 +39,9 @@ def _start(
 @pytest.mark.parametrize("name", sorted(KINDS))
 def test_a_kind_does_what_its_example_says(name: str) -> None:
     example = KINDS[name].example
-    assert _start(name, example.settings, example.input) == example.directive
+    item = msgspec.structs.replace(step("t", name, example.settings), body=example.body)
+    context = Context("x.1", 0, lambda template: template.render({}), example.expansion)
+    assert KINDS[name].start(item, _task(example.input), context) == example.directive
     assert isinstance(example.settings, KINDS[name].config)
     assert KINDS[name].summary.endswith(".")
 
