@@ -23,23 +23,32 @@ _LISTS = {
     "correlationId": "correlation_ids",
     "status": "statuses",
 }
-_TIMES = frozenset({"startTime", "createTime"})
-_KNOWN = {name.lower(): name for name in (*_LISTS, *_TIMES, "modifiedTime", "updateTime", "endTime")}
+_TIMES = {
+    "startTime": "created",
+    "createTime": "created",
+    "modifiedTime": "updated",
+    "updateTime": "updated",
+    "endTime": "ended",
+}
+_SORTED = frozenset({"startTime", "createTime"})
+_KNOWN = {name.lower(): name for name in (*_LISTS, *_TIMES)}
 
 
 def read_search(query: str | None, sort: str | None, free_text: str | None, start: int, count: int) -> ExecutionQuery:
-    """Raises `BadInput` where the query cannot be read, `NotSupported` for what cannot be searched yet."""
-    if free_text not in (None, "", "*"):
-        raise NotSupported("not yet supported: freeText; search with the query")
+    """Raises `BadInput` where the query cannot be read, `NotSupported` for an order that there is not."""
     conditions: dict[str, Any] = {}
     for name, op, values in _terms(query or ""):
         if name in _LISTS:
             _add_list(conditions, _LISTS[name], name, op, values)
-        elif name in _TIMES:
-            _add_time(conditions, name, op, values)
         else:
-            raise NotSupported(f"not yet supported: searching by {name}")
-    return ExecutionQuery(**conditions, order=_order(sort), start=start, count=count)
+            _add_time(conditions, name, op, values)
+    return ExecutionQuery(**conditions, text=_text(free_text), order=_order(sort), start=start, count=count)
+
+
+def _text(free_text: str | None) -> str | None:
+    """Clients send `*` for whatever there is, and quote what has blanks."""
+    text = (free_text or "").strip().strip("\"'")
+    return None if text in ("", "*") else text
 
 
 def _terms(query: str) -> Iterator[tuple[str, str, list[str]]]:
@@ -84,23 +93,19 @@ def _add_list(conditions: dict[str, Any], key: str, name: str, op: str, values: 
 def _add_time(conditions: dict[str, Any], name: str, op: str, values: list[str]) -> None:
     if op == "IN" or len(values) != 1:
         raise BadInput(f"query: {name} can be compared with =, <, <=, > and >= only")
-    at_ms = _milliseconds(name, values[0])
+    at_ms, column = _milliseconds(name, values[0]), _TIMES[name]
     bounds: dict[str, Callable[[], None]] = {
-        ">": lambda: _from(conditions, at_ms + 1),
-        ">=": lambda: _from(conditions, at_ms),
-        "<": lambda: _to(conditions, at_ms - 1),
-        "<=": lambda: _to(conditions, at_ms),
+        ">": lambda: _bound(conditions, f"{column}_from_ms", at_ms + 1, max),
+        ">=": lambda: _bound(conditions, f"{column}_from_ms", at_ms, max),
+        "<": lambda: _bound(conditions, f"{column}_to_ms", at_ms - 1, min),
+        "<=": lambda: _bound(conditions, f"{column}_to_ms", at_ms, min),
     }
     for bound in (">=", "<=") if op == "=" else (op,):
         bounds[bound]()
 
 
-def _from(conditions: dict[str, Any], at_ms: int) -> None:
-    conditions["created_from_ms"] = max(at_ms, conditions.get("created_from_ms", at_ms))
-
-
-def _to(conditions: dict[str, Any], at_ms: int) -> None:
-    conditions["created_to_ms"] = min(at_ms, conditions.get("created_to_ms", at_ms))
+def _bound(conditions: dict[str, Any], key: str, at_ms: int, tighter: Callable[[int, int], int]) -> None:
+    conditions[key] = tighter(at_ms, conditions.get(key, at_ms))
 
 
 def _milliseconds(name: str, text: str) -> int:
@@ -119,7 +124,7 @@ def _order(sort: str | None) -> Literal["newest", "oldest"]:
     if not sort:
         return "newest"
     field, _, direction = sort.partition(":")
-    if field not in _TIMES:
+    if field not in _SORTED:
         raise NotSupported(f"not yet supported: sorting by {field}; startTime:ASC and startTime:DESC are")
     if direction.upper() not in ("", "ASC", "DESC"):
         raise BadInput(f"sort: {direction!r} is neither ASC nor DESC")

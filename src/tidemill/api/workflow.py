@@ -41,8 +41,24 @@ async def search(
     start: Start = 0,
     size: Count = 100,
 ) -> Response:
+    """`totalHits` is exact up to 10,000; 10,001 or more says that there are more than the page and that."""
     total, found = await call.services.executions.find(read_search(query, sort, free_text, start, size))
     return json_answer({"totalHits": total, "results": [summary_json(execution, plan) for execution, plan in found]})
+
+
+@routes.get("/search-v2", actions.WORKFLOW_READ)
+async def search_whole(
+    call: Call,
+    query: Text = None,
+    sort: Text = None,
+    free_text: Annotated[Text, Query(alias="freeText")] = None,
+    start: Start = 0,
+    size: Count = 100,
+) -> Response:
+    """The same, with whole executions, their tasks included."""
+    total, found = await call.services.executions.find(read_search(query, sort, free_text, start, size))
+    whole = [execution_json(execution, plan, include_tasks=True) for execution, plan in found]
+    return json_answer({"totalHits": total, "results": whole})
 
 
 @routes.get("/running/{name}", actions.WORKFLOW_READ)
@@ -61,9 +77,10 @@ async def running(
         created_to_ms=end_time or None,
         order="oldest",
         count=FOUND_MAX,
+        version=version,
     )
     _, found = await call.services.executions.find(query)
-    return json_answer([execution.id for execution, _ in found if version in (None, execution.version)])
+    return json_answer([execution.id for execution, _ in found])
 
 
 @routes.post("/correlated/batch", actions.WORKFLOW_READ, CorrelatedRequest)

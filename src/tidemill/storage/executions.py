@@ -6,12 +6,11 @@ All that a batch of effects did is written with a handful of statements, each ov
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import func, select
 
 from tidemill.core.transaction import Transaction
-from tidemill.storage import bulk
+from tidemill.storage import bulk, execution_search
 from tidemill.storage.database import Database
 from tidemill.storage.definitions import verify_revision
 from tidemill.storage.finished_tasks import count_finished, read_finished, read_page, write_finished
@@ -45,12 +44,6 @@ _QUEUE = bulk.upsert(task_queue, QueuedTask.__struct_fields__)
 _DROP_TIMERS = bulk.delete(timers, ("id",))
 _SET_TIMERS = bulk.upsert(timers, Timer.__struct_fields__)
 
-_SELECT = select(*(executions.c[name] for name in _COLUMNS))
-_ORDERS: dict[str, tuple[ColumnElement[Any], ColumnElement[Any]]] = {
-    "oldest": (executions.c.created_ms, executions.c.id),
-    "newest": (executions.c.created_ms.desc(), executions.c.id.desc()),
-}
-_COUNT = select(func.count()).select_from(executions)
 _COUNTS = select(executions.c.status, func.count()).group_by(executions.c.status)
 
 
@@ -99,11 +92,8 @@ class StoredExecutions:
         add_logs(session, changes.logs)
 
     async def find(self, query: ExecutionQuery) -> tuple[int, Sequence[ExecutionRow]]:
-        conditions = _conditions(query)
-        page = _SELECT.where(*conditions).order_by(*_ORDERS[query.order]).offset(query.start).limit(query.count)
         async with self._database.read() as session:
-            total = (await session.execute(_COUNT.where(*conditions))).scalar_one()
-            return total, [ExecutionRow(*row) for row in await session.execute(page)]
+            return await execution_search.find(session, query)
 
     async def counts(self) -> Mapping[str, int]:
         async with self._database.read() as session:
@@ -147,20 +137,3 @@ def _by_key(rows: Iterable[bulk.Row]) -> list[bulk.Row]:
 def _storable(ids: Sequence[str]) -> Iterable[str]:
     """An id that no database takes is nobody's id."""
     return (id_ for id_ in set(ids) if storable(id_) == id_)
-
-
-def _conditions(query: ExecutionQuery) -> list[ColumnElement[bool]]:
-    wanted: dict[str, Sequence[Any]] = {
-        "name": query.names,
-        "status": query.statuses,
-        "id": query.ids,
-        "correlation_id": query.correlation_ids,
-    }
-    conditions: list[ColumnElement[bool]] = [
-        executions.c[name].in_(list(map(storable, values))) for name, values in wanted.items() if values
-    ]
-    if query.created_from_ms is not None:
-        conditions.append(executions.c.created_ms >= query.created_from_ms)
-    if query.created_to_ms is not None:
-        conditions.append(executions.c.created_ms <= query.created_to_ms)
-    return conditions

@@ -161,8 +161,14 @@ executions = Table(
     _number("revision"),
     _bytes("document"),
     Index("ix_executions_created", "created_ms"),
-    Index("ix_executions_name", "name", "created_ms"),
+    Index("ix_executions_name", "name", "status", "created_ms"),
     Index("ix_executions_status", "status", "created_ms"),
+)
+Index(
+    "ix_executions_ended",
+    executions.c.ended_ms,
+    sqlite_where=executions.c.ended_ms > 0,
+    postgresql_where=executions.c.ended_ms > 0,
 )
 # Most executions have no correlation id: an index entry for each of them would only cost.
 Index(

@@ -122,8 +122,14 @@ class Changes(msgspec.Struct):
     """(execution, number) of those that are no more; removed before `finished` are added."""
 
 
+COUNTED_MAX = 10_000
+"""How far matches are counted, and always at least one beyond the page: who reads page after page as long as there
+are more comes to the end."""
+
+
 class ExecutionQuery(msgspec.Struct, frozen=True):
-    """Conditions are joined by AND; empty ones do not count."""
+    """Conditions are joined by AND; empty ones do not count. Times are inclusive. `text` is the whole id, name,
+    correlation id or status of what is looked for."""
 
     names: Sequence[str] = ()
     statuses: Sequence[str] = ()
@@ -134,6 +140,12 @@ class ExecutionQuery(msgspec.Struct, frozen=True):
     order: Literal["newest", "oldest"] = "newest"
     start: int = 0
     count: int = 100
+    updated_from_ms: int | None = None
+    updated_to_ms: int | None = None
+    ended_from_ms: int | None = None
+    ended_to_ms: int | None = None
+    version: int | None = None
+    text: str | None = None
 
 
 class ExecutionStore(Protocol):
@@ -166,7 +178,7 @@ class ExecutionStore(Protocol):
         ...
 
     async def find(self, query: ExecutionQuery) -> tuple[int, Sequence[ExecutionRow]]:
-        """(how many match in all, the page)."""
+        """(how many match, the page). The first is exact up to `COUNTED_MAX`; one more means: more than that."""
         ...
 
     async def counts(self) -> Mapping[str, int]:

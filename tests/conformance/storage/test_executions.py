@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 
 from tidemill.core.errors import StaleWrite
@@ -15,7 +13,7 @@ from tidemill.storage.outbox import StoredOutbox
 from tidemill.storage.task_logs import StoredTaskLogs
 from tidemill.storage.task_queue import StoredTaskQueue
 from tidemill.storage.timers import StoredTimers
-from tidemill.workflows.ports import Changes, ExecutionQuery, ExecutionRow, IdempotencyRow, QueuedTask, TaskLog, Timer
+from tidemill.workflows.ports import Changes, ExecutionRow, IdempotencyRow, QueuedTask, TaskLog, Timer
 
 
 def row(
@@ -171,27 +169,3 @@ async def test_more_rows_than_any_limit_of_parameters(database: Database) -> Non
 
     assert len(found) == 12_000
     assert {(each.status, each.revision) for each in found.values()} == {("COMPLETED", 2)}
-
-
-async def find(database: Database, query: ExecutionQuery) -> tuple[int, Sequence[str]]:
-    total, rows = await StoredExecutions(database).find(query)
-    return total, [each.id for each in rows]
-
-
-async def test_search(database: Database) -> None:
-    rows = [
-        row("a", created_ms=10),
-        row("b", created_ms=30, correlation_id="c-1"),
-        row("c", created_ms=20, name="refund", status="FAILED"),
-        row("d", created_ms=30, name="refund", correlation_id="c-1"),
-    ]
-    await write(database, Changes(inserts=rows))
-
-    assert await find(database, ExecutionQuery()) == (4, ["d", "b", "c", "a"])
-    assert await find(database, ExecutionQuery(order="oldest", count=2)) == (4, ["a", "c"])
-    assert await find(database, ExecutionQuery(start=3, count=2)) == (4, ["a"])
-    assert await find(database, ExecutionQuery(names=["refund"], statuses=["RUNNING"])) == (1, ["d"])
-    assert await find(database, ExecutionQuery(correlation_ids=["c-1"])) == (2, ["d", "b"])
-    assert await find(database, ExecutionQuery(ids=["a", "x"])) == (1, ["a"])
-    assert await find(database, ExecutionQuery(created_from_ms=20, created_to_ms=20)) == (1, ["c"])
-    assert await StoredExecutions(database).counts() == {"RUNNING": 3, "FAILED": 1}

@@ -91,7 +91,11 @@ async def test_find_executions(room: ApiRoom, api: httpx.AsyncClient) -> None:
     found = (await api.get("/api/workflow/search?query=status%20%3D%20RUNNING&size=5&queryId=&skipCache=false")).json()
     assert (found["totalHits"], found["results"][0]["workflowId"]) == (1, execution_id)
     assert room.executions.queries[-1].statuses == ["RUNNING"]
-    assert (await api.get("/api/workflow/running/pick")).json() == [execution_id]
+    whole = (await api.get("/api/workflow/search-v2?freeText=c&query=endTime%20%3E%201")).json()
+    assert (whole["totalHits"], whole["results"][0]["tasks"][0]["referenceTaskName"]) == (1, "pack_ref")
+    assert (room.executions.queries[-1].text, room.executions.queries[-1].ended_from_ms) == ("c", 2)
+    assert (await api.get("/api/workflow/running/pick?version=3")).json() == [execution_id]
+    assert room.executions.queries[-1].version == 3
     assert [each["workflowId"] for each in (await api.get("/api/workflow/pick/correlated/c")).json()] == [execution_id]
     several = (await api.post("/api/workflow/pick/correlated?includeClosed=True", json=["c", "d"])).json()
     assert {key: len(each) for key, each in several.items()} == {"c": 1, "d": 0}

@@ -26,6 +26,8 @@ def read(query: str | None, sort: str | None = None) -> ExecutionQuery:
         ("startTime > 1000 and startTime < 2000", ExecutionQuery(created_from_ms=1001, created_to_ms=1999)),
         ("startTime >= 1000 AND startTime <= 2000", ExecutionQuery(created_from_ms=1000, created_to_ms=2000)),
         ("startTime > '1970-01-01T00:00:01Z'", ExecutionQuery(created_from_ms=1001)),
+        ("modifiedTime >= 5 AND updateTime < 9", ExecutionQuery(updated_from_ms=5, updated_to_ms=8)),
+        ("endTime > 5 AND endTime > 7", ExecutionQuery(ended_from_ms=8)),
         ("status IN (RUNNING,FAILED) AND status = FAILED", ExecutionQuery(statuses=["FAILED"])),
         ("status = RUNNING AND status = FAILED", ExecutionQuery(statuses=[""])),
     ],
@@ -52,11 +54,14 @@ def test_refuses(query: str, message: str) -> None:
         read(query)
 
 
-def test_says_what_cannot_be_searched_yet() -> None:
-    with pytest.raises(NotSupported):
-        read("modifiedTime > 5")
-    with pytest.raises(NotSupported):
-        read_search(None, None, "needle", 0, 100)
+def test_says_what_it_cannot_sort_by() -> None:
+    with pytest.raises(NotSupported, match="sorting by updateTime"):
+        read(None, "updateTime:DESC")
+
+
+@pytest.mark.parametrize(("free_text", "text"), [(None, None), ("*", None), (" ", None), ("'a b'", "a b"), ("x", "x")])
+def test_free_text(free_text: str | None, text: str | None) -> None:
+    assert read_search(None, None, free_text, 0, 100).text == text
 
 
 @pytest.mark.parametrize(

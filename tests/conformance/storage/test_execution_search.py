@@ -1,0 +1,182 @@
+"""Search finds what it should, in order, page by page, and counts honestly; on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.conformance.storage.test_executions import row, write
+from tidemill.core.clock import HeldClock
+from tidemill.storage import execution_search
+from tidemill.storage.database import Database
+from tidemill.storage.executions import StoredExecutions
+from tidemill.workflows.ports import COUNTED_MAX, Changes, ExecutionQuery, ExecutionRow
+
+
+async def find(database: Database, query: ExecutionQuery) -> tuple[int, Sequence[str]]:
+    total, rows = await StoredExecutions(database).find(query)
+    return total, [each.id for each in rows]
+
+
+async def test_search(database: Database) -> None:
+    rows = [
+        row("a", created_ms=10),
+        row("b", created_ms=30, correlation_id="c-1"),
+        row("c", created_ms=20, name="refund", status="FAILED"),
+        row("d", created_ms=30, name="refund", correlation_id="c-1"),
+    ]
+    await write(database, Changes(inserts=rows))
+
+    assert await find(database, ExecutionQuery()) == (4, ["d", "b", "c", "a"])
+    assert await find(database, ExecutionQuery(order="oldest", count=2)) == (4, ["a", "c"])
+    assert await find(database, ExecutionQuery(start=3, count=2)) == (4, ["a"])
+    assert await find(database, ExecutionQuery(names=["refund"], statuses=["RUNNING"])) == (1, ["d"])
+    assert await find(database, ExecutionQuery(correlation_ids=["c-1"])) == (2, ["d", "b"])
+    assert await find(database, ExecutionQuery(ids=["a", "x"])) == (1, ["a"])
+    assert await find(database, ExecutionQuery(created_from_ms=20, created_to_ms=20)) == (1, ["c"])
+    assert await find(database, ExecutionQuery(text="c-1", statuses=["RUNNING"])) == (2, ["d", "b"])
+    assert await find(database, ExecutionQuery(text="failed", names=["refund", "order"])) == (1, ["c"])
+    assert await find(database, ExecutionQuery(text="nothing like it")) == (0, [])
+    assert await StoredExecutions(database).counts() == {"RUNNING": 3, "FAILED": 1}
+
+
+STATUSES = ("RUNNING", "PAUSED", "COMPLETED", "FAILED")
+NAMES = ("order", "refund", "c-1")
+
+
+def many(random: Random) -> list[ExecutionRow]:
+    """Executions that share names, times and correlation ids as much as they can."""
+    rows = []
+    for number in range(150):
+        created_ms, status = random.randrange(20), random.choice(STATUSES)
+        ended_ms = created_ms + random.randrange(1, 20) if status in ("COMPLETED", "FAILED") else 0
+        updated_ms = ended_ms or created_ms + random.randrange(20)
+        name, correlation_id = random.choice(NAMES), random.choice((None, None, "c-1", "c-2"))
+        head = (f"id-{number:03}", name, random.randrange(1, 3), status, correlation_id)
+        rows.append(ExecutionRow(*head, created_ms, updated_ms, ended_ms, 1, b"d"))
+    return rows
+
+
+def any_query(random: Random) -> ExecutionQuery:
+    def some(values: Sequence[str]) -> Sequence[str]:
+        return random.sample(values, random.randrange(1, len(values))) if random.random() < 0.4 else ()
+
+    def time() -> int | None:
+        return random.randrange(40) if random.random() < 0.15 else None
+
+    return ExecutionQuery(
+        names=some((*NAMES, "none")),
+        statuses=some(STATUSES),
+        ids=some([f"id-{number:03}" for number in range(0, 320, 9)]) if random.random() < 0.2 else (),
+        correlation_ids=some(("c-1", "c-2", "c-3")),
+        created_from_ms=time(),
+        created_to_ms=time(),
+        order=random.choice(("newest", "oldest")),
+        start=random.choice((0, 0, 5, 200)),
+        count=random.choice((1, 7, 400)),
+        updated_from_ms=time(),
+        updated_to_ms=time(),
+        ended_from_ms=time(),
+        ended_to_ms=time(),
+        version=random.choice((None, None, None, 1)),
+        text=random.choice((None, None, "c-1", "order", "completed", "id-018", "RUNNING", "no such thing")),
+    )
+
+
+def matches(query: ExecutionQuery, row: ExecutionRow) -> bool:
+    """What the query says, as plainly as it can be said."""
+    bounds: list[tuple[int, int | None, int | None]] = [
+        (row.created_ms, query.created_from_ms, query.created_to_ms),
+        (row.updated_ms, query.updated_from_ms, query.updated_to_ms),
+    ]
+    if query.ended_from_ms is not None or query.ended_to_ms is not None:
+        bounds.append((row.ended_ms or -1, query.ended_from_ms or 1, query.ended_to_ms))
+    return (
+        (not query.names or row.name in query.names)
+        and (not query.statuses or row.status in query.statuses)
+        and (not query.ids or row.id in query.ids)
+        and (not query.correlation_ids or row.correlation_id in query.correlation_ids)
+        and query.version in (None, row.version)
+        and (
+            query.text is None
+            or query.text in (row.id, row.name, row.correlation_id)
+            or query.text.upper() == row.status
+        )
+        and all((low is None or at >= low) and (high is None or at <= high) for at, low, high in bounds)
+    )
+
+
+@pytest.mark.parametrize("ranges_max", [execution_search._RANGES_MAX, 2])
+async def test_any_query_finds_what_a_look_at_each_row_finds(
+    database: Database, ranges_max: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution_search, "_RANGES_MAX", ranges_max)
+    random = Random(5)
+    rows = many(random)
+    await write(database, Changes(inserts=rows))
+
+    for _ in range(60):
+        query = any_query(random)
+        wanted = sorted((each for each in rows if matches(query, each)), key=lambda each: (each.created_ms, each.id))
+        if query.order == "newest":
+            wanted.reverse()
+        total, found = await StoredExecutions(database).find(query)
+        assert (total, found) == (len(wanted), wanted[query.start : query.start + query.count]), query
+
+
+async def test_matches_are_counted_to_a_bound_and_always_beyond_the_page(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution_search, "COUNTED_MAX", 10)
+    rows = [row(f"{number:02}", name=name) for number, name in enumerate([*["order"] * 25, *["refund"] * 10])]
+    await write(database, Changes(inserts=rows))
+
+    assert COUNTED_MAX > 10
+    assert (await find(database, ExecutionQuery(names=["refund"], count=3)))[0] == 10
+    assert (await find(database, ExecutionQuery(names=["order"], count=3)))[0] == 11
+    assert (await find(database, ExecutionQuery(count=3, text="RUNNING")))[0] == 11
+    seen: list[str] = []
+    total = 1
+    while len(seen) < total:
+        total, page = await find(database, ExecutionQuery(order="oldest", start=len(seen), count=4))
+        seen += page
+    assert seen == [each.id for each in rows]
+
+
+_BY: dict[tuple[bool, bool], str] = {
+    (False, False): "ix_executions_created",
+    (False, True): "ix_executions_status (status=?",
+    (True, False): "ix_executions_name (name=? AND status=?",
+    (True, True): "ix_executions_name (name=? AND status=?",
+}
+
+
+async def test_each_range_is_read_in_order_from_its_index(tmp_path: Path) -> None:
+    """On SQLite, whose plans do not depend on what is in the tables."""
+    database = Database(f"sqlite:///{tmp_path / 'tidemill.db'}", HeldClock())
+    await database.open()
+    for is_named, has_status, from_ms in product((False, True), (False, True), (None, 5)):
+        names, statuses = ["order", "refund"] * is_named, ["RUNNING", "FAILED"] * has_status
+        query = ExecutionQuery(names=names, statuses=statuses, created_from_ms=from_ms)
+        steps = [step for step in await _steps(database, query) if "executions" in step and "(id=?)" not in step]
+        assert steps and all(_BY[is_named, has_status] in step for step in steps), steps
+        assert from_ms is None or all("created_ms>?" in step for step in steps), steps
+    few = await _steps(database, ExecutionQuery(names=["order"], statuses=["FAILED"], correlation_ids=["a", "b"]))
+    assert [step for step in few if "ix_executions_correlation (correlation_id=?)" in step], few
+    assert not [step for step in few if "ix_executions_name" in step or "ix_executions_status" in step], few
+    await database.close()
+
+
+async def _steps(database: Database, query: ExecutionQuery) -> list[str]:
+    ranges = list(execution_search._ranges(query))
+    steps: list[str] = []
+    async with database.read() as session:
+        for part in (execution_search._page(query, ranges), execution_search._count(ranges, 99)):
+            text = part.compile(compile_kwargs={"literal_binds": True})
+            found = await session.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")
+            steps += [step.detail for step in found]
+    return steps
