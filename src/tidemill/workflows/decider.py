@@ -139,26 +139,27 @@ def task_polled(decision: Decision, poll: TaskPolled) -> str:
     """A worker gets the task, if it waits in its queue."""
     seq = poll.task_id.rpartition(".")[2]
     task = decision.task(int(seq)) if seq.isascii() and seq.isdigit() else None
-    is_waiting = task is not None and (task.status == "SCHEDULED" or task.callback_ms > 0) and task.timer != "start"
-    if task is None or not is_waiting or not task.is_open:
+    if task is None or not task.is_open or not _is_waiting(task, decision.now_ms):
         raise Refused(Conflict(f"task {poll.task_id} is not waiting for a worker"))
     step = decision.step_of(task)
     if not KINDS[step.kind].is_polled:
         raise Refused(Conflict(f"task {poll.task_id} is not one for workers"))
-    decision.hand_over(task, step)
+    task.callback_ms = decision.now_ms + poll.lease_ms if poll.lease_ms > 0 else 0
+    decision.hand_over(task, step, task.callback_ms)
     decision.clear_timer(task)
     task.status = "IN_PROGRESS"
     task.worker = poll.worker
     task.poll_count += 1
-    task.callback_ms = 0
     task.started_ms = task.started_ms or decision.now_ms
     task.updated_ms = decision.now_ms
     decision.changed(task.ref)
-    if poll.lease_ms > 0:
-        task.callback_ms = decision.now_ms + poll.lease_ms
-        decision.queue(task, step, task.callback_ms)
     _expect_response(decision, step, task, decision.now_ms)
     return poll.task_id
+
+
+def _is_waiting(task: Task, now_ms: int) -> bool:
+    """Nobody has it, and it may be begun: also one whose lease or callback is over."""
+    return task.timer != "start" and (task.status == "SCHEDULED" or 0 < task.callback_ms <= now_ms)
 
 
 def published(decision: Decision, acknowledgement: Published) -> None:

@@ -143,16 +143,17 @@ class Decision:
         self.is_changed = True
         self.scope.pop(name, None)
 
-    def queue(self, task: Task, step: Step, due_ms: int) -> None:
+    def queue(self, task: Task, step: Step, due_ms: int, *, is_held: bool = False) -> None:
         task_id, name = self.execution.task_id(task), task.name or step.name
-        self.queued[task_id] = QueuedTask(task_id, name, task.domain, due_ms, self.execution.priority)
+        self.queued[task_id] = QueuedTask(task_id, name, task.domain, due_ms, self.execution.priority, is_held)
 
-    def hand_over(self, task: Task, step: Step) -> None:
-        """A worker has the task. Where its name has a limit, its row stays, to be counted until the task is closed."""
+    def hand_over(self, task: Task, step: Step, lease_until_ms: int = 0) -> None:
+        """A worker has the task. Its row stays where the lease is to end, and where its name has a limit: to be counted
+        until the task is closed."""
         self.unqueue(task)
-        if step.limits.concurrent > 0:
-            task_id, name = self.execution.task_id(task), task.name or step.name
-            self.queued[task_id] = QueuedTask(task_id, name, task.domain, HELD_MS, is_held=True)
+        is_held = step.limits.concurrent > 0
+        if is_held or lease_until_ms:
+            self.queue(task, step, lease_until_ms or HELD_MS, is_held=is_held)
 
     def unqueue(self, task: Task) -> None:
         task_id = self.execution.task_id(task)
