@@ -153,7 +153,7 @@ async def test_queue_timers_and_publications_are_of_the_same_write(database: Dat
             timers=[Timer("a.1", 60, "a", 1, "response"), Timer("a.1", 70, "a", 1, "wait")],
         ),
     )
-    assert await queue.claim("ship", None, 9, 49, 1_000) == ()
+    assert await queue.claim("ship", None, 9, 49, 1_000) == []
     assert await queue.claim("ship", None, 9, 50, 1_000) == ["a.1"]
     assert await timers.due(100, 10) == [Timer("a.1", 70, "a", 1, "wait")]
     assert await timers.next_due_ms() == 70
