@@ -167,9 +167,9 @@ def check_mending(late: Shop) -> None:
 
 
 def test_a_workflow_that_cannot_run_is_stored_and_says_why_when_it_is_started(shop: Shop) -> None:
-    http = {"name": "h", "taskReferenceName": "h", "type": "HTTP"}
+    jdbc = {"name": "h", "taskReferenceName": "h", "type": "JDBC"}
     sink = {"name": "s", "taskReferenceName": "s", "type": "EVENT", "sink": "kafka:nobody:out"}
-    name = shop.workflow("unavailable", http, sink)
+    name = shop.workflow("unavailable", jdbc, sink)
     assert set(paths(shop.http.post("/api/workflow", json={"name": name}))) == {"tasks[0].type", "tasks[1].sink"}
     missing = message(shop.http.post("/api/workflow", json={"name": f"nobody-{shop.mark}"}), 404)
     assert f"no workflow 'nobody-{shop.mark}' is registered" in missing

@@ -110,10 +110,7 @@ class Fields:
 
     def each(self, key: str) -> Iterator[Fields]:
         """The objects of a list; anything else in it is a finding and left out."""
-        for index, item in enumerate(self.items(key)):
-            fields = Fields(item, f"{self.at(key)}[{index}]", self.findings)
-            if isinstance(item, dict):
-                yield fields
+        return objects(self.items(key), self.at(key), self.findings)
 
     def template(self, key: str, default: Any = None) -> Template:
         """The value at `key`, of whatever type, as a template."""
@@ -153,6 +150,14 @@ class Fields:
             self._wrong.add(key)
             self.add(key, f"must be {_NAMES[wanted]}, not {_kind(value)}", "type")
         return default
+
+
+def objects(items: Sequence[Any], path: str, findings: list[Finding]) -> Iterator[Fields]:
+    """The objects of a list that is at `path`; anything else in it is a finding and left out."""
+    for index, item in enumerate(items):
+        fields = Fields(item, f"{path}[{index}]", findings)
+        if isinstance(item, dict):
+            yield fields
 
 
 _WHOLE_MAX = 2**31 - 1

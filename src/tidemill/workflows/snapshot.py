@@ -71,6 +71,9 @@ class Snapshot(msgspec.Struct, frozen=True):
         plan = compiled.plan
         if plan.failure_workflow and plan.failure_workflow[0] != plan.name:
             findings.extend(self._workflow_finding("failureWorkflow", *plan.failure_workflow))
+        for path, name, version in compiled.starts:
+            if name != plan.name:
+                findings.extend(self._workflow_finding(path, name, version))
         return findings
 
     def around_handler(self, handler: Handler) -> list[Finding]:

@@ -169,9 +169,9 @@ async def test_an_integration_that_is_off_is_a_warning(shop: Shop) -> None:
 
 
 async def test_a_task_type_that_is_not_built_yet_is_stored_shown_and_does_not_run(shop: Shop) -> None:
-    await shop.catalog.save_workflow(workflow(task("a", "FORK_JOIN", forkTasks=[])), "ann")
-    assert (await shop.catalog.workflow("w"))["tasks"][0]["type"] == "FORK_JOIN"
-    with pytest.raises(BadInput, match="not yet supported: task type FORK_JOIN"):
+    await shop.catalog.save_workflow(workflow(task("a", "HTTP_POLL")), "ann")
+    assert (await shop.catalog.workflow("w"))["tasks"][0]["type"] == "HTTP_POLL"
+    with pytest.raises(BadInput, match="not yet supported: task type HTTP_POLL"):
         shop.catalog.latest("w", None)
 
 

@@ -321,7 +321,27 @@ def test_no_document_breaks_the_reader(document: dict[str, Any]) -> None:
 
 @given(
     st.dictionaries(
-        st.sampled_from(["name", "taskReferenceName", "inputParameters", "decisionCases", "defaultCase", "expression"]),
+        st.sampled_from(
+            [
+                "name",
+                "taskReferenceName",
+                "inputParameters",
+                "decisionCases",
+                "defaultCase",
+                "expression",
+                "forkTasks",
+                "joinOn",
+                "loopOver",
+                "loopCondition",
+                "items",
+                "keepLastN",
+                "subWorkflowParam",
+                "dynamicForkTasksParam",
+                "caseExpression",
+                "sink",
+                "taskDefinition",
+            ]
+        ),
         json_values,
     ),
     st.sampled_from(sorted(BY_NAME)),

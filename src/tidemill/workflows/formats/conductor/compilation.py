@@ -5,7 +5,7 @@ What a type's own keys mean is in `types/`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,9 +13,9 @@ import msgspec
 from tidemill.core.findings import Finding, near
 from tidemill.expressions.template import Template
 from tidemill.sandbox.script import Script
-from tidemill.workflows.document import Fields, read_label
+from tidemill.workflows.document import Fields, as_whole, read_label
 from tidemill.workflows.formats.conductor.keys import TASK_NOT_YET, TASK_NOTED, TYPES_NOT_YET
-from tidemill.workflows.formats.conductor.references import Place, Reading, reference_findings
+from tidemill.workflows.formats.conductor.references import Place, Reading, absence, reference_findings
 from tidemill.workflows.formats.conductor.source import Source, TaskType
 from tidemill.workflows.formats.conductor.task_definition import (
     UNDEFINED,
@@ -29,9 +29,22 @@ from tidemill.workflows.plan import NEXT, Step
 WORKER_TYPES = frozenset({"SIMPLE", "USER_DEFINED"})
 
 
+CHOICES = frozenset({"SWITCH", "DECISION"})
+
+
+class Start(msgspec.Struct, frozen=True):
+    """At `path` the document names a workflow that it starts; `is_certain`: whichever way the execution takes."""
+
+    path: str
+    name: str
+    version: int | None
+    is_certain: bool
+
+
 class Compilation:
     """`refs` are the reference names of the document; `given` are inputs that are values already, by reference name;
-    `within` are the containers around all of it, as `Step.within` has them."""
+    `within` are the containers around all of it, as `Step.within` has them. `examine` looks at a definition inside the
+    document; without it they are left alone."""
 
     def __init__(
         self,
@@ -40,6 +53,7 @@ class Compilation:
         refs: frozenset[str],
         given: Mapping[str, Mapping[str, Any]] | None = None,
         within: Sequence[bool] = (),
+        examine: Callable[[Fields], Compilation] | None = None,
     ) -> None:
         self.findings = findings
         self.task_definitions = task_definitions
@@ -48,8 +62,10 @@ class Compilation:
         self.scripts: list[tuple[str, Script]] = []
         self.sinks: list[tuple[str, tuple[str, str]]] = []
         self.clusters: list[tuple[str, tuple[str, str]]] = []
+        self.starts: list[Start] = []
         self._given = given or {}
         self._within = tuple(within)
+        self._examine = examine
         self._places: dict[str, Place] = {}
         self._readings: list[Reading] = []
         self._here: Place | None = None
@@ -81,6 +97,25 @@ class Compilation:
 
     def script(self, script: Script, path: str) -> None:
         self.scripts.append((path, script))
+
+    def absence(self, ref: str) -> str | None:
+        """Tasks are walked in their order: one that has no place yet comes later."""
+        if self._here is None or ref not in self._places:
+            return "comes later"
+        return absence(self._here, self._places[ref])
+
+    def start(self, name: str, version: Any, path: str) -> None:
+        way = self._here.way if self._here else ()
+        self.starts.append(Start(path, name, as_whole(version), all(place.type not in CHOICES for place in way)))
+
+    def inner(self, definition: Fields) -> None:
+        if self._examine is None:
+            return
+        found = self._examine(definition)
+        self.scripts += found.scripts
+        self.sinks += found.sinks
+        self.clusters += found.clusters
+        self.starts += (msgspec.structs.replace(start, is_certain=False) for start in found.starts)
 
     def check_references(self) -> None:
         self.findings.extend(reference_findings(self._readings, self._places, self.names))

@@ -5,7 +5,7 @@ What lies around the document (integrations, other definitions, compilers) is ch
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,12 +13,14 @@ import msgspec
 from tidemill.core.findings import Finding
 from tidemill.sandbox.script import Script
 from tidemill.workflows.document import Fields, read_label
-from tidemill.workflows.formats.conductor.compilation import Compilation
+from tidemill.workflows.formats.conductor.compilation import Compilation, Start
+from tidemill.workflows.formats.conductor.expansion import expander
 from tidemill.workflows.formats.conductor.keys import WORKFLOW_NOT_YET, WORKFLOW_NOTED
 from tidemill.workflows.formats.conductor.references import references
 from tidemill.workflows.formats.conductor.task_definition import TaskDefinition, warn_not_yet
 from tidemill.workflows.plan import Plan
 
+_EXPANDED = frozenset({"dynamic", "fork_dynamic"})
 TIMEOUT_POLICIES = ("ALERT_ONLY", "TIME_OUT_WF")
 
 
@@ -32,18 +34,29 @@ class Compiled(msgspec.Struct, frozen=True):
     scripts: Sequence[tuple[str, Script]]
     sinks: Sequence[tuple[str, tuple[str, str]]]
     clusters: Sequence[tuple[str, tuple[str, str]]] = ()
+    starts: Sequence[tuple[str, str, int | None]] = ()
+    """(where, name, version): the workflows that it starts, as far as they are known beforehand."""
 
 
 def compile_workflow(document: Any, task_definitions: Mapping[str, TaskDefinition], save: int) -> Compiled:
     """`save` is the number that the plan is to carry."""
     findings: list[Finding] = []
-    fields = Fields(document, "", findings)
+    plan, found = _compile(Fields(document, "", findings), task_definitions, save)
+    findings.extend(_recursion(plan, found.starts))
+    starts = [(start.path, start.name, start.version) for start in found.starts]
+    return Compiled(plan, findings, found.scripts, found.sinks, found.clusters, starts)
+
+
+def _compile(fields: Fields, task_definitions: Mapping[str, TaskDefinition], save: int) -> tuple[Plan, Compilation]:
     refs = frozenset(references(fields.value.get("tasks")))
-    compilation = Compilation(findings, task_definitions, refs)
+    compilation = Compilation(
+        fields.findings, task_definitions, refs, examine=lambda inner: _compile(inner, task_definitions, save)[1]
+    )
     entry = compilation.sequence(list(fields.each("tasks")), None)
     if not fields.items("tasks"):
         fields.add("tasks", "a workflow needs at least one task", "missing")
     output = fields.object("outputParameters")
+    has_expansions = any(step.kind in _EXPANDED for step in compilation.steps.values())
     failure = fields.text("failureWorkflow") or None
     failure_version = fields.whole("failureWorkflowVersion", at_least=0) or None
     plan = Plan(
@@ -52,15 +65,23 @@ def compile_workflow(document: Any, task_definitions: Mapping[str, TaskDefinitio
         save=save,
         entry=entry,
         steps=compilation.steps,
-        output=compilation.template(output, "outputParameters") if output else None,
+        output=compilation.template(output, fields.at("outputParameters")) if output else None,
         variables=fields.object("variables"),
         input_defaults=fields.object("inputTemplate"),
         timeout_s=fields.whole("timeoutSeconds"),
         is_timeout_fatal=fields.choice("timeoutPolicy", TIMEOUT_POLICIES, "ALERT_ONLY") == "TIME_OUT_WF",
         failure_workflow=(failure, failure_version) if failure else None,
         source=fields.value,
+        expand=expander(task_definitions, refs) if has_expansions else None,
     )
     warn_not_yet(fields, WORKFLOW_NOT_YET)
     fields.finish(WORKFLOW_NOTED)
     compilation.check_references()
-    return Compiled(plan, findings, compilation.scripts, compilation.sinks, compilation.clusters)
+    return plan, compilation
+
+
+def _recursion(plan: Plan, starts: Sequence[Start]) -> Iterator[Finding]:
+    for start in starts:
+        if start.is_certain and start.name == plan.name and start.version in (None, plan.version):
+            message = f"the workflow {plan.name!r} starts itself in every run: put the task into a case of a SWITCH"
+            yield Finding(start.path, message, "loop", "warning")

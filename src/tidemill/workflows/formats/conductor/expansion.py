@@ -60,9 +60,9 @@ def _branches(
     findings: list[Finding] = []
     given = {str(task.get("taskReferenceName")): inputs for task, inputs in made}
     compilation = Compilation(findings, definitions, refs | set(references(tasks)), given, within)
-    entries = [
+    entries = tuple(
         compilation.sequence([Fields(task, f"[{index}]", findings)], None) or "" for index, task in enumerate(tasks)
-    ]
+    )
     wrong = errors(findings)
     if wrong:
         more = f"; and {len(wrong) - _TOLD_MAX} more" if len(wrong) > _TOLD_MAX else ""

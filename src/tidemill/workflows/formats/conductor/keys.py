@@ -32,15 +32,8 @@ _AGENTS = "Tidemill runs no agents; a worker (SIMPLE) can"
 _WORKER = "a worker (SIMPLE) can do it"
 
 TYPES_NOT_YET: Mapping[str, str] = {
-    "FORK_JOIN": "not built yet",
-    "FORK": "not built yet",
-    "JOIN": "not built yet",
-    "FORK_JOIN_DYNAMIC": "not built yet",
-    "EXCLUSIVE_JOIN": "not built yet",
-    "DO_WHILE": "not built yet",
     "SUB_WORKFLOW": "not built yet",
     "START_WORKFLOW": "not built yet",
-    "DYNAMIC": "not built yet",
     "HTTP_POLL": "call with HTTP inside a DO_WHILE with a WAIT",
     "WAIT_FOR_WEBHOOK": "there are no webhooks; let an event handler complete a HUMAN task",
     "PULL_WORKFLOW_MESSAGES": "there are no workflow messages; let an event handler complete a HUMAN task",

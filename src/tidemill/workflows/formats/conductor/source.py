@@ -39,6 +39,18 @@ class Walk(Protocol):
         """One that is to be compiled when the document is saved."""
         ...
 
+    def absence(self, ref: str) -> str | None:
+        """Why the task `ref` cannot have ended when this one begins; None if it can have."""
+        ...
+
+    def start(self, name: str, version: Any, path: str) -> None:
+        """This task starts that workflow; `path` is where it says so."""
+        ...
+
+    def inner(self, definition: Fields) -> None:
+        """A definition inside this one, to be examined with it."""
+        ...
+
 
 class Source(msgspec.Struct):
     """`inputs` are the input parameters with the task definition's defaults, `given` those that are values already:

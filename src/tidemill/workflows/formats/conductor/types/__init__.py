@@ -6,10 +6,16 @@ from collections.abc import Mapping
 
 from tidemill.workflows.formats.conductor.source import TaskType
 from tidemill.workflows.formats.conductor.types.decision import DECISION
+from tidemill.workflows.formats.conductor.types.do_while import DO_WHILE
+from tidemill.workflows.formats.conductor.types.dynamic import DYNAMIC
 from tidemill.workflows.formats.conductor.types.event import EVENT
+from tidemill.workflows.formats.conductor.types.exclusive_join import EXCLUSIVE_JOIN
+from tidemill.workflows.formats.conductor.types.fork_join import FORK_JOIN
+from tidemill.workflows.formats.conductor.types.fork_join_dynamic import FORK_JOIN_DYNAMIC
 from tidemill.workflows.formats.conductor.types.http import HTTP
 from tidemill.workflows.formats.conductor.types.human import HUMAN
 from tidemill.workflows.formats.conductor.types.inline import INLINE
+from tidemill.workflows.formats.conductor.types.join import JOIN
 from tidemill.workflows.formats.conductor.types.jq import JSON_JQ_TRANSFORM
 from tidemill.workflows.formats.conductor.types.kafka_publish import KAFKA_PUBLISH
 from tidemill.workflows.formats.conductor.types.lambda_task import LAMBDA
@@ -29,6 +35,12 @@ TYPES: tuple[TaskType, ...] = (
     JSON_JQ_TRANSFORM,
     SET_VARIABLE,
     SWITCH,
+    FORK_JOIN,
+    FORK_JOIN_DYNAMIC,
+    JOIN,
+    EXCLUSIVE_JOIN,
+    DO_WHILE,
+    DYNAMIC,
     TERMINATE,
     WAIT,
     HUMAN,
