@@ -33,6 +33,7 @@ from tidemill.api.not_built import not_built
 from tidemill.api.operations import operations
 from tidemill.api.router import Routes, body_schemas, mount
 from tidemill.api.services import Services
+from tidemill.api.shortcuts import ShortcutApp, shortcuts_to
 
 OPENAPI_PATH = "/api/openapi.json"
 
@@ -58,7 +59,7 @@ RESOURCES: tuple[Routes, ...] = (
 
 
 def create_app(services: Services) -> FastAPI:
-    app = FastAPI(
+    app = ShortcutApp(
         title="Tidemill",
         version=tidemill.__version__,
         openapi_url=None,
@@ -68,10 +69,12 @@ def create_app(services: Services) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.services = services
-    ErrorAnswers(services.clock).install(app)
+    errors = ErrorAnswers(services.clock)
+    errors.install(app)
     resources = (*HOT, not_built(), *RESOURCES, operations(services.are_metrics_public), _documents(app))
     for routes in resources:
         mount(app, routes)
+    app.shortcuts = shortcuts_to(HOT, errors)
     _describe(app, resources)
     return app
 

@@ -12,6 +12,7 @@ from tests.fakes.api import ApiRoom
 from tidemill.access import actions
 from tidemill.access.principal import Principal
 from tidemill.api.router import action_of
+from tidemill.api.shortcuts import ShortcutApp
 
 PUBLIC_PATHS = {"/api/token", "/health", "/ready", "/api/openapi.json", "/docs"}
 
@@ -131,3 +132,10 @@ def method_of(route: APIRoute) -> str:
 def client_of(app: FastAPI, token: str) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(app)
     return httpx.AsyncClient(transport=transport, base_url="http://tidemill", headers={"X-Authorization": token})
+
+
+async def test_what_is_called_most_takes_the_short_way(room: ApiRoom) -> None:
+    """The tests above call it by that way too: the address decides."""
+    app = room.app()
+    assert isinstance(app, ShortcutApp)
+    assert {("POST", "/api/tasks"), ("POST", "/api/tasks/update-v2"), ("POST", "/api/workflow")} == set(app.shortcuts)
