@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -36,6 +37,7 @@ class FakePrincipals:
 
     async def user(self, user_id: str) -> User | None:
         self.reads += 1
+        await asyncio.sleep(0)
         return self.user_by_id.get(user_id)
 
     async def users(self) -> Sequence[User]:

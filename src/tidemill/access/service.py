@@ -55,6 +55,7 @@ class Access:
         self._hasher = hasher
         self._clock = clock
         self._sessions: dict[str, Session] = {}
+        self._asking: dict[str, asyncio.Future[Principal]] = {}
 
     async def first_start(self) -> str | None:
         """Creates `admin` where there is no user at all; returns its password, which nobody can ask for again."""
@@ -120,7 +121,7 @@ class Access:
                 return session.principal
             del self._sessions[token]
         claims = self._signer.read(token, now_s)
-        principal = await self._principal(claims)
+        principal = await self._ask_once(token, claims)
         if len(self._sessions) >= SESSIONS_MAX:
             self._sessions.clear()
         self._sessions[token] = Session(principal, claims, self._clock.monotonic_s() + FRESH_S)
@@ -139,6 +140,15 @@ class Access:
     def forget_sessions(self) -> None:
         """After a change of a credential: on this worker it counts at once."""
         self._sessions.clear()
+        self._asking.clear()
+
+    async def _ask_once(self, token: str, claims: Claims) -> Principal:
+        """A hundred calls may come with a token that has just become stale: the database is asked for one of them."""
+        asking = self._asking.get(token)
+        if asking is None:
+            asking = self._asking[token] = asyncio.ensure_future(self._principal(claims))
+            asking.add_done_callback(lambda _: self._asking.pop(token, None))
+        return await asyncio.shield(asking)
 
     async def _principal(self, claims: Claims) -> Principal:
         if claims.key_id is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tests.fakes.access import AccessRoom
@@ -99,6 +101,15 @@ async def test_fresh_token_asks_the_database_once(room: AccessRoom) -> None:
     for _ in range(10):
         await room.access.authenticate(token)
     assert room.principals.reads == reads
+
+
+async def test_many_with_a_stale_token_ask_the_database_once(room: AccessRoom) -> None:
+    await room.access.first_start()
+    token = await room.access.token_for("admin")
+    reads = room.principals.reads
+    found = await asyncio.gather(*(room.access.authenticate(token) for _ in range(50)))
+    assert {principal.id for principal in found} == {"admin"}
+    assert room.principals.reads - reads == 1
 
 
 async def test_token_expires_also_while_it_is_cached(room: AccessRoom) -> None:
