@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
+import msgspec
+
 from tests.fakes.finished_tasks import MemoryFinishedTasks
 from tests.fakes.transaction import OpenTransaction
 from tidemill.core.clock import Clock
-from tidemill.core.errors import BadInput, NotFound, StaleWrite, TidemillError
+from tidemill.core.errors import BadInput, NotFound, StaleWrite, TidemillError, Unavailable
 from tidemill.core.transaction import Transaction
 from tidemill.ingest.publication import Publication
 from tidemill.workflows.plan import Limits, Plan
@@ -69,11 +71,17 @@ class MemoryWorkflows(MemoryFinishedTasks):
         self.timers: dict[str, Timer] = {}
         self.outbox: list[Publication] = []
         self.entries: list[TaskLog] = []
+        self.claimed: list[str] = []
+        """Names of the queues that were looked into."""
+        self.away: Unavailable | None = None
+        """What a transaction raises, while it is set."""
         self.loads = 0
         self.writes = 0
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Transaction]:
+        if self.away is not None:
+            raise self.away
         tx = MemoryTransaction()
         try:
             yield tx
@@ -139,6 +147,7 @@ class MemoryWorkflows(MemoryFinishedTasks):
     async def claim(
         self, name: str, domain: str | None, count: int, now_ms: int, hold_ms: int, limits: Limits | None = None
     ) -> Sequence[str]:
+        self.claimed.append(name)
         found = [
             task
             for task in self.waiting.values()
@@ -154,6 +163,11 @@ class MemoryWorkflows(MemoryFinishedTasks):
     def settle(self, name: str, domain: str | None, task_ids: Sequence[str]) -> None:
         for task_id in task_ids:
             self.hidden_until_ms.pop(task_id, None)
+
+    async def hold(self, task_ids: Sequence[str], due_ms: int) -> None:
+        for task_id in task_ids:
+            if task_id in self.waiting:
+                self.waiting[task_id] = msgspec.structs.replace(self.waiting[task_id], due_ms=due_ms)
 
     async def sizes(self, names: Sequence[str] = ()) -> Mapping[str, int]:
         waiting = [task.name for task in self.waiting.values() if not task.is_held]

@@ -13,9 +13,10 @@ from tidemill.api.body import Plain, Seconds
 from tidemill.api.call import Call
 from tidemill.api.params import Text
 from tidemill.api.router import Routes
-from tidemill.core.errors import NotSupported
+from tidemill.core.errors import BadInput, NotSupported
 from tidemill.workflows.effects import ReportedStatus, UpdateTask
 from tidemill.workflows.formats.conductor.views import task_json
+from tidemill.workflows.tasks.directive import OWN_QUEUES
 
 routes = Routes("Task", "/api/tasks")
 
@@ -50,6 +51,7 @@ async def poll_batch(
     """At most `count` tasks; waits at most `timeout` ms for the first."""
     wait_ms = min(max(timeout, 0), WAIT_MS_MAX)
     batch = min(max(count, 1), BATCH_MAX)
+    _refuse_own(name)
     polled = await call.services.workers.poll(name, workerid or "", domain, batch, wait_ms)
     return json_answer([task_json(*found) for found in polled])
 
@@ -76,8 +78,15 @@ async def update_and_poll(call: Call) -> Response:
 
 
 async def _poll_one(call: Call, name: str, worker: str, domain: str | None) -> Response:
+    _refuse_own(name)
     polled = await call.services.workers.poll(name, worker, domain, 1, 0)
     return json_answer(task_json(*polled[0])) if polled else empty_answer(204)
+
+
+def _refuse_own(name: str) -> None:
+    """The tasks of these queues are ours; whoever polled for them would hold them up."""
+    if name.startswith(OWN_QUEUES):
+        raise BadInput(f"tasks of {name!r} are not for workers")
 
 
 async def _report(call: Call, result: TaskResult) -> str:

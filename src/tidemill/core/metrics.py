@@ -94,6 +94,14 @@ sandbox_messages = Counter(
 sandbox_seconds = Histogram(
     "tidemill_sandbox_seconds", "Duration of a sandbox call", ["engine"], buckets=_SECONDS, registry=REGISTRY
 )
+calls = Counter(
+    "tidemill_calls",
+    "HTTP calls by outcome: succeeded (2xx), refused (any other status), failed (no response)",
+    ["outcome"],
+    registry=REGISTRY,
+)
+call_seconds = Histogram("tidemill_call_seconds", "Duration of an HTTP call", buckets=_SECONDS, registry=REGISTRY)
+calls_in_flight = Gauge("tidemill_calls_in_flight", "HTTP calls that have not ended", registry=REGISTRY)
 executions = Gauge("tidemill_executions", "Executions by status", ["status"], registry=REGISTRY)
 pump_up = Gauge("tidemill_pump_up", "1 while the pump of this group runs", ["integration", "group"], registry=REGISTRY)
 

@@ -42,6 +42,8 @@ from tidemill.storage.places import StoredPlaces
 from tidemill.storage.task_logs import StoredTaskLogs
 from tidemill.storage.task_queue import StoredTaskQueue
 from tidemill.storage.timers import StoredTimers
+from tidemill.web.client import WebClient
+from tidemill.workflows.calls import CallRunner
 from tidemill.workflows.catalog import Catalog
 from tidemill.workflows.engine import Engine, Written
 from tidemill.workflows.executions import Executions
@@ -72,6 +74,7 @@ class Server:
     publishers: Publishers
     removals: Removals
     timers: TimerRunner
+    calls: CallRunner
     waits: ExecutionWaits | None
     """Where others than this process write."""
     executions: StoredExecutions
@@ -85,6 +88,7 @@ class Server:
         _ = supervisor.start("publishers", self.publishers.run())
         _ = supervisor.start("removals", self.removals.run())
         _ = supervisor.start("timers", self.timers.run())
+        _ = supervisor.start("calls", self.calls.run())
         if self.waits is not None:
             _ = supervisor.start("waits", self.waits.run())
         _ = supervisor.start("pumps", self.pumps.run())
@@ -97,7 +101,7 @@ class Server:
     async def stop(self) -> None:
         """All of them at once: whatever is away, the process is to end soon. What one of them leaves half
         done is finished by the next process."""
-        await asyncio.gather(self.pumps.stop(GRACE_S), self.publishers.stop(GRACE_S))
+        await asyncio.gather(self.pumps.stop(GRACE_S), self.publishers.stop(GRACE_S), self.calls.stop(GRACE_S))
 
     async def admin_token(self) -> str:
         return await self.access.token_for(ADMIN)
@@ -153,6 +157,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         publishers=publishers,
         removals=_removals(ground, integrations, engine, publishers),
         timers=timers,
+        calls=_calls(ground, workers, stack),
         waits=None if database.is_sqlite else waits,
         executions=executions,
         retention=Retention(places.history, clock, settings.history_days * DAY_S),
@@ -178,6 +183,13 @@ class Wakes:
         self._timers.committed(written)
         for integration in written.integrations:
             self._publishers.wake(integration)
+
+
+def _calls(ground: Ground, workers: Workers, stack: AsyncExitStack) -> CallRunner:
+    settings = ground.settings
+    client = WebClient(round(settings.http_response_mb * 2**20), is_private_allowed=settings.http_private)
+    stack.push_async_callback(client.close)
+    return CallRunner(workers, StoredTaskQueue(ground.database), client, ground.clock, ground.worker.text)
 
 
 def _publishers(ground: Ground, integrations: Integrations, engine: Engine, faults: Faults) -> Publishers:

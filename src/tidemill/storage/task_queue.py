@@ -72,6 +72,7 @@ _DUE_OF_PRIORITY = f"""SELECT task_id, due_ms FROM task_queue
     WHERE {_OF_QUEUE} AND priority = ?3 AND due_ms <= ?4 ORDER BY due_ms, task_id LIMIT ?5"""
 _LOOK = _DueTasks(is_locking=False)
 _TAKE = _DueTasks(is_locking=True)
+_KEEP = bulk.update(task_queue, ("task_id",), ("due_ms",))
 _HOLD = bulk.update(task_queue, ("task_id", "due_ms"), ("due_ms", "is_held"))
 
 # Whoever has this row of the name is the only one who hands its tasks out: it is locked until the end.
@@ -127,6 +128,10 @@ class StoredTaskQueue:
                 held.pop(task_id, None)
             if not held:
                 del self._held[queue]
+
+    async def hold(self, task_ids: Sequence[str], due_ms: int) -> None:
+        async with self._database.begin() as session:
+            await _KEEP.run(session, [(task_id, due_ms) for task_id in sorted(task_ids)])
 
     async def sizes(self, names: Sequence[str] = ()) -> Mapping[str, int]:
         async with self._database.read() as session:

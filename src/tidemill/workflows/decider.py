@@ -144,7 +144,8 @@ def task_polled(decision: Decision, poll: TaskPolled) -> str:
     step = decision.step_of(task)
     if not KINDS[step.kind].is_polled:
         raise Refused(Conflict(f"task {poll.task_id} is not one for workers"))
-    task.callback_ms = decision.now_ms + poll.lease_ms if poll.lease_ms > 0 else 0
+    lease_ms = KINDS[step.kind].lease_ms
+    task.callback_ms = decision.now_ms + lease_ms if lease_ms > 0 else 0
     decision.hand_over(task, step, task.callback_ms)
     decision.clear_timer(task)
     task.status = "IN_PROGRESS"

@@ -64,12 +64,10 @@ class UpdateTask(msgspec.Struct, frozen=True):
 
 class TaskPolled(msgspec.Struct, frozen=True):
     """A worker has been given the task. Result: the execution, the task and the plan, as they are stored with it.
-    Fails with `Conflict` if it is no longer to be had. With a lease the task waits in its queue again when that is
-    over and nobody has reported."""
+    Fails with `Conflict` if it is no longer to be had."""
 
     task_id: str
     worker: str
-    lease_ms: int = 0
 
 
 class TerminateExecution(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from tidemill.core.errors import TidemillError
 from tidemill.core.transaction import Transaction
 from tidemill.ingest.publication import Publication
 from tidemill.workflows.plan import Limits, Plan
@@ -199,6 +200,10 @@ class TaskQueue(Protocol):
         """Their claim is over, as what was made of them has been written, or could not be."""
         ...
 
+    async def hold(self, task_ids: Sequence[str], due_ms: int) -> None:
+        """Hides those that are still in the queue until then: whoever has them needs longer."""
+        ...
+
     async def sizes(self, names: Sequence[str] = ()) -> Mapping[str, int]:
         """How many wait, by task name; all names if none are given. `SIZE_MAX` stands for that many and more."""
         ...
@@ -261,4 +266,39 @@ class Plans(Protocol):
 
     async def at(self, name: str, version: int, save: int) -> Plan:
         """The plan that an execution runs by, also after it has been replaced or removed."""
+        ...
+
+
+class HttpRequest(msgspec.Struct, frozen=True):
+    """One call. `read_timeout_s` is how long to wait for the next bytes."""
+
+    uri: str
+    method: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes | None
+    connect_timeout_s: float
+    read_timeout_s: float
+
+
+class HttpResponse(msgspec.Struct, frozen=True):
+    """`headers` as they came, in order; one that came twice is there twice. `body` is decompressed."""
+
+    status: int
+    reason: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    charset: str | None = None
+
+
+class CallFailed(TidemillError):
+    """There is no response. With `is_terminal` the same call can never have one."""
+
+    def __init__(self, message: str, *, is_terminal: bool = False) -> None:
+        self.is_terminal = is_terminal
+        super().__init__(message)
+
+
+class HttpCaller(Protocol):
+    async def call(self, request: HttpRequest) -> HttpResponse:
+        """Any status is a response. Raises `CallFailed` with a sentence for people, within a bounded time."""
         ...

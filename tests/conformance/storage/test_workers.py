@@ -52,6 +52,16 @@ async def test_a_claim_that_nobody_kept_runs_out(database: Database) -> None:
     assert await queue.claim("ship", None, 9, 150, 50) == ["b"]
 
 
+async def test_whoever_has_a_task_can_keep_it_for_longer(database: Database) -> None:
+    queue = StoredTaskQueue(database)
+    await write(database, Changes(queued=[QueuedTask("a", "ship", None, 0), QueuedTask("b", "ship", None, 0)]))
+    assert await queue.claim("ship", None, 9, 100, 50) == ["a", "b"]
+    await queue.hold(["a", "gone"], 300)
+
+    assert await queue.claim("ship", None, 9, 299, 50) == ["b"]
+    assert await queue.claim("ship", None, 9, 300, 50) == ["a"]
+
+
 async def test_no_task_is_given_to_two(database: Database) -> None:
     queue = StoredTaskQueue(database)
     await write(database, Changes(queued=[QueuedTask(f"{each:03}", "ship", None, 0) for each in range(200)]))

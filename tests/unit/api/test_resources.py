@@ -133,6 +133,12 @@ async def test_update_v2_hands_out_the_next_task(room: ApiRoom, api: httpx.Async
     assert (following["taskType"], following["workerId"]) == ("pack", "w")
 
 
+@pytest.mark.parametrize("path", ["poll/batch/tidemill:http", "poll/tidemill:http"])
+async def test_nobody_polls_for_what_is_ours(api: httpx.AsyncClient, path: str) -> None:
+    answer = await api.get(f"/api/tasks/{path}?workerid=w")
+    assert (answer.status_code, "not for workers" in answer.json()["message"]) == (400, True)
+
+
 async def test_update_by_ref(room: ApiRoom, api: httpx.AsyncClient) -> None:
     execution_id = await start(api)
     answer = await api.post(f"/api/tasks/{execution_id}/pack_ref/COMPLETED?workerid=w", json={"result": 5})

@@ -1,6 +1,6 @@
 """http: a call to a web service. The task waits in a queue of its own; the runner in `workflows.calls` makes the call.
 
-Pure: says what the request is and what the response means, and sends nothing.
+Pure: says what the request is and what its response means, and sends nothing.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from tidemill.core.codec import to_json
+from tidemill.core.codec import from_json, to_json
 from tidemill.expressions.template import Template, compile_template
+from tidemill.workflows.effects import ReportedStatus, UpdateTask
 from tidemill.workflows.plan import Step
+from tidemill.workflows.ports import CallFailed, HttpRequest, HttpResponse
 from tidemill.workflows.state import Task
 from tidemill.workflows.tasks.directive import Directive, Queue
 from tidemill.workflows.tasks.kind import Context, Example, TaskKind
@@ -24,6 +26,8 @@ TIMEOUT_MS = 3_000
 """Where the task says nothing: to connect, and then to wait for the next bytes."""
 TIMEOUT_MS_MAX = 600_000
 
+_SHOWN_MAX = 1_000
+"""Bytes of a refusal that its reason repeats; the output has all of it."""
 _FORM = "application/x-www-form-urlencoded"
 _JSON = "application/json"
 
@@ -43,17 +47,6 @@ class HttpSettings(msgspec.Struct, frozen=True):
     is_async_complete: bool = False
 
 
-class HttpRequest(msgspec.Struct, frozen=True):
-    """One call. `read_timeout_s` is how long to wait for the next bytes."""
-
-    uri: str
-    method: str = "GET"
-    headers: tuple[tuple[str, str], ...] = ()
-    body: bytes | None = None
-    connect_timeout_s: float = TIMEOUT_MS / 1000
-    read_timeout_s: float = TIMEOUT_MS / 1000
-
-
 class HttpTask(TaskKind):
     """Output: `response` with `statusCode`, `reasonPhrase`, `headers` (each a list of values) and `body` (JSON as its
     value, everything else as text)."""
@@ -62,6 +55,7 @@ class HttpTask(TaskKind):
     summary = "Calls a web service; any status 2xx completes the task."
     config = HttpSettings
     is_polled = True
+    lease_ms = 10_000
     example = Example(
         settings=HttpSettings(compile_template("${uri}"), method=compile_template("${method}")),
         input={"uri": "https://example.org/stock/17", "method": "GET"},
@@ -156,3 +150,51 @@ def _timeout_s(value: Any, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= TIMEOUT_MS_MAX:
         raise ValueError(f"the {name} timeout must be 1 to {TIMEOUT_MS_MAX} ms, not {_text(value)[:50]}")
     return value / 1000
+
+
+def answered(settings: HttpSettings, task_id: str, response: HttpResponse) -> UpdateTask:
+    """What a response makes of its task. Retries are the step's own, whatever the status."""
+    output = {"response": _shown(response)}
+    if not 200 <= response.status < 300:
+        said = response.body[:_SHOWN_MAX].decode(errors="replace").strip()
+        reason = f"{response.status} {response.reason}".strip()
+        return UpdateTask("FAILED", task_id, output=output, reason=f"{reason}: {said}" if said else reason)
+    if settings.is_async_complete:
+        # A longer lease, and no wait after it: the task has left its queue, and somebody else will end it.
+        return UpdateTask("IN_PROGRESS", task_id, output=output, extend_lease=True)
+    return UpdateTask("COMPLETED", task_id, output=output)
+
+
+def unanswered(task_id: str, failure: CallFailed) -> UpdateTask:
+    status: ReportedStatus = "FAILED_WITH_TERMINAL_ERROR" if failure.is_terminal else "FAILED"
+    return UpdateTask(status, task_id, output={}, reason=str(failure))
+
+
+def _shown(response: HttpResponse) -> dict[str, Any]:
+    headers: dict[str, list[str]] = {}
+    names: dict[str, str] = {}
+    for name, value in response.headers:
+        headers.setdefault(names.setdefault(name.lower(), name), []).append(value)
+    content_type = next((values[-1] for name, values in headers.items() if name.lower() == "content-type"), "")
+    return {
+        "statusCode": response.status,
+        "reasonPhrase": response.reason,
+        "headers": headers,
+        "body": _value(response, content_type.partition(";")[0].strip().lower()),
+    }
+
+
+def _value(response: HttpResponse, media_type: str) -> Any:
+    """JSON as its value, also where the service calls it something else; everything else as text."""
+    body = response.body
+    if not body:
+        return None
+    if media_type.endswith(("/json", "+json")) or body.lstrip()[:1] in (b"{", b"["):
+        try:
+            return from_json(body)
+        except ValueError:
+            pass  # it is text then, whatever it was called
+    try:
+        return body.decode(response.charset or "utf-8", errors="replace")
+    except LookupError:
+        return body.decode(errors="replace")

@@ -55,6 +55,9 @@ class TaskKind(ABC):
     example: ClassVar[Example]
     is_polled: ClassVar[bool] = False
     """A worker is given the task: it has a queue, and goes back to it when a report says so."""
+    lease_ms: ClassVar[int] = 0
+    """How long whoever is given the task has it: unless that is made longer, it then waits in its queue again. 0: for
+    as long as the response timeout says."""
     outlet_on_error: ClassVar[str] = NEXT
     """Where an optional step goes on after it has failed, and any step that is skipped."""
     is_fork: ClassVar[bool] = False

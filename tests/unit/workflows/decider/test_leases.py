@@ -10,14 +10,15 @@ from tidemill.workflows.decision import Decision
 from tidemill.workflows.effects import TaskPolled, UpdateTask
 from tidemill.workflows.ports import QueuedTask
 from tidemill.workflows.tasks.directive import OWN_QUEUES
-from tidemill.workflows.tasks.http import HTTP_QUEUE, HttpSettings
+from tidemill.workflows.tasks.http import HTTP_QUEUE, HttpSettings, HttpTask
 
+LEASE_MS = HttpTask.lease_ms
 CALL = step("call", "http", HttpSettings(compile_template("http://a")), "end")
 
 
 def _called() -> Decision:
     decision = later(started(plan(CALL, step("end")), task_to_domain={"*": "elsewhere"}))
-    decider.task_polled(decision, TaskPolled("x.1", "runner", lease_ms=5_000))
+    decider.task_polled(decision, TaskPolled("x.1", "runner"))
     return decision
 
 
@@ -30,9 +31,9 @@ def test_a_call_waits_in_a_queue_of_our_own_and_in_no_domain() -> None:
 def test_a_task_under_a_lease_is_to_be_had_again_when_that_is_over() -> None:
     decision = _called()
     assert decision.execution.tasks[0].status == "IN_PROGRESS"
-    assert decision.queued == {"x.1": QueuedTask("x.1", HTTP_QUEUE, None, T0 + 5_000)}
-    again = later(decision, after_s=5)
-    assert decider.task_polled(again, TaskPolled("x.1", "other", lease_ms=5_000)) == "x.1"
+    assert decision.queued == {"x.1": QueuedTask("x.1", HTTP_QUEUE, None, T0 + LEASE_MS)}
+    again = later(decision, after_s=LEASE_MS / 1000)
+    assert decider.task_polled(again, TaskPolled("x.1", "other")) == "x.1"
     assert again.execution.tasks[0].poll_count == 2
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -22,14 +22,19 @@ from tidemill.workflows.state import Execution
 class Mill:
     """Everything together; `run` applies effects, each as a group of its own, in one transaction."""
 
-    def __init__(self) -> None:
-        self.clock = HeldClock()
+    def __init__(self, clock: HeldClock | None = None) -> None:
+        self.clock = clock or HeldClock()
         self.plans = MemoryPlans()
         self.places = MemoryWorkflows(self.clock, self.plans)
         self.sandbox = FakeSandbox()
         self.written: list[Written] = []
-        self.engine = Engine(self.places, self.plans, self.sandbox, self.clock, self.written.append)
+        self.on_written: list[Callable[[Written], None]] = [self.written.append]
+        self.engine = Engine(self.places, self.plans, self.sandbox, self.clock, self._committed)
         self.gate = Gate(self.engine, self.places)
+
+    def _committed(self, written: Written) -> None:
+        for hear in self.on_written:
+            hear(written)
 
     def register(self, *plans: Plan) -> None:
         self.plans.plans.update({(plan.name, plan.version): plan for plan in plans})

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from tidemill.expressions.template import compile_template
-from tidemill.workflows.tasks.http import HttpRequest, HttpSettings, request_of
+from tidemill.workflows.effects import UpdateTask
+from tidemill.workflows.ports import CallFailed, HttpRequest, HttpResponse
+from tidemill.workflows.tasks.http import HttpSettings, answered, request_of, unanswered
 
 SETTINGS = HttpSettings(
     compile_template("${r.uri}"),
@@ -26,7 +28,7 @@ def _request(**given: Any) -> HttpRequest:
 
 
 def test_a_uri_is_enough() -> None:
-    assert _request() == HttpRequest("http://a/b", headers=(("Accept", "*/*"),))
+    assert _request() == HttpRequest("http://a/b", "GET", (("Accept", "*/*"),), None, 3, 3)
     assert request_of(HttpSettings(compile_template("http://a/b")), {}) == _request()
 
 
@@ -88,3 +90,66 @@ def test_what_is_no_request_is_refused_with_a_sentence(given: dict[str, Any], re
 @pytest.mark.parametrize("nothing", [0, None, "", "0"])
 def test_no_timeout_is_the_usual_one(nothing: Any) -> None:
     assert _request(connect=nothing, read=nothing) == _request()
+
+
+def _body(body: bytes, content_type: str, charset: str | None = None) -> Any:
+    response = HttpResponse(200, "OK", (("Content-Type", content_type),), body, charset)
+    return answered(SETTINGS, "x.1", response).output["response"]["body"]
+
+
+def test_a_response_is_shown_whole() -> None:
+    headers = (("Content-Type", "application/json; charset=utf-8"), ("Set-Cookie", "a"), ("set-cookie", "b"))
+    report = answered(SETTINGS, "x.1", HttpResponse(201, "Created", headers, b'{"z":1,"a":18446744073709551615}'))
+    assert report == UpdateTask(
+        "COMPLETED",
+        "x.1",
+        output={
+            "response": {
+                "statusCode": 201,
+                "reasonPhrase": "Created",
+                "headers": {"Content-Type": ["application/json; charset=utf-8"], "Set-Cookie": ["a", "b"]},
+                "body": {"z": 1, "a": 18446744073709551615},
+            }
+        },
+    )
+    assert list(report.output["response"]["body"]) == ["z", "a"]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "charset", "value"),
+    [
+        (b"", "application/json", None, None),
+        (b"17", "text/plain", None, "17"),
+        (b"17", "application/problem+json", None, 17),
+        (b' {"a": 1}', "text/html", None, {"a": 1}),
+        (b"{half", "application/json", None, "{half"),
+        (b"[" * 100_000, "application/json", None, "[" * 100_000),
+        ("ä".encode("latin-1"), "text/plain", "latin-1", "ä"),
+        ("ä".encode("latin-1"), "text/plain", None, "\ufffd"),
+        ("ä".encode(), "text/plain", "no such charset", "ä"),
+    ],
+)
+def test_a_body_is_its_value_or_text(body: bytes, content_type: str, charset: str | None, value: Any) -> None:
+    assert _body(body, content_type, charset) == value
+
+
+def test_any_other_status_fails_with_what_the_service_says() -> None:
+    report = answered(SETTINGS, "x.1", HttpResponse(404, "Not Found", (), b"no such order"))
+    assert (report.status, report.reason) == ("FAILED", "404 Not Found: no such order")
+    assert report.output["response"]["statusCode"] == 404
+    assert answered(SETTINGS, "x.1", HttpResponse(304, "Not Modified", (), b"")).reason == "304 Not Modified"
+    long = answered(SETTINGS, "x.1", HttpResponse(500, "", (), b"x" * 10_000))
+    assert long.reason is not None and len(long.reason) < 1_100
+
+
+def test_an_asynchronous_call_stays_in_progress_once_it_has_been_accepted() -> None:
+    settings = HttpSettings(compile_template("http://a"), is_async_complete=True)
+    report = answered(settings, "x.1", HttpResponse(202, "Accepted", (), b""))
+    assert (report.status, report.extend_lease) == ("IN_PROGRESS", True)
+    assert answered(settings, "x.1", HttpResponse(500, "", (), b"")).status == "FAILED"
+
+
+@pytest.mark.parametrize(("is_terminal", "status"), [(False, "FAILED"), (True, "FAILED_WITH_TERMINAL_ERROR")])
+def test_no_response_is_a_failure_too(is_terminal: bool, status: str) -> None:
+    report = unanswered("x.1", CallFailed("nobody there", is_terminal=is_terminal))
+    assert (report.status, report.reason) == (status, "nobody there")

@@ -1,0 +1,109 @@
+"""Calls to web services (`workflows.ports.HttpCaller`): bounded in time and size, over connections that are kept.
+
+Nothing is remembered from one call to the next but open connections: no cookies, no credentials, no proxies from
+the environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+
+import httpcore
+import httpx
+
+from tidemill.web.addresses import AddressRefused, PublicOnly
+from tidemill.web.content import BadContent, Content, TooLarge
+from tidemill.web.transport import SharedTransport
+from tidemill.workflows.ports import CallFailed, HttpRequest, HttpResponse
+
+REDIRECTS_MAX = 10
+TRANSFER_S = 60.0
+"""How long a call may take beyond its two timeouts: those bound silence, and a service can drip for ever."""
+_KEPT_MAX = 100
+_KEPT_S = 5.0
+_HEADERS = {"User-Agent": "Tidemill", "Accept-Encoding": "gzip, deflate"}
+
+
+class WebClient:
+    """`is_private_allowed`: whether this machine and private networks may be called. `trust` None: the usual
+    authorities, or those that `SSL_CERT_FILE` names."""
+
+    def __init__(self, bytes_max: int, *, is_private_allowed: bool, trust: ssl.SSLContext | None = None) -> None:
+        self._bytes_max = bytes_max
+        backend: httpcore.AsyncNetworkBackend = httpcore.AnyIOBackend()
+        self._transport = SharedTransport(
+            httpcore.AsyncConnectionPool(
+                ssl_context=trust or httpx.create_ssl_context(),
+                max_connections=None,  # whoever calls bounds how many calls there are
+                max_keepalive_connections=_KEPT_MAX,
+                keepalive_expiry=_KEPT_S,
+                network_backend=backend if is_private_allowed else PublicOnly(backend),
+            )
+        )
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+    async def call(self, request: HttpRequest) -> HttpResponse:
+        total_s = request.connect_timeout_s + request.read_timeout_s + TRANSFER_S
+        try:
+            async with asyncio.timeout(total_s):
+                return await self._call(request)
+        except TimeoutError as error:
+            raise CallFailed(f"the call did not end within {total_s:g} s") from error
+        except (httpx.HTTPError, httpx.InvalidURL, httpcore.UnsupportedProtocol, httpcore.LocalProtocolError) as error:
+            raise _unfit(error) from error
+        except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
+            raise CallFailed(_reason(error, request)) from error
+        except TooLarge as error:
+            raise CallFailed(f"the response has more than {self._bytes_max:,} bytes") from error
+        except BadContent as error:
+            raise CallFailed(f"the response cannot be read: {error}") from error
+
+    async def _call(self, request: HttpRequest) -> HttpResponse:
+        # A client per call: cookies live as long as the redirects of one call, and are gone then.
+        client = httpx.AsyncClient(
+            transport=self._transport,
+            headers=_HEADERS,
+            follow_redirects=True,
+            max_redirects=REDIRECTS_MAX,
+            trust_env=False,
+            timeout=httpx.Timeout(request.read_timeout_s, connect=request.connect_timeout_s),
+        )
+        url = httpx.URL(request.uri)
+        if not 0 < (url.port or 80) < 65_536:
+            raise httpx.InvalidURL(f"{url.port} is no port")
+        headers = [(name.encode(), value.encode()) for name, value in request.headers]
+        async with client.stream(request.method, url, content=request.body, headers=headers) as response:
+            content = Content(response.headers.get("Content-Encoding", ""), self._bytes_max)
+            async for piece in response.aiter_raw():
+                content.add(piece)
+            return HttpResponse(
+                response.status_code,
+                response.reason_phrase,
+                tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers.raw),
+                content.finish(),
+                response.charset_encoding,
+            )
+
+
+def _unfit(error: Exception) -> CallFailed:
+    """What stands before any connection: the request itself, or a redirect."""
+    if isinstance(error, httpx.TooManyRedirects):
+        return CallFailed(f"more than {REDIRECTS_MAX} redirects")
+    return CallFailed(f"that cannot be called: {str(error).rstrip('.')}", is_terminal=True)
+
+
+def _reason(error: Exception, request: HttpRequest) -> str:
+    match error:
+        case httpcore.ConnectTimeout():
+            return f"no connection within {request.connect_timeout_s:g} s"
+        case httpcore.TimeoutException():
+            return f"nothing came back within {request.read_timeout_s:g} s"
+        case AddressRefused():
+            return str(error)
+        case httpcore.ConnectError():
+            return f"no connection: {error}"
+        case _:
+            return f"the connection broke: {str(error).rstrip('.') or type(error).__name__}"
