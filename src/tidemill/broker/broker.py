@@ -114,7 +114,12 @@ class Broker:
         except TidemillError:
             self._lock.release()
             raise
-        log.info("embedded broker started", address=self.address, data=str(self.settings.data))
+        log.info(
+            "embedded broker started",
+            address=self.address,
+            data=str(self.settings.data),
+            batches_read=self._logs.batches_scanned,
+        )
 
     async def stop(self) -> None:
         """Takes nothing new, lets the parts write what they hold, frees the data directory."""

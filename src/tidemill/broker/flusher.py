@@ -6,6 +6,7 @@ One thread syncs; whoever asks meanwhile shares the next round (group commit). M
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 
 import structlog
 
@@ -31,11 +32,18 @@ class Flusher:
         self._written: set[File] = set()
         self._round: Durable = None
         self._wake = asyncio.Event()
+        self._failure: OSError | None = None
 
     @property
     def is_synced(self) -> bool:
         """Whether a power cut is thought of at all; if not, no write needs to wait for the disk anywhere."""
         return self._policy is not Fsync.NEVER
+
+    @property
+    def has_failed(self) -> bool:
+        """Somebody waited for the disk, and it refused. Nobody knows what is on it now: nothing more may be promised
+        before a start has read it again."""
+        return self._failure is not None
 
     def wrote(self, file: File) -> Durable:
         """The future fails with `Refused` if the disk does. It is shared: never cancel it, shield it."""
@@ -47,18 +55,22 @@ class Flusher:
             return None
         if self._round is None:
             self._round = asyncio.get_running_loop().create_future()
-        return self._round
+        durable = self._round
+        if self._failure is not None:
+            self._refuse(self._failure)
+        return durable
 
     def forget(self, file: File) -> None:
         """Before a file is closed whose content no longer matters."""
         self._written.discard(file)
 
     async def run(self) -> None:
-        """Until cancelled. For a supervisor."""
-        while True:
+        """Until cancelled. For a supervisor. Raises `OSError` when the disk has failed those who waited for it."""
+        while self._failure is None:
             await self._wake.wait()
             await self._clock.sleep(self._interval_s)
             await self.flush()
+        raise self._failure
 
     async def flush(self) -> None:
         """Syncs what has been written until now."""
@@ -66,22 +78,45 @@ class Flusher:
         files, self._written = self._written, set()
         waiting, self._round = self._round, None
         try:
-            await self._thread.run(_sync, files)
+            await self.sync(files)
         except OSError as error:
-            # After a failed sync nobody can know what is on the disk: those who wait are told, and no retry hides it.
-            log.error("disk does not take what was written", error=str(error))
             if waiting is not None:
-                waiting.set_exception(Refused(ErrorCode.KAFKA_STORAGE_ERROR, f"fsync: {error.strerror}"))
+                waiting.set_exception(_refusal(error))
         else:
             if waiting is not None:
                 waiting.set_result(None)
+
+    async def sync(self, files: Collection[File]) -> None:
+        """These, whatever the policy. Raises `OSError`, and where anybody waits for the disk from then on always: the
+        kernel says only once that something is lost, and a second attempt would hide it."""
+        if self._failure is not None:
+            raise self._failure
+        try:
+            await self._thread.run(_sync, files)
+        except OSError as error:
+            log.error("disk does not take what was written", error=str(error))
+            if self._policy is Fsync.ALWAYS:
+                self._failure = error
+                self._refuse(error)
+                self._wake.set()
+            raise
 
     async def close(self) -> None:
         await self.flush()
         self._thread.close()
 
+    def _refuse(self, error: OSError) -> None:
+        """Those who began to wait since."""
+        waiting, self._round = self._round, None
+        if waiting is not None:
+            waiting.set_exception(_refusal(error))
 
-def _sync(files: set[File]) -> None:
+
+def _refusal(error: OSError) -> Refused:
+    return Refused(ErrorCode.KAFKA_STORAGE_ERROR, f"fsync: {error.strerror}")
+
+
+def _sync(files: Collection[File]) -> None:
     """Each, also where another fails. Raises the last error."""
     failure: OSError | None = None
     for file in files:

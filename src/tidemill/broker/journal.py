@@ -142,9 +142,9 @@ class Journal:
             self._refusal = Refused(ErrorCode.KAFKA_STORAGE_ERROR, "journal: the disk did not take what was written")
 
     def _rotate(self) -> None:
-        """New changes go to a new file; the sum of the old ones is written beside, then they go."""
+        """New changes go to a new file; the sum of the old ones is written beside, then they go. Until then the flusher
+        syncs the old file's end with the new one: nothing that is acknowledged follows what can still be lost."""
         try:
-            self._file.sync()  # nothing may follow a file that can still lose its end
             fresh = self._disk.open(self._folder / f"{self._number + 1:08}.journal")
             self._disk.sync_folder(self._folder)
         except OSError as error:

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from tests.parts.server import wait_for
 from tidemill.broker.process import BrokerProcess
-from tidemill.broker.settings import BrokerSettings
+from tidemill.broker.settings import BrokerSettings, Fsync
 from tidemill.core.clock import SystemClock
 from tidemill.core.errors import Unavailable
 
@@ -38,9 +38,16 @@ def topics(address: str | None) -> set[str]:
 
 
 def produce(address: str | None, topic: str) -> None:
-    producer = Producer({"bootstrap.servers": address, "log_level": 0})
+    producer = Producer({"bootstrap.servers": address, "log_level": 0, "enable.idempotence": True})
     producer.produce(topic, b"value")
     assert producer.flush(TIMEOUT_S) == 0
+
+
+def end_offset(address: str | None, topic: str) -> int:
+    consumer = Consumer({"bootstrap.servers": address, "group.id": "none", "log_level": 0})
+    _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), TIMEOUT_S)
+    consumer.close()
+    return end
 
 
 def broker_process(data: Path, port: int = 0, hang_s: float = 15.0) -> BrokerProcess:
@@ -72,6 +79,38 @@ async def test_one_that_hangs_is_started_again(broker: BrokerProcess) -> None:
     await until(lambda: broker.pid not in (None, first) and broker.metrics is not None)
     assert not psutil.pid_exists(first)
     assert await asyncio.to_thread(topics, broker.address) == set()
+
+
+TORN_DISK = """
+import os
+from pathlib import Path
+
+def sync(descriptor, sync=os.fdatasync):
+    if Path({torn!r}).exists():
+        raise OSError(5, "Input/output error")
+    sync(descriptor)
+
+os.fdatasync = sync
+"""
+
+
+async def test_one_whose_disk_has_failed_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what was refused meanwhile is taken by the next one, once."""
+    torn = tmp_path / "torn"
+    (tmp_path / "sitecustomize.py").write_text(TORN_DISK.format(torn=str(torn)))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    settings = BrokerSettings(data=tmp_path / "data", fsync=Fsync.ALWAYS)
+    broker = BrokerProcess(settings, SystemClock(), log_level="error")
+    await broker.start()
+    await asyncio.to_thread(produce, broker.address, "orders")
+    first = broker.pid
+    torn.touch()
+    producing = asyncio.create_task(asyncio.to_thread(produce, broker.address, "orders"))
+    await until(lambda: broker.pid != first)
+    torn.unlink()
+    await producing
+    assert await asyncio.to_thread(end_offset, broker.address, "orders") == 2
+    await broker.stop()
 
 
 async def test_it_says_how_it_does(broker: BrokerProcess) -> None:
@@ -124,7 +163,7 @@ PARENT = """
 import asyncio, sys
 from pathlib import Path
 from tidemill.broker.process import BrokerProcess
-from tidemill.broker.settings import BrokerSettings
+from tidemill.broker.settings import BrokerSettings, Fsync
 from tidemill.core.clock import SystemClock
 
 async def main():

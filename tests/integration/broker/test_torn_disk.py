@@ -98,3 +98,36 @@ async def test_topics_are_acknowledged_when_they_are_durable(client: Client, dis
     mentioned = MetadataRequest(topics=[MetadataRequestTopic(name="new")])
     answered = await client.ask(ApiKey.METADATA, 9, mentioned)
     assert answered.topics[0].error_code == ErrorCode.KAFKA_STORAGE_ERROR
+
+
+async def test_the_broker_ends_and_leaves_it_to_the_next_start_to_see_what_is_there(tmp_path: Path) -> None:
+    disk, deaths = TornDisk(), list[str]()
+    has_died = asyncio.Event()
+
+    def died(name: str, _error: BaseException) -> None:
+        deaths.append(name)
+        has_died.set()
+
+    settings = BrokerSettings(data=tmp_path, fsync=Fsync.ALWAYS)
+    (tmp_path / "logs").mkdir()
+    broker = Broker(settings, disk=disk, on_death=died)
+    await broker.start()
+    host, _, port = (broker.address or "").partition(":")
+    client = Client(*await asyncio.open_connection(host, int(port)))
+    await client.ask(ApiKey.CREATE_TOPICS, 7, CreateTopicsRequest(topics=[TOPIC], timeout_ms=0))
+    await client.ask(ApiKey.PRODUCE, 9, produce(0))
+    disk.is_torn = True
+    await client.ask(ApiKey.PRODUCE, 9, produce(0))
+    await has_died.wait()
+    disk.is_torn = False  # and forgets what it has lost
+    client.writer.close()
+    await broker.stop()
+    assert deaths == ["broker flusher"]
+    kept = {name for folder in disk.names(tmp_path / "logs") for name in disk.names(tmp_path / "logs" / folder)}
+    assert kept == {"00000000000000000000.log"}, "no checkpoint says that the log is sound"
+    assert "clean" not in disk.names(tmp_path / "logs")
+    again = Broker(settings, disk=disk.as_it_is())
+    await again.start()
+    (topic,) = again._topics
+    assert topic.logs[0].high_watermark >= 1
+    await again.stop()

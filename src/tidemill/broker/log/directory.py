@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 TICK_S = 1.0
 LOGS_AT_ONCE = 100  # then requests have their turn
 RETENTION_TICKS = 5
+UNREAD_MAX = 50_000
+"""Beyond so much that a start would have to read of all partitions together, checkpoints are due until it is half."""
 CLEAN = "clean"
 """A file that is there only while no broker works on the directory, and after one that stopped by itself."""
 
@@ -71,7 +73,9 @@ class LogFiles:
             is_unsaved = True
         log_ = Partition(contents, settings, self._flusher, self._clock)
         log_.writer.batches_unsaved = recovered.batches_scanned
-        self._logs[name] = Upkeep(log_, self._thread, now_ms, is_unsaved=is_unsaved)
+        self._logs[name] = Upkeep(
+            log_, self._flusher, self._thread, now_ms, is_unsaved=is_unsaved, bytes_unsaved=recovered.bytes_scanned
+        )
         return log_
 
     def delete(self, topic: str, topic_id: UUID, partition: int) -> None:
@@ -100,10 +104,13 @@ class LogFiles:
 
     async def tidy(self, *, is_full: bool = True) -> None:
         """One round: remains of deleted topics and checkpoints that are due; when `is_full` also all that is slow to
-        change."""
+        change. Nothing where the disk has failed: a checkpoint would say that it is sound."""
+        if self._flusher.has_failed:
+            return
         while self._deleted:
             await self._attempt(self._deleted.pop().remove_all())
         now_ms = self._clock.now_ms()
+        unread: dict[Upkeep, int] = {}
         for number, upkeep in enumerate(list(self._logs.values())):
             if number % LOGS_AT_ONCE == LOGS_AT_ONCE - 1:
                 await asyncio.sleep(0)
@@ -113,8 +120,29 @@ class LogFiles:
                 upkeep.partition.contents.producers.expire(now_ms)
                 await self._attempt(upkeep.retain(now_ms))
                 await self._attempt(upkeep.compact(now_ms))
+            unread[upkeep] = upkeep.unread
+        await self._save_largest(unread, now_ms)
+
+    async def _save_largest(self, unread: dict[Upkeep, int], now_ms: int) -> None:
+        """However many partitions there are, a start after a crash reads little: those that hold the most go first."""
+        total = sum(unread.values())
+        if total < UNREAD_MAX:
+            return
+        for upkeep in sorted(unread, key=lambda one: unread[one], reverse=True):
+            if total <= UNREAD_MAX // 2 or not await self._attempt(upkeep.save(now_ms)):
+                break
+            total -= unread[upkeep]
 
     async def close(self) -> None:
+        if not self._flusher.has_failed and await self._save_all():
+            await self._attempt(self._thread.run(self._disk.replace, self.folder / CLEAN, ()))
+        for upkeep in self._logs.values():
+            upkeep.partition.close(Refused(ErrorCode.KAFKA_STORAGE_ERROR, "the broker has stopped"))
+            upkeep.close()
+        self._thread.close()
+
+    async def _save_all(self) -> bool:
+        """Whether a start will find everything as it is now."""
         now_ms = self._clock.now_ms()
         is_clean = True
         while self._deleted:
@@ -122,12 +150,7 @@ class LogFiles:
         for upkeep in self._logs.values():
             if upkeep.is_unsaved:
                 is_clean &= await self._attempt(upkeep.save(now_ms))
-        if is_clean:
-            await self._attempt(self._thread.run(self._disk.replace, self.folder / CLEAN, ()))
-        for upkeep in self._logs.values():
-            upkeep.partition.close(Refused(ErrorCode.KAFKA_STORAGE_ERROR, "the broker has stopped"))
-            upkeep.close()
-        self._thread.close()
+        return is_clean
 
     def _sync(self, contents: LogContents) -> None:
         """What was read at the start may be in the kernel's memory only, and is about to be seen."""

@@ -25,10 +25,11 @@ LEFTOVERS = (".draft", ".compacted")
 
 
 class Recovered(msgspec.Struct, frozen=True):
-    """`batches_scanned` since the checkpoint."""
+    """`batches_scanned` since the checkpoint, of so many bytes."""
 
     contents: LogContents
     batches_scanned: int = 0
+    bytes_scanned: int = 0
     bytes_lost: int = 0
 
 
@@ -47,7 +48,7 @@ def recover(folder: Path, disk: Disk, sealed: SealedFiles, now_ms: int) -> Recov
     if start > contents.end_offset:
         _begin_at(contents, start)
     contents.start_offset = max(start, contents.segments[0].base_offset)
-    return Recovered(contents, recovery.batches_scanned, recovery.bytes_lost)
+    return Recovered(contents, recovery.batches_scanned, recovery.bytes_scanned, recovery.bytes_lost)
 
 
 def read_start(disk: Disk, folder: Path) -> int:
@@ -73,6 +74,7 @@ class Recovery:
 
     def __init__(self, contents: LogContents, bases: list[int], names: set[str], now_ms: int) -> None:
         self.batches_scanned = 0
+        self.bytes_scanned = 0
         self.bytes_lost = 0
         self._contents = contents
         self._bases = bases
@@ -131,8 +133,9 @@ class Recovery:
                 return
 
     def _stored(self, found: Found, batch: memoryview) -> None:
-        self.batches_scanned += 1
         head = found.head
+        self.batches_scanned += 1
+        self.bytes_scanned += head.size
         # The checksum does not cover the epoch: one that makes a leap is damage, and of no use.
         if 0 < head.leader_epoch - self._contents.epoch < EPOCH_LEAP:
             self._contents.begin_epoch(head.leader_epoch, head.base_offset)

@@ -4,11 +4,13 @@ that a start has little to read. Decides on the event loop; what blocks goes to 
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 import msgspec
 import structlog
 
-from tidemill.broker.disk import File
 from tidemill.broker.errors import Refused
+from tidemill.broker.flusher import Flusher
 from tidemill.broker.log.checkpoint import write_checkpoint
 from tidemill.broker.log.compaction import CompactionPlan, compact, compacted_path
 from tidemill.broker.log.partition import Partition
@@ -17,34 +19,47 @@ from tidemill.core.blocking import BlockingThread
 
 log = structlog.get_logger(__name__)
 
-CHECKPOINT_BATCHES = 50_000
-CHECKPOINT_BYTES = 256 * 1024 * 1024
+BYTES_PER_BATCH = 5 * 1024
+"""So many take as long to be read as the head of one batch."""
 CHECKPOINT_AGE_MS = 60_000
 
 
 class Upkeep:
     """Of one partition. `is_unsaved`: it is not what its checkpoint says, though nothing has been written yet."""
 
-    def __init__(self, partition: Partition, thread: BlockingThread, now_ms: int, *, is_unsaved: bool) -> None:
+    def __init__(
+        self,
+        partition: Partition,
+        flusher: Flusher,
+        thread: BlockingThread,
+        now_ms: int,
+        *,
+        is_unsaved: bool,
+        bytes_unsaved: int,
+    ) -> None:
         self.partition = partition
+        self._flusher = flusher
         self._thread = thread
         self._is_unsaved = is_unsaved
         self._is_unreadable = False
         self._saved_ms = now_ms
-        self._saved_bytes = partition.size_bytes
+        self._saved_bytes = self._growing_bytes - bytes_unsaved
+
+    @property
+    def unread(self) -> int:
+        """What a start after a crash would have to read, counted in batches."""
+        return self.partition.writer.batches_unsaved + (self._growing_bytes - self._saved_bytes) // BYTES_PER_BATCH
 
     @property
     def is_unsaved(self) -> bool:
         return self._is_unsaved or self.partition.writer.batches_unsaved > 0
 
     def is_due(self, now_ms: int) -> bool:
-        """Whether a checkpoint is."""
-        contents, batches = self.partition.contents, self.partition.writer.batches_unsaved
+        """Whether a checkpoint is, for its own sake."""
+        contents = self.partition.contents
         if len(contents.segments) > 1 and not contents.segments[-2].is_sealed:
             return True
-        is_old = self._saved_ms + CHECKPOINT_AGE_MS <= now_ms
-        is_much = batches >= CHECKPOINT_BATCHES or contents.active.size - self._saved_bytes >= CHECKPOINT_BYTES
-        return is_much or (is_old and self.is_unsaved)
+        return self.is_unsaved and self._saved_ms + CHECKPOINT_AGE_MS <= now_ms
 
     async def save(self, now_ms: int) -> None:
         """Writes a checkpoint of what is there now. Raises `OSError`; then the one before still counts."""
@@ -52,17 +67,22 @@ class Upkeep:
         body, batches, size = contents.checkpoint(), writer.batches_unsaved, contents.active.size
         full = [segment for segment in contents.segments[:-1] if not segment.is_sealed]
         files = [segment.file for segment in (*full, contents.active)]
-        await self._thread.run(self._save, files, full, body)
+        await self._flusher.sync(files)
+        await self._thread.run(self._save, full, body)
         for segment in full:
             segment.seal()
         writer.batches_unsaved -= batches
         self._is_unsaved = False
         self._saved_ms, self._saved_bytes = now_ms, size
 
-    def _save(self, files: list[File], full: list[Segment], body: bytes) -> None:
+    @property
+    def _growing_bytes(self) -> int:
+        """Of what is not sealed: the active segment, and full ones that wait for a checkpoint."""
+        growing = takewhile(lambda segment: not segment.is_sealed, reversed(self.partition.contents.segments))
+        return sum(segment.size for segment in growing)
+
+    def _save(self, full: list[Segment], body: bytes) -> None:
         contents = self.partition.contents
-        for file in files:
-            file.sync()
         for segment in full:
             segment.save_index(contents.disk)
         write_checkpoint(contents.disk, contents.folder, body)

@@ -60,8 +60,8 @@ class Rig:
         self.log_id = TOPIC_ID
         self.log = self.open(settings)
 
-    def open(self, settings: dict[str, str]) -> Partition:
-        return self.files.open("topic", TOPIC_ID, 0, TopicSettings(settings))
+    def open(self, settings: dict[str, str], partition: int = 0) -> Partition:
+        return self.files.open("topic", TOPIC_ID, partition, TopicSettings(settings))
 
     async def close(self) -> None:
         await self.files.close()

@@ -12,6 +12,7 @@ from tests.fakes.forgetful_disk import ForgetfulDisk
 from tests.fakes.torn_disk import TornDisk
 from tests.unit.broker.log.rig import ALL, NOW_MS, Rig, batch, batches, consume, keyed, opened
 from tidemill.broker.errors import Refused
+from tidemill.broker.log import directory
 from tidemill.broker.log.batch import seal
 from tidemill.broker.ports import TimedOffset
 from tidemill.broker.protocol.error_code import ErrorCode
@@ -75,6 +76,33 @@ async def test_start_reads_only_what_came_after_the_checkpoint(tmp_path: Path, i
         assert rig.log.log_end_offset == 5_020
     async with opened(tmp_path) as rig:
         assert rig.files.batches_scanned == 0
+
+
+@pytest.mark.parametrize(("count", "value"), [(30, b"v"), (1, b"v" * 150_000)])
+async def test_start_reads_little_of_all_partitions_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, value: bytes
+) -> None:
+    """And of large batches it is the bytes that count."""
+    rounds, partitions = 4, 20
+
+    async def scanned_of(unread_max: int) -> float:
+        """How much a start reads, where one round of one partition is 30."""
+        monkeypatch.setattr(directory, "UNREAD_MAX", unread_max)
+        async with opened(tmp_path, is_killed=True) as rig:
+            logs = [rig.open({}, number) for number in range(partitions)]
+            assert {log.log_end_offset for log in logs} == {count * rounds}
+            await rig.files.tidy()
+            return rig.files.batches_scanned * 30 / count
+
+    monkeypatch.setattr(directory, "UNREAD_MAX", 1000)
+    async with opened(tmp_path, is_killed=True) as rig:
+        for log in [rig.open({}, number) for number in range(partitions)] * rounds:
+            for _ in range(count):
+                log.append(batch(value))
+            await rig.files.tidy()
+    assert 0 < await scanned_of(100) <= 1000
+    assert 0 < await scanned_of(0) <= 100
+    assert await scanned_of(0) == 0
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut", "flipped"])
