@@ -7,14 +7,19 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from argon2 import PasswordHasher
+from cryptography.fernet import Fernet
 
+from tests.fakes.secrets import MemorySecrets, MemoryTags
 from tests.fakes.transaction import OpenTransaction
 from tidemill.access.applications import Applications
 from tidemill.access.audit import Audit
+from tidemill.access.named_secrets import NamedSecrets
 from tidemill.access.ports import AccessKey, Application, AuditEntry, User
 from tidemill.access.secrets import SecretHasher
 from tidemill.access.service import Access
+from tidemill.access.tags import Tags
 from tidemill.access.tokens import TokenSigner
+from tidemill.core.cipher import Cipher
 from tidemill.core.clock import HeldClock
 from tidemill.core.errors import Conflict, NotFound
 from tidemill.core.transaction import Transaction
@@ -120,6 +125,12 @@ class AccessRoom:
         )
         self.applications = Applications(
             self.principals, self.access, self.audit, transactions, self.hasher, self.clock
+        )
+
+        self.kept, self.tagged = MemorySecrets(), MemoryTags()
+        self.tags = Tags(self.tagged, self.audit, transactions)
+        self.secrets = NamedSecrets(
+            self.kept, self.tagged, Cipher(Fernet.generate_key()), self.audit, transactions, self.clock
         )
 
     def close(self) -> None:

@@ -314,6 +314,8 @@ class ApiRoom:
             records=self.records,
             access=self.access.access,
             applications=self.access.applications,
+            secrets=self.access.secrets,
+            tags=self.access.tags,
             audit=self.access.audit,
             readiness=self.readiness,
             clock=self.clock,

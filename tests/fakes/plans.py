@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tidemill.expressions.template import compile_template
+from tidemill.expressions.template import compile_template, examine_template
 from tidemill.sandbox.script import Script
 from tidemill.workflows.plan import Plan, Retry, Step
+from tidemill.workflows.secrets import KEEP
 from tidemill.workflows.tasks.kind import NoSettings
 from tidemill.workflows.tasks.loop import LoopSettings
 from tidemill.workflows.tasks.publish import PublishSettings
@@ -37,7 +38,7 @@ def step(
         ref,
         kind,
         ref,
-        compile_template(given or {}),
+        examine_template(given or {}, keep=KEEP)[0],
         settings or NoSettings(),
         to if isinstance(to, Mapping) else {"next": to},
         retry=retry or Retry(),

@@ -28,6 +28,9 @@ INTEGRATION_READ = Action("integration.read", "See integrations, without their s
 INTEGRATION_WRITE = Action("integration.write", "Save integrations")
 INTEGRATION_DELETE = Action("integration.delete", "Remove integrations")
 INTEGRATION_TEST = Action("integration.test", "Test the connection of an integration")
+SECRET_READ = Action("secret.read", "See the names of secrets; their values nobody sees")
+SECRET_WRITE = Action("secret.write", "Set secrets")
+SECRET_DELETE = Action("secret.delete", "Remove secrets")
 
 WORKFLOW_START = Action("workflow.start", "Start workflows")
 WORKFLOW_READ = Action("workflow.read", "See and search executions")

@@ -1,11 +1,12 @@
-"""What access needs from the database; `storage` satisfies it. Secrets come here as argon2 hashes only.
+"""What access needs from the database; `storage` satisfies it. Passwords and keys come here as argon2 hashes,
+named secrets as ciphertext.
 
 Methods that take a transaction write in it; the others read committed state. All may raise `Unavailable`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -57,6 +58,61 @@ class AuditEntry(msgspec.Struct, frozen=True):
     resource: str
     outcome: Literal["done", "refused"]
     detail: Mapping[str, str] = {}
+
+
+class KeptSecret(msgspec.Struct, frozen=True):
+    """What a user keeps here under a name. `sealed` is the value, encrypted (`core.cipher`)."""
+
+    name: str
+    sealed: str
+    author: str
+    updated_ms: int
+
+
+TaggedKind = Literal["workflow", "task", "event_handler", "integration", "application", "secret"]
+
+
+class Tagged(msgspec.Struct, frozen=True):
+    """The thing `name` has the tag `key:value`. A thing may have one key with several values."""
+
+    kind: TaggedKind
+    name: str
+    key: str
+    value: str
+
+
+class SecretStore(Protocol):
+    async def names(self) -> Sequence[str]:
+        """In order."""
+        ...
+
+    async def load(self, names: Collection[str]) -> Sequence[KeptSecret]:
+        """Those that are there, by name."""
+        ...
+
+    async def put(self, tx: Transaction, secret: KeptSecret) -> None:
+        """Replaces the one of this name."""
+        ...
+
+    async def remove(self, tx: Transaction, name: str) -> None:
+        """Raises `NotFound`."""
+        ...
+
+
+class TagStore(Protocol):
+    async def find(self, kind: TaggedKind | None = None, name: str | None = None) -> Sequence[Tagged]:
+        """By kind, name, key and value."""
+        ...
+
+    async def add(self, tx: Transaction, tagged: Collection[Tagged]) -> None:
+        """Those that are there already stay."""
+        ...
+
+    async def remove(self, tx: Transaction, tagged: Collection[Tagged]) -> None:
+        """Whether they are there or not."""
+        ...
+
+    async def remove_all(self, tx: Transaction, kind: TaggedKind, name: str) -> None: ...
 
 
 class PrincipalStore(Protocol):

@@ -16,6 +16,7 @@ from tidemill.api import (
     execution_tree,
     integrations,
     reports,
+    secrets,
     task_definitions,
     task_polling,
     tasks,
@@ -34,6 +35,7 @@ from tidemill.api.operations import operations
 from tidemill.api.router import Routes, body_schemas, mount
 from tidemill.api.services import Services
 from tidemill.api.shortcuts import ShortcutApp, shortcuts_to
+from tidemill.api.tags import tag_routes
 
 OPENAPI_PATH = "/api/openapi.json"
 
@@ -51,6 +53,7 @@ RESOURCES: tuple[Routes, ...] = (
     events.routes,
     integrations.routes,
     integrations.test_routes,
+    secrets.routes,
     dead_letters.routes,
     trace.routes,
     execution_tree.routes,
@@ -71,7 +74,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     errors = ErrorAnswers(services.clock)
     errors.install(app)
-    resources = (*HOT, not_built(), *RESOURCES, operations(services.are_metrics_public), _documents(app))
+    resources = (*HOT, not_built(), *tag_routes(), *RESOURCES, operations(services.are_metrics_public), _documents(app))
     for routes in resources:
         mount(app, routes)
     app.shortcuts = shortcuts_to(HOT, errors)

@@ -13,6 +13,7 @@ from tidemill.api.answers import empty_answer, json_answer
 from tidemill.api.body import Plain
 from tidemill.api.call import Call
 from tidemill.api.router import Routes
+from tidemill.api.tags import with_tags
 
 routes = Routes("Application", "/api/applications")
 
@@ -23,7 +24,9 @@ class ApplicationRequest(msgspec.Struct, frozen=True):
 
 @routes.get("", actions.APPLICATION_READ)
 async def all_applications(call: Call) -> Response:
-    return json_answer([_application_json(found) for found in await call.services.applications.all()])
+    """Every application."""
+    found = [_application_json(each) for each in await call.services.applications.all()]
+    return json_answer(await with_tags(call, "application", found, "id"))
 
 
 @routes.post("", actions.APPLICATION_WRITE, ApplicationRequest)
@@ -39,7 +42,9 @@ async def of_key(call: Call, key_id: str) -> Response:
 
 @routes.get("/{application_id}", actions.APPLICATION_READ)
 async def get(call: Call, application_id: str) -> Response:
-    return json_answer(_application_json(await call.services.applications.get(application_id)))
+    """One application."""
+    found = _application_json(await call.services.applications.get(application_id))
+    return json_answer((await with_tags(call, "application", [found], "id"))[0])
 
 
 @routes.put("/{application_id}", actions.APPLICATION_WRITE, ApplicationRequest)
@@ -51,7 +56,9 @@ async def rename(call: Call, application_id: str) -> Response:
 
 @routes.delete("/{application_id}", actions.APPLICATION_WRITE)
 async def remove(call: Call, application_id: str) -> Response:
+    """Removes an application with its keys and tags."""
     await call.services.applications.remove(application_id, call.principal)
+    await call.services.tags.forget("application", application_id)
     return empty_answer()
 
 

@@ -60,6 +60,14 @@ def parse_json(body: bytes, kind: type[T]) -> T:
         raise BadInput("the JSON is nested too deeply") from error
 
 
+def convert(value: Any, kind: type[T]) -> T:
+    """A value that has been read already, as `kind`. Raises `BadInput` with the place of the mistake."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise BadInput([_type_finding(str(error))]) from error
+
+
 def parse_text(body: bytes, content_type: str) -> str:
     """Text of which a client may have escaped the inside as JSON and lost the outer quotes."""
     try:

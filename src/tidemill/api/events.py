@@ -14,6 +14,7 @@ from tidemill.api.event_monitor import ENTRIES_MAX, handler_totals, monitor_entr
 from tidemill.api.params import Flag, Number
 from tidemill.api.ports import Expect
 from tidemill.api.router import Routes
+from tidemill.api.tags import given_tags, keep_given_tags, with_tags
 
 routes = Routes("Event", "/api/event")
 
@@ -32,7 +33,8 @@ async def replace(call: Call) -> Response:
 
 @routes.get("", actions.EVENT_HANDLER_READ)
 async def all_handlers(call: Call) -> Response:
-    return json_answer(await call.services.catalog.handlers())
+    """Every event handler."""
+    return json_answer(await with_tags(call, "event_handler", await call.services.catalog.handlers()))
 
 
 @routes.get("/execution", actions.RECORD_READ)
@@ -62,18 +64,22 @@ async def monitor_event(call: Call, event: str, from_ms: Annotated[Number, Query
 
 @routes.get("/handler/{name}", actions.EVENT_HANDLER_READ)
 async def by_name(call: Call, name: str) -> Response:
-    return json_answer(await call.services.catalog.handler(name))
+    """One event handler."""
+    return json_answer((await with_tags(call, "event_handler", [await call.services.catalog.handler(name)]))[0])
 
 
 @routes.get("/{event}", actions.EVENT_HANDLER_READ)
 async def by_event(call: Call, event: str, active_only: Annotated[Flag, Query(alias="activeOnly")] = True) -> Response:
     """The handlers of an event; none is an empty list."""
-    return json_answer(await call.services.catalog.handlers(event=event, active_only=active_only))
+    found = await call.services.catalog.handlers(event=event, active_only=active_only)
+    return json_answer(await with_tags(call, "event_handler", found))
 
 
 @routes.delete("/{name}", actions.EVENT_HANDLER_DELETE)
 async def remove(call: Call, name: str) -> Response:
+    """Removes an event handler and its tags."""
     await call.services.catalog.remove_handler(name, call.author)
+    await call.services.tags.forget("event_handler", name)
     await call.changed(actions.EVENT_HANDLER_DELETE, f"event_handler:{name}")
     return empty_answer()
 
@@ -81,7 +87,9 @@ async def remove(call: Call, name: str) -> Response:
 async def _save(call: Call, expect: Expect) -> Response:
     saved = []
     for document in one_or_many(await call.json(Any)):
+        given_tags(document)  # what is wrong with them is said before anything is stored
         saved.append(await call.services.catalog.save_handler(document, call.author, expect))
+        await keep_given_tags(call, "event_handler", saved[-1].name, document)
         await call.changed(actions.EVENT_HANDLER_WRITE, f"event_handler:{saved[-1].name}")
     return saved_answer(saved)
 

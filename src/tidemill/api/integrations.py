@@ -11,6 +11,7 @@ from tidemill.api.answers import empty_answer, json_answer
 from tidemill.api.call import Call
 from tidemill.api.params import Flag, Text
 from tidemill.api.router import Routes
+from tidemill.api.tags import given_tags, keep_given_tags, with_tags
 from tidemill.kafka import form
 
 routes = Routes("Integrations", "/api/integrations")
@@ -24,15 +25,15 @@ async def providers(
     category: Text = None,
     active_only: Annotated[Flag, Query(alias="activeOnly")] = False,
 ) -> Response:
-    return json_answer(
-        [
-            found
-            for found in await call.services.integrations.list()
-            if type_ in (None, found["type"])
-            and category in (None, found["category"])
-            and (found["enabled"] or not active_only)
-        ]
-    )
+    """The integrations, their secrets masked."""
+    found = [
+        each
+        for each in await call.services.integrations.list()
+        if type_ in (None, each["type"])
+        and category in (None, each["category"])
+        and (each["enabled"] or not active_only)
+    ]
+    return json_answer(await with_tags(call, "integration", found))
 
 
 @routes.get("/def", actions.INTEGRATION_READ)
@@ -43,25 +44,32 @@ async def definitions(call: Call) -> Response:
 
 @routes.get("/all", actions.INTEGRATION_READ)
 async def names(call: Call) -> Response:
+    """The names of all integrations."""
     return json_answer([found["name"] for found in await call.services.integrations.list()])
 
 
 @routes.get("/provider/{name}", actions.INTEGRATION_READ)
 async def get(call: Call, name: str) -> Response:
-    return json_answer(await call.services.integrations.get(name))
+    """One integration, its secrets masked."""
+    return json_answer((await with_tags(call, "integration", [await call.services.integrations.get(name)]))[0])
 
 
 @routes.post("/provider/{name}", actions.INTEGRATION_WRITE, dict[str, Any])
 async def save(call: Call, name: str) -> Response:
     """A secret that is left out, or sent back masked, stays as it is."""
-    await call.services.integrations.save(name, await call.object(), call.author)
+    body = await call.object()
+    given_tags(body)  # what is wrong with them is said before anything is stored
+    await call.services.integrations.save(name, body, call.author)
+    await keep_given_tags(call, "integration", name, body)
     await call.changed(actions.INTEGRATION_WRITE, f"integration:{name}")
     return empty_answer()
 
 
 @routes.delete("/provider/{name}", actions.INTEGRATION_DELETE)
 async def remove(call: Call, name: str) -> Response:
+    """Removes an integration and its tags."""
     await call.services.integrations.remove(name, call.author)
+    await call.services.tags.forget("integration", name)
     await call.changed(actions.INTEGRATION_DELETE, f"integration:{name}")
     return empty_answer()
 

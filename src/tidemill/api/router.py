@@ -52,8 +52,8 @@ class Routes:
     def delete(self, path: str, action: Action) -> Callable[[H], H]:
         return self._declare("DELETE", path, action, None)
 
-    def add(self, method: str, path: str, action: Action, handler: Handler) -> None:
-        self.endpoints.append(Endpoint(method, self._prefix + path, action, handler, self._tag))
+    def add(self, method: str, path: str, action: Action, handler: Handler, body: Any = None) -> None:
+        self.endpoints.append(Endpoint(method, self._prefix + path, action, handler, self._tag, body))
 
     def _declare(self, method: str, path: str, action: Action, body: Any) -> Callable[[H], H]:
         def declare(handler: H) -> H:

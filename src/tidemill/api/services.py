@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from tidemill.access.applications import Applications
 from tidemill.access.audit import Audit
+from tidemill.access.named_secrets import NamedSecrets
 from tidemill.access.service import Access
+from tidemill.access.tags import Tags
 from tidemill.api.body import BODY_BYTES_MAX
 from tidemill.api.ports import Catalog, Executions, Integrations, Readiness, RecordLog, Replayer, Waits, Workers
 from tidemill.core.clock import Clock
@@ -28,6 +30,8 @@ class Services:
     records: RecordLog
     access: Access
     applications: Applications
+    secrets: NamedSecrets
+    tags: Tags
     audit: Audit
     readiness: Readiness
     clock: Clock

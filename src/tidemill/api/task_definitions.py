@@ -12,40 +12,50 @@ from tidemill.api.body import one_or_many
 from tidemill.api.call import Call
 from tidemill.api.params import Text
 from tidemill.api.router import Routes
+from tidemill.api.tags import given_tags, keep_given_tags, with_tags
 
 routes = Routes("Metadata", "/api/metadata/taskdefs")
 
 
 @routes.post("", actions.TASK_DEF_WRITE, list[dict[str, Any]])
 async def create(call: Call) -> Response:
+    """Saves task definitions: all or none of them."""
     return await _save(call)
 
 
 @routes.put("", actions.TASK_DEF_WRITE, dict[str, Any])
 async def save(call: Call) -> Response:
+    """Saves a task definition, or several."""
     return await _save(call)
 
 
 @routes.get("", actions.TASK_DEF_READ)
 async def all_tasks(call: Call, access: Text = None) -> Response:
-    return json_answer(await call.services.catalog.tasks())
+    """Every task definition."""
+    return json_answer(await with_tags(call, "task", await call.services.catalog.tasks()))
 
 
 @routes.get("/{name}", actions.TASK_DEF_READ)
 async def get(call: Call, name: str) -> Response:
-    return json_answer(await call.services.catalog.task(name))
+    """One task definition."""
+    return json_answer((await with_tags(call, "task", [await call.services.catalog.task(name)]))[0])
 
 
 @routes.delete("/{name}", actions.TASK_DEF_DELETE)
 async def remove(call: Call, name: str) -> Response:
+    """Removes a task definition and its tags."""
     await call.services.catalog.remove_task(name, call.author)
+    await call.services.tags.forget("task", name)
     await call.changed(actions.TASK_DEF_DELETE, f"task:{name}")
     return empty_answer()
 
 
 async def _save(call: Call) -> Response:
     documents = one_or_many(await call.json(Any))
+    for document in documents:
+        given_tags(document)  # what is wrong with them is said before anything is stored
     saved = await call.services.catalog.save_tasks(documents, call.author)
-    for definition in saved:
+    for definition, document in zip(saved, documents, strict=True):
+        await keep_given_tags(call, "task", definition.name, document)
         await call.changed(actions.TASK_DEF_WRITE, f"task:{definition.name}")
     return saved_answer(saved)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from fastapi import Response
@@ -10,10 +9,10 @@ from fastapi import Response
 from tidemill.access import actions
 from tidemill.api.answers import empty_answer, findings_of, json_answer
 from tidemill.api.body import one_or_many
-from tidemill.api.call import Call
+from tidemill.api.call import AllowedCall, Call
 from tidemill.api.params import Flag, Numbered, Text, Version
 from tidemill.api.router import Routes
-from tidemill.core.definitions import Definition
+from tidemill.api.tags import given_tags, keep_given_tags, with_tags
 
 routes = Routes("Metadata", "/api/metadata/workflow")
 
@@ -21,43 +20,51 @@ routes = Routes("Metadata", "/api/metadata/workflow")
 @routes.post("", actions.WORKFLOW_DEF_WRITE, dict[str, Any])
 async def create(call: Call, overwrite: Flag = False) -> Response:
     """Refuses a version that exists, unless `overwrite`."""
-    documents = one_or_many(await call.json(Any))
-    saved = await call.services.catalog.save_workflows(documents, call.author, overwrite)
-    return json_answer(await _bulk(call, saved))
+    return await _save(call, overwrite)
 
 
 @routes.put("", actions.WORKFLOW_DEF_WRITE, list[dict[str, Any]])
 async def save(call: Call, overwrite: Flag = True) -> Response:
     """All or none of them."""
-    documents = one_or_many(await call.json(Any))
-    saved = await call.services.catalog.save_workflows(documents, call.author, overwrite)
-    return json_answer(await _bulk(call, saved))
+    return await _save(call, overwrite)
 
 
 @routes.get("", actions.WORKFLOW_DEF_READ)
 async def all_versions(call: Call, access: Text = None) -> Response:
-    return json_answer(await call.services.catalog.workflows())
+    """Every version of every workflow."""
+    return json_answer(await with_tags(call, "workflow", await call.services.catalog.workflows()))
 
 
 @routes.get("/{name}", actions.WORKFLOW_DEF_READ)
 async def get(call: Call, name: str, version: Version = None) -> Response:
     """The newest version, unless one is named."""
-    return json_answer(await call.services.catalog.workflow(name, version))
+    document = await call.services.catalog.workflow(name, version)
+    return json_answer((await with_tags(call, "workflow", [document]))[0])
 
 
 @routes.delete("/{name}/{version}", actions.WORKFLOW_DEF_DELETE)
 async def remove(call: Call, name: str, version: Numbered) -> Response:
+    """Removes one version. Executions that run by it go on."""
     await call.services.catalog.remove_workflow(name, version, call.author)
+    if all(left["name"] != name for left in await call.services.catalog.workflows()):
+        await call.services.tags.forget("workflow", name)
     await call.changed(actions.WORKFLOW_DEF_DELETE, f"workflow:{name}:{version}")
     return empty_answer()
 
 
-async def _bulk(call: Call, saved: Sequence[Definition]) -> dict[str, Any]:
+async def _save(call: AllowedCall, overwrite: bool) -> Response:
     """Conductor's answer to many, with what is not as it should be around the definitions."""
-    for definition in saved:
+    documents = one_or_many(await call.json(Any))
+    for document in documents:
+        given_tags(document)  # what is wrong with them is said before anything is stored
+    saved = await call.services.catalog.save_workflows(documents, call.author, overwrite)
+    for definition, document in zip(saved, documents, strict=True):
+        await keep_given_tags(call, "workflow", definition.name, document)
         await call.changed(actions.WORKFLOW_DEF_WRITE, f"workflow:{definition.name}:{definition.version}")
-    return {
-        "bulkErrorResults": {},
-        "bulkSuccessfulResults": [definition.name for definition in saved],
-        "findings": findings_of(saved),
-    }
+    return json_answer(
+        {
+            "bulkErrorResults": {},
+            "bulkSuccessfulResults": [definition.name for definition in saved],
+            "findings": findings_of(saved),
+        }
+    )

@@ -25,14 +25,23 @@ class Template:
 
     `roots` are the first names that it reads (`$`: any of them, or the whole); `is_constant` means that it
     reads nothing at all. A rendered value shares its constant parts with the template and its found parts with
-    the root: whoever wants to change one copies it first.
+    the root: whoever wants to change one copies it first. `kept` are the expressions that stay as they are written
+    (`workflow.secrets.KEY`): whoever may know what they stand for puts it in later.
     """
 
-    __slots__ = ("_render", "is_constant", "roots", "source")
+    __slots__ = ("_render", "is_constant", "kept", "roots", "source")
 
-    def __init__(self, source: Any, render: Render | None, roots: frozenset[str], constant: Any = None) -> None:
+    def __init__(
+        self,
+        source: Any,
+        render: Render | None,
+        roots: frozenset[str],
+        constant: Any = None,
+        kept: frozenset[str] = frozenset(),
+    ) -> None:
         self.source = source
         self.roots = roots
+        self.kept = kept
         self.is_constant = render is None
         self._render = render or (lambda _root, _record: constant)
 
@@ -46,10 +55,12 @@ class Template:
 
 @dataclass(slots=True)
 class _Compilation:
-    """What comes together on the walk through one document."""
+    """What comes together on the walk through one document. Expressions that begin with `keep` are not read."""
 
+    keep: str = ""
     findings: list[Finding] = field(default_factory=list)
     roots: set[str] = field(default_factory=set)
+    kept: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +80,15 @@ def compile_template(value: Any, path: str = "") -> Template:
     return template
 
 
-def examine_template(value: Any, path: str = "") -> tuple[Template, list[Finding]]:
-    """The template and every mistake in it. What is mistaken reads null; the rest can still be looked at."""
-    compilation = _Compilation()
+def examine_template(value: Any, path: str = "", keep: str = "") -> tuple[Template, list[Finding]]:
+    """The template and every mistake in it. What is mistaken reads null; the rest can still be looked at.
+    Expressions that begin with `keep` render to themselves."""
+    compilation = _Compilation(keep)
     compiled = _compile(value, path, compilation)
+    kept = frozenset(compilation.kept)
     if callable(compiled):
-        return Template(value, compiled, frozenset(compilation.roots)), compilation.findings
-    return Template(value, None, frozenset(), compiled), compilation.findings
+        return Template(value, compiled, frozenset(compilation.roots), kept=kept), compilation.findings
+    return Template(value, None, frozenset(), compiled, kept), compilation.findings
 
 
 def _compile(value: Any, path: str, compilation: _Compilation) -> Any:
@@ -147,18 +160,28 @@ def _splice(parts: list[str | _Expression], path: str, compilation: _Compilation
     return render
 
 
-def _compile_expression(expression: _Expression, place: str, compilation: _Compilation) -> Render:
-    """`place` is for the finding, where it is a mistake: then it reads null."""
+def _compile_expression(expression: _Expression, place: str, compilation: _Compilation) -> Render | str:
+    """`place` is for the finding, where it is a mistake: then it reads null. Text where it is kept as it is."""
     try:
         if expression.unclosed:
             raise BadPath(f"`${{` without its `}}` in {expression.unclosed!r}; a literal `${{` is written `$${{`")
         texts = [part for part in expression.parts if isinstance(part, str)]
+        text = "".join(texts).strip()
+        if compilation.keep and text.startswith(compilation.keep):
+            return _keep(expression, text, compilation)
         if len(texts) < len(expression.parts):
             return _computed_path(expression.parts, place, compilation)
-        return _read_path("".join(texts).strip(), compilation)
+        return _read_path(text, compilation)
     except BadPath as error:
         compilation.findings.append(Finding(place, str(error), kind="expression"))
         return _null
+
+
+def _keep(expression: _Expression, text: str, compilation: _Compilation) -> str:
+    if len(expression.parts) > 1:
+        raise BadPath(f"what follows `{compilation.keep}` has to be written out, it cannot be computed")
+    compilation.kept.add(text)
+    return f"${{{text}}}"
 
 
 def _null(_root: Any, _record: Any) -> None:
@@ -179,7 +202,10 @@ def _read_path(text: str, compilation: _Compilation) -> Render:
 def _computed_path(parts: list[str | _Expression], place: str, compilation: _Compilation) -> Render:
     """`${a.${b}}`: the path is known only when it is rendered; one that is none then reads null."""
     compilation.roots.add(WHOLE)
-    text = _splice(parts, place, compilation)
+    inner = _Compilation(compilation.keep, compilation.findings, compilation.roots)
+    text = _splice(parts, place, inner)
+    if inner.kept:
+        raise BadPath(f"`{compilation.keep}` cannot be a part of another expression")
 
     def render(root: Any, record: Any) -> Any:
         try:

@@ -9,8 +9,10 @@ from typing import Any
 
 from tidemill.access.applications import Applications
 from tidemill.access.audit import Audit
+from tidemill.access.named_secrets import NamedSecrets
 from tidemill.access.secrets import SecretHasher
 from tidemill.access.service import ADMIN, Access
+from tidemill.access.tags import Tags
 from tidemill.access.tokens import TokenSigner
 from tidemill.api.app import create_app
 from tidemill.api.services import Services
@@ -35,10 +37,12 @@ from tidemill.server.gauges import sample_broker, sample_gauges
 from tidemill.server.ground import Ground, open_ground
 from tidemill.server.readiness import Readiness
 from tidemill.storage.access import StoredAuditLog, StoredPrincipals
+from tidemill.storage.database import Database
 from tidemill.storage.definitions import StoredDefinitions
 from tidemill.storage.executions import StoredExecutions
 from tidemill.storage.outbox import StoredOutbox
 from tidemill.storage.places import StoredPlaces
+from tidemill.storage.secrets import StoredSecrets, StoredTags
 from tidemill.storage.task_logs import StoredTaskLogs
 from tidemill.storage.task_queue import StoredTaskQueue
 from tidemill.storage.timers import StoredTimers
@@ -119,7 +123,8 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
     wakes = Wakes()
     engine = Engine(executions, catalog, ground.sandbox, clock, wakes)
     gate = Gate(engine, database)
-    workers = Workers(gate, executions, StoredTaskQueue(database), StoredTaskLogs(database), catalog, clock)
+    access = _access(ground)
+    workers = Workers(gate, executions, *_task_stores(database), catalog, access.secrets, clock)
     waits = ExecutionWaits(executions, catalog, clock)
     timers = TimerRunner(engine, database, StoredTimers(database), clock)
     faults = Faults.from_environment()
@@ -130,8 +135,6 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
     pumps = Pumps(sources, *around, pump_settings)
     wakes.connect(workers, waits, timers, publishers)
 
-    access, applications, audit = _access(ground)
-    password = await access.first_start()
     services = Services(
         executions=Executions(gate, executions, catalog, clock),
         waits=waits,
@@ -142,9 +145,11 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         subscriptions=subscriptions,
         replayer=Replayer(subscriptions, engine, database, places, clock),
         records=Rereader(integrations, clock),
-        access=access,
-        applications=applications,
-        audit=audit,
+        access=access.access,
+        applications=access.applications,
+        secrets=access.secrets,
+        tags=access.tags,
+        audit=access.audit,
         readiness=Readiness(definitions, integrations, sources, pumps, publishers),
         clock=clock,
         definitions_changed=pumps.notify,
@@ -152,7 +157,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
     )
     return Server(
         app=create_app(services),
-        access=access,
+        access=access.access,
         pumps=pumps,
         publishers=publishers,
         removals=_removals(ground, integrations, engine, publishers),
@@ -164,7 +169,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         orphans=Orphans(subscriptions, places.parking, lambda key: BatchWriter(key, *around, settings.hops_max), clock),
         broker=ground.broker,
         clock=clock,
-        first_start=FirstStart(ADMIN, password) if password else None,
+        first_start=await access.first_start(),
     )
 
 
@@ -190,6 +195,10 @@ def _calls(ground: Ground, workers: Workers, stack: AsyncExitStack) -> CallRunne
     client = WebClient(round(settings.http_response_mb * 2**20), is_private_allowed=settings.http_private)
     stack.push_async_callback(client.close)
     return CallRunner(workers, StoredTaskQueue(ground.database), client, ground.clock, ground.worker.text)
+
+
+def _task_stores(database: Database) -> tuple[StoredTaskQueue, StoredTaskLogs]:
+    return StoredTaskQueue(database), StoredTaskLogs(database)
 
 
 def _publishers(ground: Ground, integrations: Integrations, engine: Engine, faults: Faults) -> Publishers:
@@ -231,10 +240,30 @@ def _sources(ground: Ground, integrations: Integrations, faults: Faults) -> Kafk
     )
 
 
-def _access(ground: Ground) -> tuple[Access, Applications, Audit]:
+@dataclass(frozen=True, slots=True)
+class _AccessParts:
+    access: Access
+    applications: Applications
+    secrets: NamedSecrets
+    tags: Tags
+    audit: Audit
+
+    async def first_start(self) -> FirstStart | None:
+        password = await self.access.first_start()
+        return FirstStart(ADMIN, password) if password else None
+
+
+def _access(ground: Ground) -> _AccessParts:
     database, clock = ground.database, ground.clock
     principals, hasher = StoredPrincipals(database), SecretHasher()
+    tags = StoredTags(database)
     audit = Audit(StoredAuditLog(database), database, clock)
     signer = TokenSigner(ground.cipher.derive("tokens"), round(ground.settings.token_hours * 3600))
     access = Access(principals, audit, database, signer, hasher, clock)
-    return access, Applications(principals, access, audit, database, hasher, clock), audit
+    return _AccessParts(
+        access=access,
+        applications=Applications(principals, access, audit, database, hasher, clock),
+        secrets=NamedSecrets(StoredSecrets(database), tags, ground.cipher, audit, database, clock),
+        tags=Tags(tags, audit, database),
+        audit=audit,
+    )

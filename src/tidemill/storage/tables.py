@@ -323,6 +323,25 @@ access_keys = Table(
     Index("ix_access_keys_application", "application_id", "id"),
 )
 
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _text("sealed"),
+    _text("author"),
+    _number("updated_ms"),
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    _text("kind"),
+    _text("name"),
+    _text("key"),
+    _text("value"),
+    PrimaryKeyConstraint("kind", "name", "key", "value"),
+)
+
 audit = Table(
     "audit",
     metadata,

@@ -117,8 +117,9 @@ class Fields:
         value = self.raw(key)
         return self.compiled(default if value is None else value, self.at(key))
 
-    def compiled(self, value: Any, path: str) -> Template:
-        template, findings = examine_template(value, path)
+    def compiled(self, value: Any, path: str, keep: str = "") -> Template:
+        """`keep`: how expressions begin that stay as they are written."""
+        template, findings = examine_template(value, path, keep)
         # Some inputs are read alone and as part of all inputs.
         self.findings.extend(finding for finding in findings if finding not in self.findings)
         return template

@@ -5,7 +5,7 @@ Methods that take a transaction write in it; the others read committed state. Al
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -221,6 +221,12 @@ class TaskLogs(Protocol):
     async def add(self, logs: Sequence[TaskLog]) -> None: ...
 
     async def of_task(self, task_id: str) -> Sequence[TaskLog]: ...
+
+
+class SecretSource(Protocol):
+    async def values(self, names: Collection[str]) -> Mapping[str, str]:
+        """In clear, those that are there and can be read. For hand-overs only: see `workflows.secrets`."""
+        ...
 
 
 class IntegrationInfo(msgspec.Struct, frozen=True):

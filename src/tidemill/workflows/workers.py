@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+import msgspec
 
 from tidemill.core.clock import Clock
-from tidemill.core.errors import NotFound
+from tidemill.core.errors import Conflict, NotFound
+from tidemill.expressions.template import Template
 from tidemill.ingest.effect import EffectGroup
 from tidemill.ingest.gate import Gate
 from tidemill.workflows.effects import TaskPolled, UpdateTask
 from tidemill.workflows.engine import Written
 from tidemill.workflows.plan import Plan
 from tidemill.workflows.polling import Line, PolledTask
-from tidemill.workflows.ports import ExecutionStore, Plans, TaskLog, TaskLogs, TaskQueue
+from tidemill.workflows.ports import ExecutionStore, Plans, SecretSource, TaskLog, TaskLogs, TaskQueue
 from tidemill.workflows.rows import execution_of_row
+from tidemill.workflows.secrets import filled, input_template, names_in
 from tidemill.workflows.state import Execution, Task, execution_of
 
 _HOLD_MS = 5_000
@@ -34,6 +39,7 @@ class Workers:
         queue: TaskQueue,
         logs: TaskLogs,
         plans: Plans,
+        secrets: SecretSource,
         clock: Clock,
     ) -> None:
         self._gate = gate
@@ -41,6 +47,7 @@ class Workers:
         self._queue = queue
         self._logs = logs
         self._plans = plans
+        self._secrets = secrets
         self._clock = clock
         self._lines: dict[str, dict[str | None, Line]] = {}
         """By task name and domain, for as long as a poll waits there."""
@@ -53,7 +60,8 @@ class Workers:
     async def poll(
         self, name: str, worker: str, domain: str | None = None, count: int = 1, wait_ms: int = 0
     ) -> list[PolledTask]:
-        """At most `count` tasks, each handed to this worker alone. Waits at most `wait_ms` for the first."""
+        """At most `count` tasks, each handed to this worker alone, their inputs with the secrets that they name.
+        Waits at most `wait_ms` for the first."""
         line = self._lines.setdefault(name, {}).get(domain)
         if line is None:
             line = self._lines[name][domain] = self._line(name, domain)
@@ -82,7 +90,28 @@ class Workers:
     async def _hand_out(self, wanted: Sequence[tuple[str, str]]) -> Sequence[PolledTask | None]:
         groups = [EffectGroup((TaskPolled(task_id, worker),), f"poll by {worker}") for task_id, worker in wanted]
         verdicts = await self._gate.apply_all(groups)
-        return [verdict.results[0] if verdict.error is None else None for verdict in verdicts]
+        return await self._with_secrets([verdict.results[0] if verdict.error is None else None for verdict in verdicts])
+
+    async def _with_secrets(self, handed: Sequence[PolledTask | None]) -> Sequence[PolledTask | None]:
+        """One read for all of them. A task whose secret is not there fails, and by its retries waits for it."""
+        templates = [input_template(found[1], found[2]) if found is not None else None for found in handed]
+        names = names_in([template for template in templates if template is not None])
+        if not names:
+            return handed
+        secrets = await self._secrets.values(names)
+        return [
+            found if found is None or template is None else await self._filled(found, template, secrets)
+            for found, template in zip(handed, templates, strict=True)
+        ]
+
+    async def _filled(self, found: PolledTask, template: Template, secrets: Mapping[str, str]) -> PolledTask | None:
+        execution, task, plan = found
+        try:
+            return execution, msgspec.structs.replace(task, input=filled(template, task.input, secrets)), plan
+        except NotFound as error:
+            with suppress(Conflict, NotFound):  # the execution may have ended meanwhile
+                await self.update(UpdateTask("FAILED", task_id=execution.task_id(task), reason=str(error)))
+        return None
 
     async def _tasks(self, task_ids: Sequence[str]) -> list[PolledTask]:
         rows = await self._store.load(list({execution_of(task_id): None for task_id in task_ids}))

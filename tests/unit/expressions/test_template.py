@@ -177,3 +177,19 @@ def test_what_is_not_mistaken_is_looked_at_all_the_same() -> None:
     assert template.roots == {"b", "e"}
     assert not template.is_constant
     assert template.render({"b": {"c": 1}, "e": 2}) == {"a": "null 1 null", "d": ["2 null"], "h": None}
+
+
+def test_what_is_kept_stays_as_it_is_written() -> None:
+    value = {"a": "${ keep.x }", "b": "v ${keep.y} ${version}", "c": "$${keep.z}", "d": ["${keeper.x}"]}
+    template, findings = examine_template(value, keep="keep.")
+    assert findings == []
+    assert template.render(ROOT) == {"a": "${keep.x}", "b": "v ${keep.y} 2", "c": "${keep.z}", "d": [None]}
+    assert template.kept == {"keep.x", "keep.y"}
+    assert template.roots == {"version", "keeper"}
+    assert compile_template("${keep.x}").kept == frozenset()
+
+
+@pytest.mark.parametrize("text", ["${keep.${which}}", "${a.${keep.x}}", "${keep.x} ${a.${keep.x}}"])
+def test_what_is_kept_is_neither_computed_nor_a_part_of_what_is(text: str) -> None:
+    _, findings = examine_template({"p": text}, keep="keep.")
+    assert [(finding.path, finding.kind) for finding in findings] == [("p", "expression")]

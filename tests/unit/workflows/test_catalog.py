@@ -99,7 +99,6 @@ async def test_one_bad_expression_hides_nothing(shop: Shop) -> None:
         (f"{place}.bad", "expression"),
         (f"{place}.open", "expression"),
         (place, "not_supported"),
-        (place, "not_supported"),
         (place, "unknown_reference"),
         (place, "unknown_reference"),
         ("tasks[1].sink", "unknown_integration"),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.sandbox import FakeSandbox
+from tests.fakes.secrets import KnownSecrets
 from tests.fakes.workflows import MemoryPlans, MemoryWorkflows
 from tidemill.core.clock import HeldClock
 from tidemill.ingest.effect import Effect, EffectGroup, Verdict
@@ -27,6 +28,7 @@ class Mill:
         self.plans = MemoryPlans()
         self.places = MemoryWorkflows(self.clock, self.plans)
         self.sandbox = FakeSandbox()
+        self.secrets = KnownSecrets()
         self.written: list[Written] = []
         self.on_written: list[Callable[[Written], None]] = [self.written.append]
         self.engine = Engine(self.places, self.plans, self.sandbox, self.clock, self._committed)

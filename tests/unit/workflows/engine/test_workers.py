@@ -22,7 +22,7 @@ PACK = plan(step("pack", "worker"))
 
 def _workers(mill: Mill) -> Workers:
     """On the system's clock: waiting polls are about real time."""
-    return Workers(mill.gate, mill.places, mill.places, mill.places, mill.plans, SystemClock())
+    return Workers(mill.gate, mill.places, mill.places, mill.places, mill.plans, mill.secrets, SystemClock())
 
 
 def _executions(mill: Mill) -> Executions:
@@ -61,6 +61,32 @@ async def test_many_who_poll_at_once_share_the_tasks(mill: Mill) -> None:
     workers = _workers(mill)
     polled = await asyncio.gather(*(workers.poll("pack", f"w{index}", count=5) for index in range(8)))
     assert sorted(execution.id for tasks in polled for execution, _, _ in tasks) == sorted(mill.places.rows)
+
+
+async def test_secrets_are_in_what_a_worker_is_handed_and_nowhere_else(mill: Mill) -> None:
+    mill.secrets.by_name = {"K": "hunter2"}
+    mill.register(
+        plan(step("pack", "worker", given={"auth": "Bearer ${workflow.secrets.K}", "n": "${workflow.input.n}"}))
+    )
+    await mill.start(given={"n": "${workflow.secrets.K}"})
+    ((execution, task, _),) = await _workers(mill).poll("pack", "w")
+    assert task.input == {"auth": "Bearer hunter2", "n": "${workflow.secrets.K}"}
+    assert b"hunter2" not in mill.places.rows["x"].document
+    assert "hunter2" not in str(execution)
+    assert "hunter2" not in str(await _workers(mill).get("x.1"))
+
+
+async def test_a_task_whose_secret_is_missing_fails_and_is_not_handed_out(mill: Mill) -> None:
+    mill.secrets.by_name = {"K": "hunter2"}
+    pack = step("pack", "worker", given={"auth": "${workflow.secrets.K}"})
+    lost = step("pack", "worker", given={"auth": "${workflow.secrets.lost}"})
+    mill.register(plan(pack), plan(lost, name="other"))
+    await mill.run(StartWorkflow("x", "wf"), StartWorkflow("y", "other"))
+    polled = await _workers(mill).poll("pack", "w", count=5)
+    assert [(execution.id, task.input) for execution, task, _ in polled] == [("x", {"auth": "hunter2"})]
+    assert mill.secrets.asked == [{"K", "lost"}]
+    failed = mill.execution("y").tasks[0]
+    assert (failed.status, failed.reason) == ("FAILED", "there is no secret 'lost', or it cannot be read")
 
 
 async def test_a_waiting_poll_is_woken_by_a_commit_of_this_process(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> None:

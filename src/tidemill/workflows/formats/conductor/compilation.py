@@ -23,7 +23,7 @@ from tidemill.workflows.formats.conductor.task_definition import (
     read_embedded,
     warn_not_yet,
 )
-from tidemill.workflows.formats.conductor.types import BY_NAME
+from tidemill.workflows.formats.conductor.types import BY_NAME, TYPES
 from tidemill.workflows.plan import NEXT, Step
 
 WORKER_TYPES = frozenset({"SIMPLE", "USER_DEFINED"})
@@ -44,7 +44,8 @@ class Start(msgspec.Struct, frozen=True):
 class Compilation:
     """`refs` are the reference names of the document; `given` are inputs that are values already, by reference name;
     `within` are the containers around all of it, as `Step.within` has them. `examine` looks at a definition inside the
-    document; without it they are left alone."""
+    document; without it they are left alone. `keep` is how expressions begin that stay as they are written: only in
+    what a user has saved, never in tasks that are made from data."""
 
     def __init__(
         self,
@@ -54,6 +55,7 @@ class Compilation:
         given: Mapping[str, Mapping[str, Any]] | None = None,
         within: Sequence[bool] = (),
         examine: Callable[[Fields], Compilation] | None = None,
+        keep: str = "",
     ) -> None:
         self.findings = findings
         self.task_definitions = task_definitions
@@ -66,8 +68,11 @@ class Compilation:
         self._given = given or {}
         self._within = tuple(within)
         self._examine = examine
+        self._keep = keep
         self._places: dict[str, Place] = {}
         self._readings: list[Reading] = []
+        self._kept: list[tuple[str, str]] = []
+        """Of the task that is being read: each expression that stays as it is written, with its place."""
         self._here: Place | None = None
         self._sequences = 0
 
@@ -90,9 +95,15 @@ class Compilation:
 
     def template(self, value: Any, path: str) -> Template:
         fields = Fields({}, "", self.findings)
-        template = fields.compiled(value, path)
+        template = fields.compiled(value, path, self._keep)
+        self._kept.extend((path, name) for name in sorted(template.kept))
         if template.roots:
             self._readings.append(Reading(path, template, self._here))
+        return template
+
+    def output(self, parameters: Mapping[str, Any], path: str) -> Template:
+        template = self.template(parameters, path)
+        self._refuse_secrets("the output of a workflow")
         return template
 
     def script(self, script: Script, path: str) -> None:
@@ -143,7 +154,11 @@ class Compilation:
     def _step(self, source: Source, kind: TaskType, names: tuple[str, str], definition: TaskDefinition) -> Step:
         fields = source.fields
         name, ref = names
+        outer, self._kept = self._kept, []
         draft = kind.read(source)
+        if not kind.takes_secrets:
+            self._refuse_secrets(f"a task of type {kind.name}")
+        self._kept = outer
         self.sinks.extend((fields.at(key), target) for key, target in draft.sinks)
         self.clusters.extend((fields.at(key), target) for key, target in draft.clusters)
         if "asyncComplete" not in kind.keys and fields.flag("asyncComplete"):
@@ -168,6 +183,15 @@ class Compilation:
             limits=definition.limits,
             within=self._within,
         )
+
+    def _refuse_secrets(self, where: str) -> None:
+        """A secret goes to whoever is handed a task. Anywhere else it would be stored or published."""
+        for path, name in self._kept:
+            message = (
+                f"not supported: ${{{name}}} in {where}: it would be stored or published; secrets go into the inputs "
+                f"of tasks that are handed over ({', '.join(each.name for each in TYPES if each.takes_secrets)})"
+            )
+            self.findings.append(Finding(path, message, "not_supported"))
 
     def _definition(self, fields: Fields, name: str) -> TaskDefinition:
         """What stands in the task itself wins over what is registered under its name."""

@@ -19,6 +19,7 @@ from tidemill.workflows.formats.conductor.keys import WORKFLOW_NOT_YET, WORKFLOW
 from tidemill.workflows.formats.conductor.references import references
 from tidemill.workflows.formats.conductor.task_definition import TaskDefinition, warn_not_yet
 from tidemill.workflows.plan import Plan
+from tidemill.workflows.secrets import KEEP
 
 _EXPANDED = frozenset({"dynamic", "fork_dynamic"})
 TIMEOUT_POLICIES = ("ALERT_ONLY", "TIME_OUT_WF")
@@ -50,7 +51,11 @@ def compile_workflow(document: Any, task_definitions: Mapping[str, TaskDefinitio
 def _compile(fields: Fields, task_definitions: Mapping[str, TaskDefinition], save: int) -> tuple[Plan, Compilation]:
     refs = frozenset(references(fields.value.get("tasks")))
     compilation = Compilation(
-        fields.findings, task_definitions, refs, examine=lambda inner: _compile(inner, task_definitions, save)[1]
+        fields.findings,
+        task_definitions,
+        refs,
+        examine=lambda inner: _compile(inner, task_definitions, save)[1],
+        keep=KEEP,
     )
     entry = compilation.sequence(list(fields.each("tasks")), None)
     if not fields.items("tasks"):
@@ -65,7 +70,7 @@ def _compile(fields: Fields, task_definitions: Mapping[str, TaskDefinition], sav
         save=save,
         entry=entry,
         steps=compilation.steps,
-        output=compilation.template(output, fields.at("outputParameters")) if output else None,
+        output=compilation.output(output, fields.at("outputParameters")) if output else None,
         variables=fields.object("variables"),
         input_defaults=fields.object("inputTemplate"),
         timeout_s=fields.whole("timeoutSeconds"),

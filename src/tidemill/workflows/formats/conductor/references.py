@@ -15,7 +15,7 @@ from tidemill.expressions.template import Template
 ROOTS = frozenset({"workflow", "CPEWF_TASK_ID", "$"})
 SUGGESTIONS_MAX = 20
 """How many unknown names are compared with all known ones: a suggestion costs a look at each."""
-_STORES = re.compile(rb"\$\{workflow\.(secrets|env)\b")
+_ENVIRONMENT = re.compile(rb"\$\{workflow\.env\b")
 _FORKS = frozenset({"FORK_JOIN", "FORK"})
 
 
@@ -99,8 +99,5 @@ def reference_findings(
 
 
 def _store_findings(reading: Reading) -> Iterator[Finding]:
-    if "workflow" not in reading.template.roots:
-        return
-    for store in sorted(set(_STORES.findall(to_json(reading.template.source)))):
-        message = f"not yet supported: ${{workflow.{store.decode()}...}}"
-        yield Finding(reading.path, message, "not_supported")
+    if "workflow" in reading.template.roots and _ENVIRONMENT.search(to_json(reading.template.source)):
+        yield Finding(reading.path, "not yet supported: ${workflow.env...}", "not_supported")

@@ -159,7 +159,9 @@ class Draft(msgspec.Struct, frozen=True):
 
 class TaskType(msgspec.Struct, frozen=True):
     """`keys` are those of the task object, `inputs` those of its input parameters, `output` those of its output: each
-    with a sentence for the reference. `aliases` are other names of the same type."""
+    with a sentence for the reference. `aliases` are other names of the same type. `takes_secrets`: its input is handed
+    over, and gets the secrets that it names only then (`workflows.secrets`); inputs of the others are only stored or
+    published."""
 
     name: str
     summary: str
@@ -169,3 +171,4 @@ class TaskType(msgspec.Struct, frozen=True):
     output: Mapping[str, str] = {}
     notes: str = ""
     aliases: Sequence[str] = ()
+    takes_secrets: bool = False
