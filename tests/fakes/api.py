@@ -9,6 +9,7 @@ import httpx
 from fastapi import FastAPI
 
 from tests.fakes.access import AccessRoom
+from tests.fakes.definitions import MemoryDefinitions
 from tests.fakes.places import FixedSubscriptions, ListedPlaces
 from tidemill.api.app import create_app
 from tidemill.api.ports import Expect
@@ -23,6 +24,7 @@ from tidemill.ingest.record import PartitionKey, Record
 from tidemill.workflows.effects import StartWorkflow, UpdateTask, UpdateVariables
 from tidemill.workflows.plan import Plan, Step
 from tidemill.workflows.ports import ExecutionQuery, TaskLog
+from tidemill.workflows.schemas import Schemas
 from tidemill.workflows.state import Execution, Task
 from tidemill.workflows.waits import Blocking, Rest
 
@@ -289,6 +291,7 @@ class ApiRoom:
         self.workers = FakeWorkers(self.executions)
         self.catalog = FakeCatalog()
         self.integrations = FakeIntegrations()
+        self.schemas = Schemas(MemoryDefinitions(), self.clock)
         self.places = ListedPlaces()
         self.subscriptions = FixedSubscriptions()
         self.replayer = FakeReplayer()
@@ -316,6 +319,7 @@ class ApiRoom:
             applications=self.access.applications,
             secrets=self.access.secrets,
             tags=self.access.tags,
+            schemas=self.schemas,
             audit=self.access.audit,
             readiness=self.readiness,
             clock=self.clock,

@@ -15,6 +15,7 @@ _READ_DEFINITIONS = frozenset(
         actions.TASK_DEF_READ,
         actions.EVENT_HANDLER_READ,
         actions.INTEGRATION_READ,
+        actions.SCHEMA_READ,
     }
 )
 _READ_EXECUTIONS = frozenset(
@@ -26,6 +27,8 @@ _WRITE_WORKFLOW_METADATA = frozenset(
         actions.WORKFLOW_DEF_DELETE,
         actions.TASK_DEF_WRITE,
         actions.TASK_DEF_DELETE,
+        actions.SCHEMA_WRITE,
+        actions.SCHEMA_DELETE,
     }
 )
 _WRITE_EVENT_METADATA = frozenset(
@@ -38,7 +41,9 @@ _WRITE_EVENT_METADATA = frozenset(
     }
 )
 _SECRETS = frozenset({actions.SECRET_READ, actions.SECRET_WRITE, actions.SECRET_DELETE})
-_WORK = frozenset({actions.TASK_POLL, actions.TASK_UPDATE, actions.TASK_READ, actions.TASK_DEF_READ})
+_WORK = frozenset(
+    {actions.TASK_POLL, actions.TASK_UPDATE, actions.TASK_READ, actions.TASK_DEF_READ, actions.SCHEMA_READ}
+)
 
 ROLES: Mapping[str, frozenset[Action]] = {
     "ADMIN": actions.ALL,

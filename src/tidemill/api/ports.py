@@ -106,6 +106,24 @@ class Catalog(Protocol):
     async def saves(self, kind: Kind, name: str, version: int) -> Sequence[Definition]: ...
 
 
+class Schemas(Protocol):
+    """Schemas as their users' JSON, by name and version."""
+
+    async def save(self, documents: Sequence[Any], author: str, *, is_new_version: bool) -> Sequence[Definition]:
+        """All or none: raises `BadInput`."""
+        ...
+
+    async def get(self, name: str, version: int | None = None) -> Mapping[str, Any]:
+        """Raises `NotFound`."""
+        ...
+
+    async def all(self) -> Sequence[Mapping[str, Any]]: ...
+
+    async def remove(self, name: str, version: int, author: str) -> None: ...
+
+    async def remove_all(self, name: str, author: str) -> None: ...
+
+
 class Integrations(Protocol):
     """Integrations, as their users' JSON with secrets masked."""
 

@@ -30,6 +30,7 @@ _READ = {
     "task": actions.TASK_DEF_READ,
     "event_handler": actions.EVENT_HANDLER_READ,
     "integration": actions.INTEGRATION_READ,
+    "schema": actions.SCHEMA_READ,
 }
 
 

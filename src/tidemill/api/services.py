@@ -11,7 +11,17 @@ from tidemill.access.named_secrets import NamedSecrets
 from tidemill.access.service import Access
 from tidemill.access.tags import Tags
 from tidemill.api.body import BODY_BYTES_MAX
-from tidemill.api.ports import Catalog, Executions, Integrations, Readiness, RecordLog, Replayer, Waits, Workers
+from tidemill.api.ports import (
+    Catalog,
+    Executions,
+    Integrations,
+    Readiness,
+    RecordLog,
+    Replayer,
+    Schemas,
+    Waits,
+    Workers,
+)
 from tidemill.core.clock import Clock
 from tidemill.ingest.ports import Places
 from tidemill.ingest.subscription import Subscriptions
@@ -32,6 +42,7 @@ class Services:
     applications: Applications
     secrets: NamedSecrets
     tags: Tags
+    schemas: Schemas
     audit: Audit
     readiness: Readiness
     clock: Clock

@@ -9,7 +9,7 @@ import msgspec
 
 from tidemill.core.transaction import Transaction
 
-Kind = Literal["workflow", "task", "event_handler", "integration"]
+Kind = Literal["workflow", "task", "event_handler", "integration", "schema"]
 
 
 class Definition(msgspec.Struct, frozen=True):

@@ -52,6 +52,7 @@ from tidemill.workflows.catalog import Catalog
 from tidemill.workflows.engine import Engine, Written
 from tidemill.workflows.executions import Executions
 from tidemill.workflows.handlers.subscriptions import HandlerSubscriptions
+from tidemill.workflows.schemas import Schemas
 from tidemill.workflows.timers import TimerRunner
 from tidemill.workflows.waits import ExecutionWaits
 from tidemill.workflows.workers import Workers
@@ -149,6 +150,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         applications=access.applications,
         secrets=access.secrets,
         tags=access.tags,
+        schemas=Schemas(definitions, clock),
         audit=access.audit,
         readiness=Readiness(definitions, integrations, sources, pumps, publishers),
         clock=clock,

@@ -146,4 +146,4 @@ def _same(key: dict[str, Any]) -> ColumnElement[bool]:
 
 def _label(kind: Kind, name: str, version: int) -> str:
     title = f"{kind.replace('_', ' ')} {name!r}"
-    return f"{title} version {version}" if kind == "workflow" else title
+    return f"{title} version {version}" if kind in ("workflow", "schema") else title

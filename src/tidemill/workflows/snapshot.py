@@ -117,7 +117,8 @@ class Snapshot(msgspec.Struct, frozen=True):
             return self._of_workflow(workflow.compiled) if workflow else None
         if kind == "task":
             return self.tasks[name].findings if name in self.tasks else None
-        return self._of_handler(self.handlers[name]) if name in self.handlers else None
+        is_handler = kind == "event_handler" and name in self.handlers
+        return self._of_handler(self.handlers[name]) if is_handler else None
 
     def _of_workflow(self, compiled: Compiled) -> Sequence[Finding]:
         return [*compiled.findings, *self.around_workflow(compiled), *self.loops_of_workflow(compiled.plan)]

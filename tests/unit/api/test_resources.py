@@ -323,3 +323,18 @@ async def test_ready_keeps_its_reasons_from_strangers(room: ApiRoom, api: httpx.
         brief = (await stranger.get("/ready")).json()
     assert "nosy" not in str(brief)
     assert brief["integrations"]["shop"]["ok"] is True
+
+
+async def test_schemas(api: httpx.AsyncClient) -> None:
+    """Booleans come as `True` on POST, and one object or a list."""
+    schema = {"name": "order", "version": 1, "type": "JSON", "data": {"type": "object"}}
+    assert (await api.post("/api/schema", json=schema)).status_code == 200
+    assert (await api.post("/api/schema?newVersion=True", json=[schema])).status_code == 200
+    assert [each["version"] for each in (await api.get("/api/schema")).json()] == [1, 2]
+    assert (await api.get("/api/schema/order/1")).json()["data"] == {"type": "object"}
+    assert (await api.get("/api/schema/order")).json()["version"] == 2
+    assert (await api.delete("/api/schema/order/2")).status_code == 200
+    assert (await api.delete("/api/schema/order", params={"a": "b"})).status_code == 200
+    for method, path in (("GET", "/api/schema/order/1"), ("DELETE", "/api/schema/order"), ("GET", "/api/schema/order")):
+        assert (await api.request(method, path)).status_code == 404
+    assert (await api.post("/api/schema", json={"name": ""})).status_code == 400

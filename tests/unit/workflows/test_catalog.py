@@ -291,3 +291,11 @@ async def test_an_integration_that_cannot_be_used_is_there_all_the_same(shop: Sh
     await shop.store.put("integration", "locked", 0, b"{}", b"[]", "ann", 1)
     await shop.catalog.refresh()
     assert [shop.catalog.has_integration(name) for name in ("shop", "locked", "other")] == [True, True, False]
+
+
+@pytest.mark.parametrize("kind", ["schema", "integration"])
+async def test_findings_of_a_handler_are_not_those_of_another_kind(shop: Shop, kind: Any) -> None:
+    await shop.catalog.save_handler(handler_document(), "ann")
+    assert await shop.catalog.findings("event_handler", handler_document()["name"])
+    with pytest.raises(NotFound):
+        await shop.catalog.findings(kind, handler_document()["name"])
