@@ -76,6 +76,8 @@ def parse_text(body: bytes, content_type: str) -> str:
         raise BadInput(f"the body is not UTF-8: {broken_utf8(body)}") from error
     if not content_type.startswith("application/json"):
         return text
+    if (len(text) - len(text.rstrip("\\"))) % 2:
+        text += '"'  # the SDK strips every quote off the end, also an escaped one
     quoted = text if len(text) > 1 and text[0] == text[-1] == '"' else f'"{text}"'
     try:
         unescaped = from_json(quoted)

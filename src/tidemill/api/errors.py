@@ -98,7 +98,7 @@ class ErrorAnswers:
 
     async def http(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        detail = error.detail or http.HTTPStatus(error.status_code).phrase
+        detail = _unrouted(error.status_code, request) or error.detail or http.HTTPStatus(error.status_code).phrase
         answer = json_answer(error_body(error.status_code, detail, self._instance()), error.status_code)
         answer.headers.update(error.headers or {})
         return answer
@@ -119,3 +119,10 @@ class ErrorAnswers:
 
     def _instance(self) -> str:
         return new_id(self._clock.now_ms())
+
+
+def _unrouted(status: int, request: Request) -> str | None:
+    """The sentence for an address that no route has: the server's own words are two."""
+    if status == 404:
+        return f"there is nothing at {request.url.path}"
+    return f"{request.url.path} takes no {request.method}" if status == 405 else None

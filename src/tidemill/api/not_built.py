@@ -13,6 +13,7 @@ EVERY = "GET POST PUT DELETE"
 _IN_BULK = "many integrations at once; save them one by one"
 
 TABLE: tuple[tuple[str, str, str], ...] = (
+    ("GET", "/api/workflow/execute/{name}", "executing a workflow by GET; use POST"),
     ("POST", "/api/workflow/test", "testing a workflow with mocked tasks"),
     ("PUT POST DELETE", "/api/workflow/bulk/{operation}", "operations on many executions"),
     ("PUT", "/api/workflow/decide/{id}", "deciding by hand; executions go on by themselves"),
@@ -58,6 +59,7 @@ TABLE: tuple[tuple[str, str, str], ...] = (
     (EVERY, "/api/prompts{rest:path}", "prompts"),
     (EVERY, "/api/gateway/{rest:path}", "the API gateway"),
     (EVERY, "/api/registry/{rest:path}", "the service registry"),
+    (EVERY, "/api/agent/{rest:path}", "agents"),
 )
 
 

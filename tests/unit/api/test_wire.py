@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import pkgutil
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from types import ModuleType
 from typing import Any
 
+import conductor.client.http.api
+import conductor.client.orkes.api
 import httpx
 import pytest
-from conductor.client.http.api import integration_resource_api
+from starlette.routing import Match
 
 from tests.fakes.api import ApiRoom
 from tidemill.api.errors import STATUS
@@ -47,7 +52,15 @@ async def test_none_as_text_counts_as_absent(api: httpx.AsyncClient, room: ApiRo
 
 @pytest.mark.parametrize(
     ("content", "kept"),
-    [(b"plain", "plain"), (b'say \\"hi\\"', 'say "hi"'), (b'"quoted"', "quoted"), (b"a\\qb", "a\\qb"), (b"12", "12")],
+    [
+        (b"plain", "plain"),
+        (b'say \\"hi\\"', 'say "hi"'),
+        (b'say \\"hi\\', 'say "hi"'),
+        (b"C:\\\\", "C:\\"),
+        (b'"quoted"', "quoted"),
+        (b"a\\qb", "a\\qb"),
+        (b"12", "12"),
+    ],
 )
 async def test_raw_text_with_a_json_content_type(
     api: httpx.AsyncClient, room: ApiRoom, content: bytes, kept: str
@@ -161,9 +174,10 @@ async def test_all_findings_come_together(api: httpx.AsyncClient) -> None:
 
 
 async def test_unknown_path_and_method(api: httpx.AsyncClient) -> None:
-    assert (await api.get("/api/nowhere")).json()["status"] == 404
+    unknown = (await api.get("/api/nowhere")).json()
+    assert (unknown["status"], unknown["message"]) == (404, "there is nothing at /api/nowhere")
     wrong = await api.put("/api/workflow/search")
-    assert (wrong.status_code, wrong.json()["status"]) == (405, 405)
+    assert (wrong.status_code, wrong.json()["message"]) == (405, "/api/workflow/search takes no PUT")
 
 
 async def test_known_and_not_built_is_501_with_a_sentence(api: httpx.AsyncClient) -> None:
@@ -181,16 +195,20 @@ async def test_integrations_in_bulk_are_not_built(api: httpx.AsyncClient, method
     assert answer.json()["message"] == "not yet supported: many integrations at once; save them one by one"
 
 
-async def test_all_that_the_integration_client_calls_has_an_answer(api: httpx.AsyncClient) -> None:
-    called = re.findall(r"call_api\(\s*'([^']+)',\s*'(\w+)'", inspect.getsource(integration_resource_api))
-    assert len(called) > 20
-    body = {"type": "embedded", "category": "MESSAGE_BROKER"}
-    for path, method in called:
-        await api.post("/api/integrations/provider/x", json=body)
-        given = [{"key": "team", "value": "red"}] if path.endswith("/tags") else body
-        answer = await api.request(method, "/api" + re.sub(r"\{\w+\}", "x", path), json=given)
-        assert answer.status_code in (200, 501), (method, path)
-        assert answer.status_code == 200 or answer.json()["message"].startswith("not yet supported: "), (method, path)
+def called_by(package: ModuleType) -> Iterator[tuple[str, str]]:
+    """(method, path) of everything that the modules of the SDK's package call."""
+    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        source = inspect.getsource(importlib.import_module(module.name))
+        for path, method in re.findall(r"call_api\(\s*'([^']+)',\s*'(\w+)'", source):
+            yield method, "/api" + re.sub(r"\{\w+\}", "x", path)
+
+
+async def test_every_path_of_the_sdk_has_a_route(room: ApiRoom) -> None:
+    called = {*called_by(conductor.client.http.api), *called_by(conductor.client.orkes.api)}
+    assert len(called) > 180
+    routes = room.app().routes
+    scopes = [{"type": "http", "method": method, "path": path} for method, path in sorted(called)]
+    assert [scope for scope in scopes if all(route.matches(scope)[0] != Match.FULL for route in routes)] == []
 
 
 @pytest.mark.parametrize(("kind", "status"), STATUS.items())
