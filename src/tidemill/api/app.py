@@ -30,10 +30,11 @@ from tidemill.api import (
 )
 from tidemill.api.answers import json_answer
 from tidemill.api.call import guard
+from tidemill.api.description import schemas as described
 from tidemill.api.errors import ErrorAnswers
 from tidemill.api.not_built import not_built
 from tidemill.api.operations import operations
-from tidemill.api.router import Routes, body_schemas, mount
+from tidemill.api.router import Routes, mount
 from tidemill.api.services import Services
 from tidemill.api.shortcuts import ShortcutApp, shortcuts_to
 from tidemill.api.tags import tag_routes
@@ -89,9 +90,11 @@ def _documents(app: FastAPI) -> Routes:
     routes = Routes("Operations")
 
     async def openapi(request: Request) -> Response:
+        """This document."""
         return json_answer(app.openapi())
 
     async def docs(request: Request) -> Response:
+        """A page to read the API's document on."""
         return get_swagger_ui_html(openapi_url=OPENAPI_PATH, title=app.title)
 
     routes.add("GET", OPENAPI_PATH, actions.PUBLIC, openapi)
@@ -107,7 +110,8 @@ def _describe(app: FastAPI, resources: tuple[Routes, ...]) -> None:
         document = generate()
         components = document.setdefault("components", {})
         endpoints = [endpoint for routes in resources for endpoint in routes.endpoints]
-        components.setdefault("schemas", {}).update(body_schemas(endpoints))
+        types = [kind for endpoint in endpoints for kind in (endpoint.body, endpoint.answer)]
+        components.setdefault("schemas", {}).update(described(types))
         components["securitySchemes"] = {"token": {"type": "apiKey", "in": "header", "name": "X-Authorization"}}
         document["security"] = [{"token": []}]
         return document

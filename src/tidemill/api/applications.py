@@ -31,12 +31,14 @@ async def all_applications(call: Call) -> Response:
 
 @routes.post("", actions.APPLICATION_WRITE, ApplicationRequest)
 async def create(call: Call) -> Response:
+    """Creates an application, without roles and keys."""
     request = await call.json(ApplicationRequest)
     return json_answer(_application_json(await call.services.applications.create(request.name, call.principal)))
 
 
 @routes.get("/key/{key_id}", actions.APPLICATION_READ)
 async def of_key(call: Call, key_id: str) -> Response:
+    """The application that an access key belongs to."""
     return json_answer(_application_json(await call.services.applications.of_key(key_id)))
 
 
@@ -49,6 +51,7 @@ async def get(call: Call, application_id: str) -> Response:
 
 @routes.put("/{application_id}", actions.APPLICATION_WRITE, ApplicationRequest)
 async def rename(call: Call, application_id: str) -> Response:
+    """Renames an application."""
     request = await call.json(ApplicationRequest)
     renamed = await call.services.applications.rename(application_id, request.name, call.principal)
     return json_answer(_application_json(renamed))
@@ -64,36 +67,41 @@ async def remove(call: Call, application_id: str) -> Response:
 
 @routes.post("/{application_id}/roles/{role}", actions.APPLICATION_WRITE)
 async def add_role(call: Call, application_id: str, role: str) -> Response:
+    """Gives a role to an application."""
     await call.services.applications.add_role(application_id, role, call.principal)
     return empty_answer()
 
 
 @routes.delete("/{application_id}/roles/{role}", actions.APPLICATION_WRITE)
 async def remove_role(call: Call, application_id: str, role: str) -> Response:
+    """Takes a role from an application."""
     await call.services.applications.remove_role(application_id, role, call.principal)
     return empty_answer()
 
 
 @routes.get("/{application_id}/accessKeys", actions.APPLICATION_READ)
 async def keys(call: Call, application_id: str) -> Response:
+    """The access keys of an application, without their secrets."""
     return json_answer([_key_json(key) for key in await call.services.applications.keys(application_id)])
 
 
 @routes.post("/{application_id}/accessKeys", actions.APPLICATION_WRITE)
 async def create_key(call: Call, application_id: str) -> Response:
-    """The only answer that ever has the secret."""
+    """Makes an access key. This is the only answer that ever has its secret."""
     key, secret = await call.services.applications.create_key(application_id, call.principal)
     return json_answer({"id": key.id, "secret": secret})
 
 
 @routes.delete("/{application_id}/accessKeys/{key_id}", actions.APPLICATION_WRITE)
 async def remove_key(call: Call, application_id: str, key_id: str) -> Response:
+    """Removes an access key; tokens from it are void."""
     await call.services.applications.remove_key(application_id, key_id, call.principal)
     return empty_answer()
 
 
 @routes.post("/{application_id}/accessKeys/{key_id}/status", actions.APPLICATION_WRITE)
 async def toggle_key(call: Call, application_id: str, key_id: str) -> Response:
+    """Switches an access key off, or on again."""
     return json_answer(_key_json(await call.services.applications.toggle_key(application_id, key_id, call.principal)))
 
 

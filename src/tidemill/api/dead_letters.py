@@ -28,7 +28,7 @@ async def find(
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     before: Text = None,
 ) -> Response:
-    """Newest first, without the records' content; `before` (an id) pages on."""
+    """The dead letters, newest first, without the records' content; `before` (an id) pages on."""
     letters = await call.services.places.dead_letters.find(
         integration=integration, route=route, state=state, limit=limit, before_id=before
     )
@@ -37,7 +37,7 @@ async def find(
 
 @routes.get("/{letter_id}", actions.DEAD_LETTER_READ)
 async def get(call: Call, letter_id: str) -> Response:
-    """With the record as it came, in base64, and as text where it is text."""
+    """One dead letter, with the record as it came, in base64, and as text where it is text."""
     letter = await call.services.places.dead_letters.get(letter_id)
     return json_answer(letter_json(letter) | _content(letter.record))
 
@@ -52,6 +52,7 @@ async def replay(call: Call, letter_id: str) -> Response:
 
 @routes.post("/{letter_id}/discard", actions.DEAD_LETTER_SETTLE)
 async def discard(call: Call, letter_id: str) -> Response:
+    """Discards a dead letter."""
     result = await call.services.replayer.discard(letter_id, call.author)
     await call.changed(actions.DEAD_LETTER_SETTLE, f"dead_letter:{letter_id}:discard")
     return json_answer(result)

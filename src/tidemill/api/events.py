@@ -21,17 +21,17 @@ routes = Routes("Event", "/api/event")
 
 @routes.post("", actions.EVENT_HANDLER_WRITE, dict[str, Any])
 async def create(call: Call) -> Response:
-    """Refuses a name that exists."""
+    """Saves a new event handler. Refuses a name that exists."""
     return await _save(call, "absent")
 
 
 @routes.put("", actions.EVENT_HANDLER_WRITE, dict[str, Any])
 async def replace(call: Call) -> Response:
-    """Refuses a name that does not exist."""
+    """Saves an event handler that there is. Refuses a name that does not exist."""
     return await _save(call, "present")
 
 
-@routes.get("", actions.EVENT_HANDLER_READ)
+@routes.get("", actions.EVENT_HANDLER_READ, list[dict[str, Any]])
 async def all_handlers(call: Call) -> Response:
     """Every event handler."""
     return json_answer(await with_tags(call, "event_handler", await call.services.catalog.handlers()))
@@ -48,8 +48,8 @@ async def monitor(call: Call) -> Response:
 
 @routes.get("/execution/{event:path}", actions.RECORD_READ)
 async def monitor_event(call: Call, event: str, from_ms: Annotated[Number, Query(alias="from")] = None) -> Response:
-    """What the handlers of an event made of its records since `from` (epoch ms), newest first; of each handler the
-    newest thousands only. The payloads of the newest are read again from the topic."""
+    """What the handlers of an event made of its records, newest first. Those since `from` (epoch ms); of each handler
+    the newest thousands only. The payloads of the newest are read again from the topic."""
     since_ms, history = from_ms or 0, call.services.places.history
     seen = [
         (handler, await history.of_route(_route(handler), since_ms, ENTRIES_MAX))
@@ -62,7 +62,7 @@ async def monitor_event(call: Call, event: str, from_ms: Annotated[Number, Query
     return json_answer(found)
 
 
-@routes.get("/handler/{name}", actions.EVENT_HANDLER_READ)
+@routes.get("/handler/{name}", actions.EVENT_HANDLER_READ, dict[str, Any])
 async def by_name(call: Call, name: str) -> Response:
     """One event handler."""
     return json_answer((await with_tags(call, "event_handler", [await call.services.catalog.handler(name)]))[0])
@@ -70,7 +70,7 @@ async def by_name(call: Call, name: str) -> Response:
 
 @routes.get("/{event}", actions.EVENT_HANDLER_READ)
 async def by_event(call: Call, event: str, active_only: Annotated[Flag, Query(alias="activeOnly")] = True) -> Response:
-    """The handlers of an event; none is an empty list."""
+    """The handlers of an event. None is an empty list."""
     found = await call.services.catalog.handlers(event=event, active_only=active_only)
     return json_answer(await with_tags(call, "event_handler", found))
 

@@ -42,7 +42,7 @@ async def definitions(call: Call) -> Response:
     return json_answer(form.definitions())
 
 
-@routes.get("/all", actions.INTEGRATION_READ)
+@routes.get("/all", actions.INTEGRATION_READ, list[str])
 async def names(call: Call) -> Response:
     """The names of all integrations."""
     return json_answer([found["name"] for found in await call.services.integrations.list()])
@@ -56,7 +56,7 @@ async def get(call: Call, name: str) -> Response:
 
 @routes.post("/provider/{name}", actions.INTEGRATION_WRITE, dict[str, Any])
 async def save(call: Call, name: str) -> Response:
-    """A secret that is left out, or sent back masked, stays as it is."""
+    """Saves an integration. A secret that is left out, or sent back masked, stays as it is."""
     body = await call.object()
     given_tags(body)  # what is wrong with them is said before anything is stored
     await call.services.integrations.save(name, body, call.author)
@@ -76,12 +76,12 @@ async def remove(call: Call, name: str) -> Response:
 
 @routes.get("/provider/{name}/integration", actions.INTEGRATION_READ)
 async def models(call: Call, name: str) -> Response:
-    """A cluster has no models under it, as other kinds of integrations have."""
+    """The models of an integration: none. A cluster has no models under it, as other kinds of integrations have."""
     await call.services.integrations.get(name)
     return json_answer([])
 
 
 @test_routes.post("/{name}/test", actions.INTEGRATION_TEST)
 async def test_connection(call: Call, name: str) -> Response:
-    """What was reached, step by step. A cluster that cannot be reached is an answer, not an error."""
+    """Tests the connection of an integration, step by step. One that cannot be reached is an answer, not an error."""
     return json_answer(await call.services.integrations.test(name))

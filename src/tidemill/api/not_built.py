@@ -76,4 +76,5 @@ def _refusal(subject: str) -> Handler:
     async def refuse(call: Call) -> Response:
         raise NotSupported(f"not yet supported: {subject}")
 
+    refuse.__doc__ = f"Not built yet: {subject}."
     return refuse

@@ -24,19 +24,20 @@ def operations(are_metrics_public: bool) -> Routes:
 
 
 async def health(call: Call) -> Response:
-    """The process lives and answers. Asks nothing else."""
+    """Whether the process lives and answers. Asks nothing else."""
     return json_answer({"healthy": True})
 
 
 async def ready(call: Call) -> Response:
-    """Each part with its state; 503 while the process cannot do its work. The reasons are for principals only."""
+    """Whether the process can do its work: each part with its state. 503 while it cannot; the reasons are for
+    principals only."""
     report = await call.services.readiness.report()
     shown = report if await call.is_signed_in() else _brief(report)
     return json_answer(shown, 200 if report["ok"] else 503)
 
 
 async def metrics(call: Call) -> Response:
-    """Prometheus' text format."""
+    """The metrics, in Prometheus' text format."""
     return Response(generate_latest(REGISTRY), headers={"content-type": CONTENT_TYPE_LATEST})
 
 

@@ -67,7 +67,7 @@ async def findings(call: Call, kind: str, name: str, version: Version = None) ->
 
 @routes.get("/definitions/{kind}/{name}/{version}/saves", actions.SIGNED_IN)
 async def saves(call: Call, kind: str, name: str, version: Numbered) -> Response:
-    """All saves, newest first, without their documents."""
+    """All saves of a definition, newest first, without their documents."""
     found = await call.services.catalog.saves(await _readable(call, kind), name, version)
     if not found:
         raise NotFound(f"there is no {kind} {name!r} version {version}")
@@ -76,7 +76,7 @@ async def saves(call: Call, kind: str, name: str, version: Numbered) -> Response
 
 @routes.get("/definitions/{kind}/{name}/{version}/saves/{save}", actions.SIGNED_IN)
 async def one_save(call: Call, kind: str, name: str, version: Numbered, save: Numbered) -> Response:
-    """One save with its document. An integration's has secrets in it and stays inside."""
+    """One save of a definition with its document. An integration's has secrets in it and stays inside."""
     if await _readable(call, kind) == "integration":
         raise BadInput("the saves of an integration are listed without their documents")
     for definition in await call.services.catalog.saves(cast("Kind", kind), name, version):
@@ -87,7 +87,7 @@ async def one_save(call: Call, kind: str, name: str, version: Numbered, save: Nu
 
 @routes.get("/audit", actions.AUDIT_READ)
 async def audit(call: Call, principal: Text = None, limit: Limit = 100, before: Text = None) -> Response:
-    """Newest first; `before` (an id) pages on."""
+    """The audit log, newest first; `before` (an id) pages on."""
     entries = await call.services.audit.find(principal=principal, limit=limit, before_id=before)
     return json_answer(
         [

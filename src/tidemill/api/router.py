@@ -11,9 +11,9 @@ from starlette.routing import BaseRoute
 
 from tidemill.access import actions
 from tidemill.access.actions import Action
+from tidemill.api.description import request_json, responses_json, told
 
 ACTION_KEY = "x-tidemill-action"
-SCHEMA_PLACE = "#/components/schemas/{name}"
 
 Handler = Callable[..., Awaitable[Response]]
 H = TypeVar("H", bound=Handler)
@@ -22,7 +22,8 @@ _BY_NAME = {action.name: action for action in actions.ALL}
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """`body` is the msgspec type of the request's JSON, for the API's document; None where there is none."""
+    """`body` is the msgspec type of the request's JSON and `answer` that of the answer's (`str` is plain text), for the
+    API's document; None where there is none, or no simple one. What it does is its handler's docstring."""
 
     method: str
     path: str
@@ -30,6 +31,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     handler: Handler
     tag: str
     body: Any = None
+    answer: Any = None
 
 
 class Routes:
@@ -40,24 +42,26 @@ class Routes:
         self._prefix = prefix
         self.endpoints: list[Endpoint] = []
 
-    def get(self, path: str, action: Action) -> Callable[[H], H]:
-        return self._declare("GET", path, action, None)
+    def get(self, path: str, action: Action, answer: Any = None) -> Callable[[H], H]:
+        return self._declare("GET", path, action, None, answer)
 
-    def post(self, path: str, action: Action, body: Any = None) -> Callable[[H], H]:
-        return self._declare("POST", path, action, body)
+    def post(self, path: str, action: Action, body: Any = None, answer: Any = None) -> Callable[[H], H]:
+        return self._declare("POST", path, action, body, answer)
 
-    def put(self, path: str, action: Action, body: Any = None) -> Callable[[H], H]:
-        return self._declare("PUT", path, action, body)
+    def put(self, path: str, action: Action, body: Any = None, answer: Any = None) -> Callable[[H], H]:
+        return self._declare("PUT", path, action, body, answer)
 
     def delete(self, path: str, action: Action) -> Callable[[H], H]:
-        return self._declare("DELETE", path, action, None)
+        return self._declare("DELETE", path, action, None, None)
 
-    def add(self, method: str, path: str, action: Action, handler: Handler, body: Any = None) -> None:
-        self.endpoints.append(Endpoint(method, self._prefix + path, action, handler, self._tag, body))
+    def add(
+        self, method: str, path: str, action: Action, handler: Handler, body: Any = None, answer: Any = None
+    ) -> None:
+        self.endpoints.append(Endpoint(method, self._prefix + path, action, handler, self._tag, body, answer))
 
-    def _declare(self, method: str, path: str, action: Action, body: Any) -> Callable[[H], H]:
+    def _declare(self, method: str, path: str, action: Action, body: Any, answer: Any) -> Callable[[H], H]:
         def declare(handler: H) -> H:
-            self.endpoints.append(Endpoint(method, self._prefix + path, action, handler, self._tag, body))
+            self.add(method, path, action, handler, body, answer)
             return handler
 
         return declare
@@ -65,14 +69,22 @@ class Routes:
 
 def mount(app: FastAPI, routes: Routes) -> None:
     for endpoint in routes.endpoints:
+        summary, description = told(endpoint.handler)
         app.add_api_route(
             endpoint.path,
             endpoint.handler,
             methods=[endpoint.method],
             tags=[endpoint.tag],
+            summary=summary,
+            description=description,
             response_model=None,
+            response_class=Response,
             operation_id=f"{endpoint.method.lower()}_{_slug(endpoint.path)}",
-            openapi_extra={ACTION_KEY: endpoint.action.name, **_request_body(endpoint.body)},
+            openapi_extra={
+                ACTION_KEY: endpoint.action.name,
+                **request_json(endpoint.body),
+                "responses": responses_json(endpoint.answer),
+            },
         )
 
 
@@ -80,20 +92,6 @@ def action_of(route: BaseRoute | None) -> Action | None:
     """What the route declared; None for one that did not come through `mount`: it is refused."""
     extra = getattr(route, "openapi_extra", None) or {}
     return _BY_NAME.get(extra.get(ACTION_KEY, ""))
-
-
-def body_schemas(endpoints: list[Endpoint]) -> dict[str, Any]:
-    """The schemas that request bodies refer to, for the API's document."""
-    types = [endpoint.body for endpoint in endpoints if endpoint.body is not None]
-    _, components = msgspec.json.schema_components(types, ref_template=SCHEMA_PLACE)
-    return components
-
-
-def _request_body(body: Any) -> dict[str, Any]:
-    if body is None:
-        return {}
-    (schema,), _ = msgspec.json.schema_components([body], ref_template=SCHEMA_PLACE)
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 def _slug(path: str) -> str:

@@ -26,19 +26,19 @@ async def save(call: Call, is_new_version: Annotated[Flag, Query(alias="newVersi
     return saved_answer(saved)
 
 
-@routes.get("", actions.SCHEMA_READ)
+@routes.get("", actions.SCHEMA_READ, list[dict[str, Any]])
 async def all_schemas(call: Call) -> Response:
     """Every version of every schema."""
     return json_answer(await call.services.schemas.all())
 
 
-@routes.get("/{name}", actions.SCHEMA_READ)
+@routes.get("/{name}", actions.SCHEMA_READ, dict[str, Any])
 async def newest(call: Call, name: str) -> Response:
     """The highest version of a schema."""
     return json_answer(await call.services.schemas.get(name))
 
 
-@routes.get("/{name}/{version}", actions.SCHEMA_READ)
+@routes.get("/{name}/{version}", actions.SCHEMA_READ, dict[str, Any])
 async def get(call: Call, name: str, version: Numbered) -> Response:
     """One version of a schema."""
     return json_answer(await call.services.schemas.get(name, version))

@@ -14,15 +14,15 @@ from tidemill.core.errors import NotSupported
 routes = Routes("Secret", "/api/secrets")
 
 
-@routes.post("", actions.SECRET_READ)
+@routes.post("", actions.SECRET_READ, answer=list[str])
 async def names_by_post(call: Call) -> Response:
     """The names of all secrets, as the SDK asks for them."""
     return json_answer(await call.services.secrets.names())
 
 
-@routes.get("", actions.SECRET_READ)
+@routes.get("", actions.SECRET_READ, list[str])
 async def names(call: Call) -> Response:
-    """The names of the secrets that the caller may give others the use of: all that it may see."""
+    """The names of the secrets whose use the caller may give to others: all that it sees."""
     return json_answer(await call.services.secrets.names())
 
 
@@ -51,7 +51,7 @@ async def get(call: Call, name: str) -> Response:
     )
 
 
-@routes.get("/{name}/exists", actions.SECRET_READ)
+@routes.get("/{name}/exists", actions.SECRET_READ, bool)
 async def exists(call: Call, name: str) -> Response:
     """Whether there is a secret of this name."""
     return json_answer(await call.services.secrets.exists(name))

@@ -43,6 +43,12 @@ class Place(msgspec.Struct, frozen=True):
     check: Check
     has_post: bool = False
 
+    @property
+    def thing(self) -> str:
+        """For sentences."""
+        noun = self.kind.replace("_", " ")
+        return f"{'an' if noun[0] in 'aei' else 'a'} {noun}"
+
 
 PLACES: Sequence[Place] = (
     Place(
@@ -156,7 +162,7 @@ def _tagged(document: Mapping[str, Any], tags: Sequence[Tag]) -> dict[str, Any]:
 
 def _routes_of(place: Place) -> Routes:
     routes = Routes(place.group)
-    routes.add("GET", place.path, place.read, _get(place))
+    routes.add("GET", place.path, place.read, _get(place), answer=list[GivenTag])
     routes.add("PUT", place.path, place.write, _replace(place), list[GivenTag])
     routes.add("DELETE", place.path, place.write, _remove(place), list[GivenTag])
     if place.has_post:
@@ -171,44 +177,44 @@ def _known_routes() -> Routes:
         """Each tag that anything has."""
         return json_answer([tag_json(tag) for tag in await call.services.tags.known()])
 
-    routes.add("GET", "/api/metadata/tags", actions.WORKFLOW_DEF_READ, known)
+    routes.add("GET", "/api/metadata/tags", actions.WORKFLOW_DEF_READ, known, answer=list[GivenTag])
     return routes
 
 
 def _get(place: Place) -> Handler:
     async def get(call: Call, name: str) -> Response:
-        """Its tags."""
         await place.check(call, name)
         return json_answer([tag_json(tag) for tag in await call.services.tags.of(place.kind, name)])
 
+    get.__doc__ = f"The tags of {place.thing}."
     return get
 
 
 def _replace(place: Place) -> Handler:
     async def replace(call: Call, name: str) -> Response:
-        """Sets its tags: these and no others."""
         await place.check(call, name)
         await call.services.tags.replace(place.kind, name, read_tags(await call.json(Any)), call.author)
         return empty_answer()
 
+    replace.__doc__ = f"Sets the tags of {place.thing}: these and no others."
     return replace
 
 
 def _add(place: Place) -> Handler:
     async def add(call: Call, name: str) -> Response:
-        """Adds a tag, or several."""
         await place.check(call, name)
         await call.services.tags.add(place.kind, name, read_tags(await call.json(Any)), call.author)
         return empty_answer()
 
+    add.__doc__ = f"Adds a tag, or several, to {place.thing}."
     return add
 
 
 def _remove(place: Place) -> Handler:
     async def remove(call: Call, name: str) -> Response:
-        """Takes tags away, those that it has of the ones given."""
         await place.check(call, name)
         await call.services.tags.remove(place.kind, name, read_tags(await call.json(Any)), call.author)
         return empty_answer()
 
+    remove.__doc__ = f"Takes tags from {place.thing}: those of the given ones that are there."
     return remove

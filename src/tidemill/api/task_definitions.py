@@ -29,13 +29,13 @@ async def save(call: Call) -> Response:
     return await _save(call)
 
 
-@routes.get("", actions.TASK_DEF_READ)
+@routes.get("", actions.TASK_DEF_READ, list[dict[str, Any]])
 async def all_tasks(call: Call, access: Text = None) -> Response:
     """Every task definition."""
     return json_answer(await with_tags(call, "task", await call.services.catalog.tasks()))
 
 
-@routes.get("/{name}", actions.TASK_DEF_READ)
+@routes.get("/{name}", actions.TASK_DEF_READ, dict[str, Any])
 async def get(call: Call, name: str) -> Response:
     """One task definition."""
     return json_answer((await with_tags(call, "task", [await call.services.catalog.task(name)]))[0])

@@ -44,11 +44,11 @@ class TaskResult(msgspec.Struct, frozen=True, rename="camel"):
     external_output_payload_storage_path: str | None = None
 
 
-@routes.get("/poll/batch/{name}", actions.TASK_POLL)
+@routes.get("/poll/batch/{name}", actions.TASK_POLL, list[dict[str, Any]])
 async def poll_batch(
     call: Call, name: str, workerid: Text = None, domain: Text = None, count: int = 1, timeout: int = 100
 ) -> Response:
-    """At most `count` tasks; waits at most `timeout` ms for the first."""
+    """Hands out tasks to a worker. At most `count`; waits at most `timeout` ms for the first."""
     wait_ms = min(max(timeout, 0), WAIT_MS_MAX)
     batch = min(max(count, 1), BATCH_MAX)
     _refuse_own(name)
@@ -58,19 +58,19 @@ async def poll_batch(
 
 @routes.get("/poll/{name}", actions.TASK_POLL)
 async def poll(call: Call, name: str, workerid: Text = None, domain: Text = None) -> Response:
-    """One task, or 204."""
+    """Hands out one task to a worker; 204 where there is none."""
     return await _poll_one(call, name, workerid or "", domain)
 
 
-@routes.post("", actions.TASK_UPDATE, TaskResult)
+@routes.post("", actions.TASK_UPDATE, TaskResult, str)
 async def update(call: Call) -> Response:
-    """Answers the task's id as plain text."""
+    """Reports what a worker made of a task. Answers the task's id as plain text."""
     return text_answer(await _report(call, await call.json(TaskResult)))
 
 
 @routes.post("/update-v2", actions.TASK_UPDATE, TaskResult)
 async def update_and_poll(call: Call) -> Response:
-    """Reports, and answers the next task of the same kind, or 204."""
+    """Reports on a task and hands out the next one of the same kind, or 204."""
     result = await call.json(TaskResult)
     task_id = await _report(call, result)
     _, task, plan = await call.services.workers.get(task_id)

@@ -29,8 +29,9 @@ class SignIn(msgspec.Struct, frozen=True, rename="camel"):
     password: Short | None = None
 
 
-@routes.post("", actions.PUBLIC, SignIn)
+@routes.post("", actions.PUBLIC, SignIn, dict[str, str])
 async def sign_in(call: Call) -> Response:
+    """Signs in with an access key or a password; answers a token."""
     given = await call.json(SignIn)
     access = call.services.access
     user = given.username or given.email
@@ -45,6 +46,7 @@ async def sign_in(call: Call) -> Response:
 
 @routes.get("/userInfo", actions.SIGNED_IN)
 async def user_info(call: Call) -> Response:
+    """Who the token belongs to."""
     principal = call.principal
     return json_answer(
         {

@@ -24,7 +24,7 @@ async def trace(
     partition: Numbered,
     offset: Annotated[int, Path(ge=0, lt=2**63)],
 ) -> Response:
-    """Which routes saw it, what they made of it, what came of that and where it went."""
+    """A record's way: which routes saw it, what they made of it, what came of that and where it went."""
     services = call.services
     tracer = RecordTracer(services.places, services.subscriptions, services.executions)
     found = await tracer.trace(RecordId(integration, topic, partition, offset))

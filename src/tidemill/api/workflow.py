@@ -61,7 +61,7 @@ async def search_whole(
     return json_answer({"totalHits": total, "results": whole})
 
 
-@routes.get("/running/{name}", actions.WORKFLOW_READ)
+@routes.get("/running/{name}", actions.WORKFLOW_READ, list[str])
 async def running(
     call: Call,
     name: str,
@@ -69,7 +69,7 @@ async def running(
     start_time: Annotated[Number, Query(alias="startTime")] = None,
     end_time: Annotated[Number, Query(alias="endTime")] = None,
 ) -> Response:
-    """Ids, oldest first."""
+    """The ids of the executions of a workflow that run, oldest first."""
     query = ExecutionQuery(
         names=(name,),
         statuses=tuple(sorted(RUNNING)),
@@ -87,16 +87,17 @@ async def running(
 async def correlated_batch(
     call: Call, include_closed: IncludeClosed = False, include_tasks: IncludeTasks = False
 ) -> Response:
+    """The executions of several workflows by their correlation ids."""
     request = await call.json(CorrelatedRequest)
     found = await _correlated(call, request.workflow_names, request.correlation_ids, include_closed, include_tasks)
     return json_answer(found)
 
 
-@routes.post("/{name}/correlated", actions.WORKFLOW_READ, list[str])
+@routes.post("/{name}/correlated", actions.WORKFLOW_READ, list[str], dict[str, list[Any]])
 async def correlated(
     call: Call, name: str, include_closed: IncludeClosed = False, include_tasks: IncludeTasks = False
 ) -> Response:
-    """The body lists correlation ids; so does the answer, each with its executions."""
+    """The executions of a workflow by correlation ids. The body lists them, the answer has each with its executions."""
     ids = await call.json(list[Plain])
     return json_answer(await _correlated(call, [name], ids, include_closed, include_tasks))
 
@@ -109,6 +110,7 @@ async def correlated_one(
     include_closed: IncludeClosed = False,
     include_tasks: IncludeTasks = False,
 ) -> Response:
+    """The executions of a workflow with a correlation id."""
     found = await _correlated(call, [name], [correlation_id], include_closed, include_tasks)
     return json_answer(found[correlation_id])
 
@@ -120,6 +122,7 @@ async def get(
     include_tasks: IncludeTasks = True,
     summarize: Flag = False,
 ) -> Response:
+    """One execution."""
     execution, plan = await call.services.executions.get(execution_id)
     return json_answer(execution_json(execution, plan, include_tasks=include_tasks))
 
@@ -131,6 +134,7 @@ async def status(
     include_output: Annotated[Flag, Query(alias="includeOutput")] = False,
     include_variables: Annotated[Flag, Query(alias="includeVariables")] = False,
 ) -> Response:
+    """The status of an execution, with output and variables if asked for."""
     execution, _ = await call.services.executions.get(execution_id)
     answer: dict[str, Any] = {
         "workflowId": execution.id,
@@ -152,6 +156,7 @@ async def tasks(
     count: Count = 15,
     status: Annotated[list[str] | None, Query()] = None,
 ) -> Response:
+    """The tasks of an execution, a page of them."""
     execution, plan = await call.services.executions.get(execution_id)
     wanted = [task for task in execution.tasks if not status or task.status in status]
     summary: dict[str, int] = {}
@@ -163,6 +168,7 @@ async def tasks(
 
 @routes.delete("/{execution_id}", actions.WORKFLOW_CONTROL)
 async def terminate(call: Call, execution_id: str, reason: Text = None) -> Response:
+    """Terminates an execution."""
     await call.services.executions.terminate(execution_id, reason)
     return empty_answer()
 
@@ -171,7 +177,7 @@ async def terminate(call: Call, execution_id: str, reason: Text = None) -> Respo
 async def set_variables(
     call: Call, execution_id: str, append: Annotated[Flag, Query(alias="appendArray")] = False
 ) -> Response:
-    """Answers the whole execution."""
+    """Changes the variables of an execution. Answers the whole execution."""
     await call.services.executions.set_variables(UpdateVariables(execution_id, await call.object(), append))
     execution, plan = await call.services.executions.get(execution_id)
     return json_answer(execution_json(execution, plan, include_tasks=True))

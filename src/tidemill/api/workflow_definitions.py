@@ -19,32 +19,32 @@ routes = Routes("Metadata", "/api/metadata/workflow")
 
 @routes.post("", actions.WORKFLOW_DEF_WRITE, dict[str, Any])
 async def create(call: Call, overwrite: Flag = False) -> Response:
-    """Refuses a version that exists, unless `overwrite`."""
+    """Saves a workflow definition. Refuses a version that exists, unless `overwrite`."""
     return await _save(call, overwrite)
 
 
 @routes.put("", actions.WORKFLOW_DEF_WRITE, list[dict[str, Any]])
 async def save(call: Call, overwrite: Flag = True) -> Response:
-    """All or none of them."""
+    """Saves workflow definitions: all or none of them."""
     return await _save(call, overwrite)
 
 
-@routes.get("", actions.WORKFLOW_DEF_READ)
+@routes.get("", actions.WORKFLOW_DEF_READ, list[dict[str, Any]])
 async def all_versions(call: Call, access: Text = None) -> Response:
     """Every version of every workflow."""
     return json_answer(await with_tags(call, "workflow", await call.services.catalog.workflows()))
 
 
-@routes.get("/{name}", actions.WORKFLOW_DEF_READ)
+@routes.get("/{name}", actions.WORKFLOW_DEF_READ, dict[str, Any])
 async def get(call: Call, name: str, version: Version = None) -> Response:
-    """The newest version, unless one is named."""
+    """One workflow definition: the newest version, unless one is named."""
     document = await call.services.catalog.workflow(name, version)
     return json_answer((await with_tags(call, "workflow", [document]))[0])
 
 
 @routes.delete("/{name}/{version}", actions.WORKFLOW_DEF_DELETE)
 async def remove(call: Call, name: str, version: Numbered) -> Response:
-    """Removes one version. Executions that run by it go on."""
+    """Removes one version of a workflow definition. Executions that run by it go on."""
     await call.services.catalog.remove_workflow(name, version, call.author)
     if all(left["name"] != name for left in await call.services.catalog.workflows()):
         await call.services.tags.forget("workflow", name)

@@ -38,15 +38,15 @@ class StartRequest(msgspec.Struct, frozen=True, rename="camel"):
     idempotency_strategy: IdempotencyStrategy | None = None
 
 
-@routes.post("", actions.WORKFLOW_START, StartRequest)
+@routes.post("", actions.WORKFLOW_START, StartRequest, str)
 async def start(call: Call) -> Response:
-    """Answers the execution's id as plain text."""
+    """Starts an execution. Answers its id as plain text."""
     request = await call.json(StartRequest)
     await check_start(call, request)
     return await _start(call, request)
 
 
-@by_name_routes.post("/{name}", actions.WORKFLOW_START, dict[str, Any])
+@by_name_routes.post("/{name}", actions.WORKFLOW_START, dict[str, Any], str)
 async def start_by_name(
     call: Call,
     name: str,
@@ -56,7 +56,7 @@ async def start_by_name(
     key: Annotated[Text, Header(alias="X-Idempotency-key")] = None,
     strategy: Annotated[Text, Header(alias="X-on-conflict")] = None,
 ) -> Response:
-    """The body is the input."""
+    """Starts an execution by the name of its workflow. The body is the input."""
     request = StartRequest(
         name=name,
         version=version,
