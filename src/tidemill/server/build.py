@@ -131,9 +131,8 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
     faults = Faults.from_environment()
     publishers = _publishers(ground, integrations, engine, faults)
     sources = _sources(ground, integrations, faults)
-    pump_settings = PumpSettings(batch_records_max=settings.batch_records, hops_max=settings.hops_max)
     around = (subscriptions, places, engine, database, clock, faults)
-    pumps = Pumps(sources, *around, pump_settings)
+    pumps = Pumps(sources, *around, PumpSettings(settings.batch_records, hops_max=settings.hops_max))
     wakes.connect(workers, waits, timers, publishers)
 
     services = Services(

@@ -1,0 +1,72 @@
+"""Where a definition may name secrets: in what is handed over, and nowhere else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.unit.workflows.conductor.parts import compiled, task, workflow
+from tidemill.workflows.document import refuse
+from tidemill.workflows.formats.conductor.expansion import expander
+from tidemill.workflows.formats.conductor.source import constant
+from tidemill.workflows.plan import Step
+
+
+def test_secrets_go_into_the_inputs_of_tasks_that_are_handed_over() -> None:
+    result = compiled(workflow(task("a", inputs={"x": ["key ${workflow.secrets.X}"]})))
+    assert result.findings == []
+    assert result.plan.steps["a"].input.kept == {"workflow.secrets.X"}
+    assert result.plan.steps["a"].input.render({}) == {"x": ["key ${workflow.secrets.X}"]}
+
+
+def test_the_secrets_of_tasks_inside_a_task_are_their_own() -> None:
+    secret = {"x": "${workflow.secrets.X}"}
+    case = {"decisionCases": {"y": [task("b", inputs=secret), task("c", "NOOP", secret)]}}
+    switch = task("a", "SWITCH", {**secret, "v": 1}, evaluatorType="value-param", expression="v", **case)
+    findings = compiled(workflow(switch)).findings
+    assert [(finding.path, "SWITCH" in finding.message) for finding in findings] == [
+        ("tasks[0].decisionCases.y[1].inputParameters", False),
+        ("tasks[0].inputParameters", True),
+    ]
+
+
+def test_tasks_that_are_made_from_data_name_no_secrets() -> None:
+    """Or whoever gives an execution its tasks could have any secret handed to a worker."""
+    made = task("b", inputs={"x": "${workflow.secrets.X}", "y": "v ${workflow.secrets.X}"})
+    fork = {"name": "f", "dynamicForkTasksParam": "tasks", "type": "FORK_JOIN_DYNAMIC"}
+    step = Step("f", "fork", "f", constant({}), None, {}, source=fork)
+    expansion = expander({}, frozenset())(step, {"tasks": [made]})
+    assert expansion.problem is None
+    given = expansion.steps["b"].input
+    assert given.kept == frozenset()
+    assert given.render({"workflow": {}}) == {"x": None, "y": "v null"}
+
+
+@pytest.mark.parametrize(
+    ("document", "path", "where"),
+    [
+        (
+            workflow(task("a", "SET_VARIABLE", {"x": "${workflow.secrets.X}"})),
+            "tasks[0].inputParameters",
+            "SET_VARIABLE",
+        ),
+        (
+            workflow(task("a", "EVENT", {"x": "${workflow.secrets.X}"}, sink="kafka:shop:out")),
+            "tasks[0].inputParameters",
+            "a task of type EVENT",
+        ),
+        (
+            workflow(task("a", "EVENT", {"_key": "${workflow.secrets.X}"}, sink="kafka:shop:out")),
+            "tasks[0].inputParameters._key",
+            "a task of type EVENT",
+        ),
+        (workflow(task("a"), outputParameters={"x": "${workflow.secrets.X}"}), "outputParameters", "the output"),
+    ],
+)
+def test_secrets_are_refused_where_they_would_be_stored_or_published(document: Any, path: str, where: str) -> None:
+    """It is stored and unavailable, as it may run elsewhere."""
+    findings = compiled(document).findings
+    assert [(finding.path, finding.kind, finding.level) for finding in findings] == [(path, "not_supported", "error")]
+    assert f"${{workflow.secrets.X}} in {where}" in findings[0].message or where in findings[0].message
+    refuse(findings)
