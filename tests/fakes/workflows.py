@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 
@@ -33,6 +34,8 @@ class MemoryPlans:
         self.plans = {(plan.name, plan.version): plan for plan in plans}
         self.broken: dict[str, TidemillError] = {}
         self.missing_integrations: set[str] = set()
+        self.brought: dict[str, Plan] = {}
+        """What definitions that are not registered mean, by their names."""
         self.limited: dict[str, Limits] = {}
 
     async def refresh(self) -> int:
@@ -53,8 +56,13 @@ class MemoryPlans:
     def limits(self, name: str) -> Limits:
         return self.limited.get(name, Limits())
 
-    async def at(self, name: str, version: int, save: int) -> Plan:
-        return self.latest(name, version)
+    async def at(self, name: str, version: int, save: int, definition: Mapping[str, Any] | None = None) -> Plan:
+        return self.latest(name, version) if definition is None else self.unregistered(definition)
+
+    def unregistered(self, definition: Mapping[str, Any]) -> Plan:
+        if definition["name"] not in self.brought:
+            raise BadInput(f"{definition['name']} cannot run")
+        return self.brought[definition["name"]]
 
 
 class MemoryWorkflows(MemoryFinishedTasks):

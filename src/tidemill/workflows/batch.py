@@ -18,7 +18,9 @@ from tidemill.sandbox.script import Computed
 from tidemill.workflows import decider
 from tidemill.workflows.decider import Refused
 from tidemill.workflows.decision import Computation, Decision
+from tidemill.workflows.draft import Draft
 from tidemill.workflows.effects import (
+    ChildEnded,
     StartWorkflow,
     TaskPolled,
     TerminateExecution,
@@ -26,34 +28,16 @@ from tidemill.workflows.effects import (
     UpdateTask,
     UpdateVariables,
 )
+from tidemill.workflows.families import Families
 from tidemill.workflows.flow import end
 from tidemill.workflows.ports import Changes, ExecutionRow, Plans
 from tidemill.workflows.rows import DOCUMENT_BYTES_MAX, row_of, shed
-from tidemill.workflows.starts import (
-    IdempotencyKey,
-    KeyBefore,
-    Keys,
-    check_texts,
-    execution_named,
-    key_of,
-    new_execution,
-)
+from tidemill.workflows.starter import Starter
+from tidemill.workflows.starts import IdempotencyKey, KeyBefore, key_of
 from tidemill.workflows.state import execution_of
 
 PendingComputation = tuple[Decision, Computation]
 Answer = tuple[Decision, Computation, Computed]
-
-
-class Draft(msgspec.Struct):
-    """The decision about one execution. `revision` is 0 for one that is new; `row` is what will be
-    written, once it has been encoded."""
-
-    decision: Decision
-    revision: int
-    row: ExecutionRow | None = None
-
-    def copy(self) -> Draft:
-        return Draft(self.decision.copy(), self.revision)
 
 
 class Run(msgspec.Struct):
@@ -79,6 +63,7 @@ _TARGETS: Mapping[type[Any], Callable[[Any], str]] = {
     TerminateExecution: lambda effect: effect.execution_id,
     UpdateVariables: lambda effect: effect.execution_id,
     TimerFired: lambda effect: effect.execution_id,
+    ChildEnded: lambda effect: effect.execution_id,
     Published: lambda effect: execution_of(effect.origin),
     PublicationRefused: lambda effect: execution_of(effect.origin),
 }
@@ -93,18 +78,18 @@ _EVENTS: Mapping[type[Any], Callable[[Decision, Any], Any]] = {
     PublicationRefused: decider.publication_refused,
 }
 
-_ANSWERS = (TimerFired, Published, PublicationRefused)
+_ANSWERS = (TimerFired, ChildEnded, Published, PublicationRefused)
 """What the engine asked for itself: without its execution it is settled, not refused."""
 
 
 class Batch:
-    def __init__(self, now_ms: int, plans: Plans, drafts: dict[str, Draft], keys: Keys) -> None:
-        self._now_ms = now_ms
+    def __init__(self, plans: Plans, drafts: dict[str, Draft], starter: Starter) -> None:
         self._plans = plans
         self._drafts = drafts
-        self._keys = keys
+        self._starter = starter
         self._pending: list[Decision] = []
         self._timers_gone: list[str] = []
+        self.families = Families(drafts, starter)
         self.verdicts: dict[int, Verdict] = {}
 
     # --- groups -------------------------------------------------------------------------------------
@@ -149,7 +134,7 @@ class Batch:
         hops = decision.execution.hops
         decision.execution.hops = max(hops, group.hops)
         try:
-            result = _EVENTS[kind](decision, effect)
+            result = self._tell(effect) if kind is ChildEnded else _EVENTS[kind](decision, effect)
         except Refused:
             decision.execution.hops = hops
             raise
@@ -157,8 +142,21 @@ class Batch:
             self._pending.append(decision)
         return result
 
+    def _start(self, start: StartWorkflow, group: EffectGroup) -> str:
+        named = self._starter.start(start, group)
+        draft = self._drafts.get(start.execution_id)
+        if draft is not None and draft.decision.computations:
+            self._pending.append(draft.decision)
+        return named
+
+    def _tell(self, event: ChildEnded) -> str:
+        child = self._drafts.get(event.child)
+        parent = self._drafts[event.execution_id].decision
+        decider.child_ended(parent, event, child.decision.execution if child is not None else None)
+        return event.execution_id
+
     def _without_execution(self, effect: Effect, execution_id: str) -> None:
-        if isinstance(effect, TimerFired):
+        if isinstance(effect, TimerFired | ChildEnded):
             self._timers_gone.append(effect.timer_id)
         if not isinstance(effect, _ANSWERS):
             raise Refused(_missing(effect, execution_id))
@@ -168,7 +166,7 @@ class Batch:
             run.drafts_before[target] = draft.copy() if draft is not None else None
         key = key_of(effect) if isinstance(effect, StartWorkflow) else None
         if key is not None:
-            run.keys_before.setdefault(key, self._keys.before(key))
+            run.keys_before.setdefault(key, self._starter.key_before(key))
 
     def _undo(self, run: Run) -> None:
         for target, draft in run.drafts_before.items():
@@ -176,8 +174,7 @@ class Batch:
                 self._drafts.pop(target, None)
             else:
                 self._drafts[target] = draft
-        for key, before in run.keys_before.items():
-            self._keys.put_back(key, before)
+        self._starter.put_back(run.keys_before)
 
     def settled(self, groups: Sequence[EffectGroup]) -> list[Verdict]:
         """The verdicts, in order. Who polled for a task is given it as it is stored, whatever happened to it since."""
@@ -192,48 +189,9 @@ class Batch:
         task = decision.task(int(task_id.rpartition(".")[2]))
         return Verdict([(decision.execution, task, decision.plan), *verdict.results[1:]])
 
-    # --- starts -------------------------------------------------------------------------------------
-
-    def _start(self, start: StartWorkflow, group: EffectGroup) -> str:
-        check_texts(start)
-        named = execution_named(self._keys, start, self._is_running)
-        if named is not None:
-            return named
-        try:
-            plan = self._plans.latest(start.name, start.version)
-        except TidemillError as error:
-            raise Refused(error) from error
-        execution = new_execution(start, plan, group, self._now_ms)
-        decision = Decision(execution, plan, self._now_ms)
-        self._drafts[start.execution_id] = Draft(decision, 0)
-        self._keys.take(start)
-        decider.start(decision)
-        if decision.computations:
-            self._pending.append(decision)
-        return start.execution_id
-
-    def _is_running(self, execution_id: str) -> bool:
-        draft = self._drafts.get(execution_id)
-        return draft is not None and draft.decision.execution.is_running
-
-    def start_failure_workflows(self) -> None:
-        """Starts what failed executions ask for, once no group can be undone any more."""
-        for draft in [draft for draft in self._drafts.values() if draft.decision.starts]:
-            decision = draft.decision
-            execution = decision.execution
-            group = EffectGroup((), f"failure of {execution.id}", execution.hops + 1, execution.traceparent)
-            try:
-                for start in decision.starts:
-                    self._start(start, group)
-            except Refused as refused:
-                execution.failure_execution = None
-                execution.reason = f"{execution.reason}; its failure workflow did not start: {refused.error}"
-                draft.row = None
-            decision.starts = []
-
-    @property
-    def asks_for_starts(self) -> bool:
-        return any(draft.decision.starts for draft in self._drafts.values())
+    def meet(self) -> None:
+        """Starts what executions ask for, and tells parents, once no group can be undone any more."""
+        self._pending.extend(decision for decision in self.families.meet() if decision.computations)
 
     # --- publications that can go nowhere -------------------------------------------------------------
 
@@ -284,7 +242,7 @@ class Batch:
     def changes(self, definitions_revision: int | None) -> Changes:
         changes = Changes(
             timers_gone=self._timers_gone,
-            idempotency=list(self._keys.rows.values()),
+            idempotency=self._starter.key_rows,
             definitions_revision=definitions_revision,
         )
         for draft in self._drafts.values():

@@ -11,13 +11,21 @@ from typing import Any
 from tidemill.core.errors import Conflict, NotFound, TidemillError
 from tidemill.ingest.publication import PublicationRefused, Published
 from tidemill.sandbox.script import Computed
-from tidemill.workflows.decision import Computation, Decision
-from tidemill.workflows.effects import TaskPolled, TerminateExecution, TimerFired, UpdateTask, UpdateVariables
+from tidemill.workflows import children
+from tidemill.workflows.decision import ChildStart, Computation, Decision, parent_ended_id
+from tidemill.workflows.effects import (
+    ChildEnded,
+    TaskPolled,
+    TerminateExecution,
+    TimerFired,
+    UpdateTask,
+    UpdateVariables,
+)
 from tidemill.workflows.flow import complete, end, fail, go_to, release, set_variables
 from tidemill.workflows.plan import NEXT, Step
 from tidemill.workflows.ports import TaskLog
 from tidemill.workflows.running import begin, carry_out, run
-from tidemill.workflows.state import Task
+from tidemill.workflows.state import Execution, Task
 from tidemill.workflows.tasks import KINDS
 from tidemill.workflows.tasks.directive import OWN_QUEUES
 
@@ -217,9 +225,32 @@ def _execution_on_time(decision: Decision, timer: TimerFired) -> None:
     execution = decision.execution
     if execution.is_running and timer.purpose == "workflow_timeout":
         end(decision, "TIMED_OUT", f"the workflow did not end within {decision.plan.timeout_s:g} s")
+    elif execution.is_running and timer.purpose == "parent_ended":
+        if timer.timer_id == parent_ended_id(execution.parent or ""):
+            end(decision, "TERMINATED", f"the task {execution.parent} that waited for it has ended")
     elif execution.status == "RUNNING" and timer.purpose == "go_on":
         release(decision)
         run(decision)
+
+
+def child_started(decision: Decision, child: ChildStart, execution_id: str) -> None:
+    """What the task asked for has been started, or is the execution that its idempotency key names."""
+    children.started(decision, child, execution_id)
+    run(decision)
+
+
+def child_refused(decision: Decision, child: ChildStart, reason: str) -> None:
+    children.refused(decision, child, reason)
+    run(decision)
+
+
+def child_deferred(decision: Decision, child: ChildStart) -> None:
+    children.deferred(decision, child)
+
+
+def child_ended(decision: Decision, event: ChildEnded, child: Execution | None) -> None:
+    children.ended(decision, event, child)
+    run(decision)
 
 
 def terminated(decision: Decision, termination: TerminateExecution) -> str:

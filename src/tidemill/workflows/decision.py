@@ -31,6 +31,13 @@ class Computation(msgspec.Struct, frozen=True):
     compute: Compute
 
 
+class ChildStart(msgspec.Struct, frozen=True):
+    """A task asks for the start of another execution. One without a parent goes its own way."""
+
+    seq: int
+    start: StartWorkflow
+
+
 _seq = attrgetter("seq")
 
 
@@ -52,6 +59,7 @@ class Decision:
     one event asks for and the next one takes back is never written."""
 
     __slots__ = (
+        "children",
         "computations",
         "execution",
         "expansions",
@@ -67,6 +75,7 @@ class Decision:
         "scope",
         "starts",
         "steps_begun",
+        "tells_parent",
         "timers",
         "timers_gone",
         "unqueued",
@@ -85,6 +94,7 @@ class Decision:
         self.publications: list[Publication] = []
         self.logs: list[TaskLog] = []
         self.starts: list[StartWorkflow] = []
+        self.children: list[ChildStart] = []
         self.computations: list[Computation] = []
         self.ready: deque[Task] = deque()
         """Tasks that are to begin, and loops whose iteration has ended, in order."""
@@ -93,6 +103,8 @@ class Decision:
         self.is_changed = False
         """The execution is no longer what is stored."""
         self.steps_begun = 0
+        self.tells_parent = False
+        """It has ended, and its parent may be in the same batch."""
 
     def copy(self) -> Decision:
         """One that can take this one's place after this one has gone wrong. Not while anything is pending."""
@@ -104,6 +116,8 @@ class Decision:
         copy.publications = list(self.publications)
         copy.logs = list(self.logs)
         copy.starts = list(self.starts)
+        copy.children = list(self.children)
+        copy.tells_parent = self.tells_parent
         copy.is_changed = self.is_changed
         copy.steps_begun = self.steps_begun
         return copy
@@ -184,9 +198,31 @@ class Decision:
         timer_id = go_on_id(execution_id)
         self.timers[timer_id] = Timer(timer_id, self.now_ms, execution_id, 0, "go_on")
 
+    def tell_parent(self, parent: str) -> None:
+        """The parent's task, by its id, is to hear of the end of this execution."""
+        self.tells_parent = True
+        timer_id, child = ended_id(self.execution.id), self.execution.id
+        parent_id, _, seq = parent.rpartition(".")
+        self.timers[timer_id] = Timer(timer_id, self.now_ms, parent_id, int(seq), f"child {child}")
+
+    def tell_child(self, task: Task, child: str) -> None:
+        """The child is to hear that nobody waits for it any more."""
+        timer_id = parent_ended_id(self.execution.task_id(task))
+        self.timers[timer_id] = Timer(timer_id, self.now_ms, child, 0, "parent_ended")
+
     def remove_timer(self, timer_id: str) -> None:
         self.timers.pop(timer_id, None)
         self.timers_gone[timer_id] = None
+
+
+def ended_id(child_id: str) -> str:
+    """The timer that tells a parent of its child's end."""
+    return f"{child_id}:ended"
+
+
+def parent_ended_id(task_id: str) -> str:
+    """The timer that tells a child that its parent's task has ended."""
+    return f"{task_id}:ended"
 
 
 def go_on_id(execution_id: str) -> str:

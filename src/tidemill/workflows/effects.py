@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -39,6 +40,11 @@ class StartWorkflow(msgspec.Struct, frozen=True):
     event: str | None = None
     created_by: str = ""
     priority: int = 0
+    definition: Mapping[str, Any] | None = None
+    """One that is not registered, in the format's own JSON: wins over name and version."""
+    parent: str | None = None
+    """The task that waits for its end, by its id."""
+    depth: int = 0
 
 
 class UpdateTask(msgspec.Struct, frozen=True):
@@ -93,3 +99,12 @@ class TimerFired(msgspec.Struct, frozen=True):
     execution_id: str
     seq: int
     purpose: str
+
+
+class ChildEnded(msgspec.Struct, frozen=True):
+    """An execution that the task started has ended, or is to be looked after. The engine reads it too."""
+
+    timer_id: str
+    execution_id: str
+    seq: int
+    child: str

@@ -6,7 +6,7 @@ A thousand effects cost one read, one sandbox call per script, and one handful o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import structlog
@@ -17,12 +17,15 @@ from tidemill.core.errors import BadInput, NotFound
 from tidemill.core.transaction import Transaction
 from tidemill.ingest.effect import EffectGroup, Verdict
 from tidemill.sandbox.script import Sandbox, Script
-from tidemill.workflows.batch import Answer, Batch, Draft, PendingComputation, Run, targets
+from tidemill.workflows.batch import Answer, Batch, PendingComputation, Run, targets
 from tidemill.workflows.decision import Decision
-from tidemill.workflows.effects import StartWorkflow
+from tidemill.workflows.draft import Draft
+from tidemill.workflows.effects import ChildEnded, StartWorkflow
+from tidemill.workflows.expansion import Expansions
 from tidemill.workflows.plan import Plan
 from tidemill.workflows.ports import Changes, ExecutionRow, ExecutionStore, Plans
 from tidemill.workflows.rows import execution_of_row
+from tidemill.workflows.starter import Starter
 from tidemill.workflows.starts import Keys, key_of
 from tidemill.workflows.state import Execution
 
@@ -58,6 +61,7 @@ class Engine:
         self._sandbox = sandbox
         self._clock = clock
         self._on_committed = on_committed
+        self._expansions = Expansions()
 
     async def prepare(self, groups: Sequence[EffectGroup], verified: int | None = None) -> PreparedBatch:
         starts = [effect for group in groups for effect in group.effects if isinstance(effect, StartWorkflow)]
@@ -68,14 +72,23 @@ class Engine:
             waiting = batch.advance(waiting)
             await self._compute(batch)
         revision = await self._refuse_strays(batch, revision)
-        batch.encode()
-        while batch.asks_for_starts:
-            revision = await self._plans.refresh() if revision is None else revision
-            batch.start_failure_workflows()
-            await self._compute(batch)
-            revision = await self._refuse_strays(batch, revision)
+        is_encoded = False
+        while batch.families.asks or not is_encoded:
+            while batch.families.asks:
+                revision = await self._meet(batch, revision)
+            # What is too large now fails, and may ask for more.
             batch.encode()
+            is_encoded = True
         return PreparedBatch(self._store, batch.settled(groups), batch.changes(revision), self._on_committed)
+
+    async def _meet(self, batch: Batch, revision: int | None) -> int | None:
+        if batch.families.asks_for_starts:
+            revision = await self._plans.refresh() if revision is None else revision
+            if keys := batch.families.unknown_keys():
+                batch.families.learn(await self._store.idempotent(keys))
+        batch.meet()
+        await self._compute(batch)
+        return await self._refuse_strays(batch, revision)
 
     async def _revision(self, verified: int | None) -> int:
         return verified if verified == self._plans.revision and verified is not None else await self._plans.refresh()
@@ -89,27 +102,34 @@ class Engine:
             key = key_of(start)
             if key is not None and start.idempotency_strategy == "FAIL_ON_RUNNING" and key in taken:
                 ids[taken[key]] = None
+        ids.update(
+            (effect.child, None) for group in groups for effect in group.effects if isinstance(effect, ChildEnded)
+        )
         rows = await self._store.load(list(ids)) if ids else {}
         executions = [(execution_of_row(row), row.revision) for row in rows.values()]
-        plans = await self._plans_of(execution for execution, _ in executions)
+        plans: dict[PlanKey, Plan | None] = {}
         now_ms = self._clock.now_ms()
         drafts = {
-            execution.id: Draft(Decision(execution, plan, now_ms), revision)
+            execution.id: Draft(Decision(execution, plan, now_ms, self._expansions), revision)
             for execution, revision in executions
-            if (plan := plans[_plan_key(execution)]) is not None
+            if (plan := await self._plan(execution, plans)) is not None
         }
-        return Batch(now_ms, self._plans, drafts, Keys(taken, dict(taken)))
+        keys = Keys(dict(taken), dict(taken))
+        return Batch(self._plans, drafts, Starter(now_ms, self._plans, drafts, keys, self._expansions))
 
-    async def _plans_of(self, executions: Iterable[Execution]) -> Mapping[PlanKey, Plan | None]:
-        return {key: await self._plan(key) for key in {_plan_key(execution) for execution in executions}}
-
-    async def _plan(self, key: PlanKey) -> Plan | None:
+    async def _plan(self, execution: Execution, known: dict[PlanKey, Plan | None]) -> Plan | None:
         """None for a plan that is lost: its executions cannot move, and must not hold up the others."""
+        key = execution.name, execution.version, execution.save
+        if execution.definition is None and key in known:
+            return known[key]
         try:
-            return await self._plans.at(*key)
+            plan = await self._plans.at(*key, execution.definition)
         except (NotFound, BadInput) as error:
             log.error("plan of running executions is lost", workflow=key[0], version=key[1], error=str(error))
-            return None
+            plan = None
+        if execution.definition is None:
+            known[key] = plan
+        return plan
 
     async def _refuse_strays(self, batch: Batch, revision: int | None) -> int | None:
         """Publications to integrations that do not exist would wait for ever: their tasks fail, in the transaction
@@ -137,10 +157,6 @@ class Engine:
         return [
             (decision, computation, answer) for (decision, computation), answer in zip(items, computed, strict=True)
         ]
-
-
-def _plan_key(execution: Execution) -> PlanKey:
-    return execution.name, execution.version, execution.save
 
 
 class PreparedBatch:

@@ -48,7 +48,7 @@ class Executions:
         return total, [await self._with_plan(execution_of_row(row)) for row in rows]
 
     async def _with_plan(self, execution: Execution) -> tuple[Execution, Plan]:
-        return execution, await self._plans.at(execution.name, execution.version, execution.save)
+        return execution, await self._plans.at(execution.name, execution.version, execution.save, execution.definition)
 
     async def _apply(self, effect: Effect) -> None:
         await self._gate.apply(EffectGroup((effect,), "api"))

@@ -111,6 +111,8 @@ def close(decision: Decision, task: Task, status: TaskStatus, output: Any, reaso
         decision.clear_timer(task)
     if KINDS[decision.step_of(task).kind].is_polled:
         decision.unqueue(task)
+    if task.child is not None:
+        decision.tell_child(task, task.child)
     task.status = status
     task.reason = reason
     if output is not None:
@@ -140,11 +142,14 @@ def end(decision: Decision, status: ExecutionStatus, reason: str | None, output:
         execution.held = []
         decision.remove_timer(go_on_id(execution.id))
     decision.computations.clear()
+    decision.children.clear()
     for task in execution.tasks:
         if task.is_open:
             close(decision, task, "CANCELED", None, reason)
     if decision.plan.is_timeout_fatal and decision.plan.timeout_s > 0:
         decision.remove_timer(execution.id)
+    if execution.parent:
+        decision.tell_parent(execution.parent)
     execution.status = status
     execution.reason = reason
     execution.ended_ms = decision.now_ms

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 
+from tidemill.core.codec import to_json
 from tidemill.core.definitions import DefinitionStore
-from tidemill.core.errors import NotFound
-from tidemill.core.findings import near
+from tidemill.core.errors import BadInput, NotFound
+from tidemill.core.findings import errors, near
+from tidemill.workflows.document import depth
 from tidemill.workflows.formats.conductor.definition import compile_workflow
 from tidemill.workflows.plan import Limits, Plan
 from tidemill.workflows.ports import IntegrationDirectory
 from tidemill.workflows.snapshot import EMPTY, Snapshot, document_of, take_snapshot
+
+DEPTH_MAX = 100
+_UNREGISTERED_MAX = 200
+"""Plans of definitions that came with their executions, which are kept in memory."""
 
 
 class CompiledPlans:
@@ -22,6 +30,7 @@ class CompiledPlans:
         self._directory = directory
         self._refreshing = asyncio.Lock()
         self._older: dict[tuple[str, int, int], Plan] = {}
+        self._unregistered: dict[bytes, Plan] = {}
 
     @property
     def revision(self) -> int:
@@ -37,6 +46,7 @@ class CompiledPlans:
                 if revision != self.snapshot.revision:
                     self.snapshot = await take_snapshot(self._store, self._directory, revision, self.snapshot)
                     self._older.clear()
+                    self._unregistered.clear()
         return self.snapshot.revision
 
     def latest(self, name: str, version: int | None) -> Plan:
@@ -57,21 +67,38 @@ class CompiledPlans:
         definition = self.snapshot.task_definitions.get(name)
         return definition.limits if definition is not None else Limits()
 
-    async def at(self, name: str, version: int, save: int) -> Plan:
+    async def at(self, name: str, version: int, save: int, definition: Mapping[str, Any] | None = None) -> Plan:
         """Steps are those of the save; retries and timeouts are those of the task definitions of now."""
         if not self.snapshot.workflows:
             await self.refresh()
+        if definition is not None:
+            return self.unregistered(definition)
         stored = self.snapshot.workflows.get((name, version))
         if stored is not None and stored.compiled.plan.save == save:
             return stored.compiled.plan
         key = (name, version, save)
         if key not in self._older:
-            definition = await self._store.save_of("workflow", name, version, save)
-            if definition is None:
+            saved = await self._store.save_of("workflow", name, version, save)
+            if saved is None:
                 raise NotFound(f"save {save} of workflow {name!r} version {version} is not stored")
-            compiled = compile_workflow(document_of(definition), self.snapshot.task_definitions, save)
+            compiled = compile_workflow(document_of(saved), self.snapshot.task_definitions, save)
             self._older[key] = compiled.plan
         return self._older[key]
+
+    def unregistered(self, definition: Mapping[str, Any]) -> Plan:
+        text = to_json(definition)
+        plan = self._unregistered.get(text)
+        if plan is None:
+            if depth(definition) > DEPTH_MAX:
+                raise BadInput(f"the definition is nested deeper than {DEPTH_MAX} levels")
+            compiled = compile_workflow(definition, self.snapshot.task_definitions, 0)
+            if errors(compiled.findings):
+                raise BadInput(compiled.findings)
+            plan = compiled.plan
+            while len(self._unregistered) >= _UNREGISTERED_MAX:
+                del self._unregistered[next(iter(self._unregistered))]
+            self._unregistered[text] = plan
+        return plan
 
 
 def _missing(snapshot: Snapshot, name: str, version: int | None) -> str:

@@ -6,7 +6,7 @@ Methods that take a transaction write in it; the others read committed state. Al
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -53,7 +53,8 @@ class QueuedTask(msgspec.Struct, frozen=True):
 
 class Timer(msgspec.Struct, frozen=True):
     """Something due at a time. `id` is unique; adding one with an id that is there replaces it.
-    `purpose`: what for (`start`, `response`, `wait`, `workflow_timeout`, `go_on`); `seq` 0 is the execution itself."""
+    `purpose`: what for (`start`, `response`, `wait`, `workflow_timeout`, `go_on`, `parent_ended`, and `child <id>`:
+    that execution has ended); `seq` 0 is the execution itself."""
 
     id: str
     due_ms: int
@@ -270,8 +271,14 @@ class Plans(Protocol):
         """Of all tasks of that name, as their definition says at `revision`."""
         ...
 
-    async def at(self, name: str, version: int, save: int) -> Plan:
-        """The plan that an execution runs by, also after it has been replaced or removed."""
+    async def at(self, name: str, version: int, save: int, definition: Mapping[str, Any] | None = None) -> Plan:
+        """The plan that an execution runs by, also after it has been replaced or removed; of `definition`, where it
+        brought its own."""
+        ...
+
+    def unregistered(self, definition: Mapping[str, Any]) -> Plan:
+        """Of a definition that is not registered, in its format's own JSON. Raises `BadInput` with its findings where
+        it cannot run."""
         ...
 
 

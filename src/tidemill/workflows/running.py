@@ -10,6 +10,7 @@ from typing import Any
 
 from tidemill.ingest.publication import Publication
 from tidemill.ingest.record import HOPS_HEADER, ID_HEADER, TRACEPARENT_HEADER, Headers
+from tidemill.workflows.children import start_child
 from tidemill.workflows.containers import is_stuck
 from tidemill.workflows.decision import Computation, Decision
 from tidemill.workflows.flow import (
@@ -42,6 +43,7 @@ from tidemill.workflows.tasks.directive import (
     Join,
     Publish,
     Queue,
+    StartChild,
     Wait,
 )
 from tidemill.workflows.tasks.kind import Context
@@ -213,4 +215,5 @@ _CARRIERS: dict[type[Any], Callable[[Decision, Step, Task, Any], None]] = {
     Iterate: iterate,
     EndLoop: end_loop,
     Become: _become,
+    StartChild: start_child,
 }

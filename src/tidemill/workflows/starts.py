@@ -24,9 +24,16 @@ class Keys(msgspec.Struct):
     """Idempotency keys as one batch sees them: `named` says which execution each names now, `stored` which
     one in the database, `rows` what is to be written."""
 
-    stored: Mapping[IdempotencyKey, str]
+    stored: dict[IdempotencyKey, str]
     named: dict[IdempotencyKey, str]
     rows: dict[IdempotencyKey, IdempotencyRow] = {}
+
+    def learn(self, taken: Mapping[IdempotencyKey, str]) -> None:
+        """What the database has said since. What this batch has done to a key stands."""
+        for key, execution_id in taken.items():
+            if key not in self.stored:
+                self.stored[key] = execution_id
+                self.named.setdefault(key, execution_id)
 
     def before(self, key: IdempotencyKey) -> KeyBefore:
         return self.named.get(key), self.rows.get(key)
@@ -94,6 +101,9 @@ def new_execution(start: StartWorkflow, plan: Plan, group: EffectGroup, now_ms: 
         task_to_domain=start.task_to_domain,
         created_by=start.created_by,
         priority=start.priority,
+        parent=start.parent,
+        depth=start.depth,
+        definition=start.definition,
     )
 
 

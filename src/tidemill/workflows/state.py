@@ -125,6 +125,8 @@ class Execution(msgspec.Struct, array_like=True):
     held: list[Held] = []
     skips: dict[str, Any] = {}
     """Refs that are not to run, and the output that each is to have."""
+    definition: Any = None
+    """The definition that it runs by, in the format's own JSON, where it is not a registered one."""
 
     @property
     def is_running(self) -> bool:

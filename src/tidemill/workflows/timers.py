@@ -13,8 +13,8 @@ import structlog
 from tidemill.core.clock import Clock
 from tidemill.core.errors import StaleWrite, Unavailable
 from tidemill.core.transaction import Transactions
-from tidemill.ingest.effect import EffectDoor, EffectGroup
-from tidemill.workflows.effects import TimerFired
+from tidemill.ingest.effect import Effect, EffectDoor, EffectGroup
+from tidemill.workflows.effects import ChildEnded, TimerFired
 from tidemill.workflows.engine import Written
 from tidemill.workflows.ports import Timer, Timers
 
@@ -79,10 +79,7 @@ class TimerRunner:
         return fired
 
     async def _fire(self, timers: Sequence[Timer]) -> bool:
-        groups = [
-            EffectGroup((TimerFired(timer.id, timer.execution_id, timer.seq, timer.purpose),), f"timer {timer.purpose}")
-            for timer in timers
-        ]
+        groups = [EffectGroup((effect_of(timer),), f"timer {timer.purpose}") for timer in timers]
         prepared = await self._door.prepare(groups)
         try:
             async with self._transactions.begin() as tx:
@@ -98,3 +95,10 @@ class TimerRunner:
                 await self._sooner.wait()
         except TimeoutError:
             return
+
+
+def effect_of(timer: Timer) -> Effect:
+    purpose, _, child = timer.purpose.partition(" ")
+    if purpose == "child":
+        return ChildEnded(timer.id, timer.execution_id, timer.seq, child)
+    return TimerFired(timer.id, timer.execution_id, timer.seq, timer.purpose)

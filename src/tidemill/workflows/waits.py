@@ -136,7 +136,9 @@ class ExecutionWaits:
         rows = await self._store.load(ids)
         waiter.revisions.update((row.id, row.revision) for row in rows.values())
         executions = [execution_of_row(rows[execution_id]) for execution_id in ids if execution_id in rows]
-        return [(each, await self._plans.at(each.name, each.version, each.save)) for each in executions]
+        return [
+            (each, await self._plans.at(each.name, each.version, each.save, each.definition)) for each in executions
+        ]
 
     # --- other processes ----------------------------------------------------------------------------
 

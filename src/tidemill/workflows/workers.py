@@ -148,7 +148,7 @@ class Workers:
         return await self._logs.of_task(task_id)
 
     async def _plan(self, execution: Execution) -> Plan:
-        return await self._plans.at(execution.name, execution.version, execution.save)
+        return await self._plans.at(execution.name, execution.version, execution.save, execution.definition)
 
 
 def _task(execution: Execution, task_id: str) -> Task | None:

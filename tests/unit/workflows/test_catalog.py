@@ -199,6 +199,30 @@ async def test_executions_keep_the_save_that_they_run_by(shop: Shop) -> None:
         await shop.catalog.workflow("w")
 
 
+async def test_a_definition_that_is_not_registered_is_compiled_once_per_revision(shop: Shop) -> None:
+    await shop.catalog.save_tasks([{"name": "a_name", "retryCount": 5}], "ann")
+    await shop.catalog.refresh()
+    brought = workflow(task("a"), name="brought")
+    plan = await shop.catalog.at("brought", 1, 0, brought)
+    assert (plan.name, plan.save, plan.steps["a"].retry.count) == ("brought", 0, 5)
+    assert shop.catalog.unregistered(workflow(task("a"), name="brought")) is plan
+    await shop.catalog.save_tasks([{"name": "a_name", "retryCount": 6}], "ann")
+    await shop.catalog.refresh()
+    assert shop.catalog.unregistered(brought).steps["a"].retry.count == 6
+    with pytest.raises(NotFound):
+        shop.catalog.latest("brought", None)
+
+
+async def test_a_definition_that_is_not_registered_and_cannot_run_says_why(shop: Shop) -> None:
+    with pytest.raises(BadInput, match="taskReferenceName"):
+        shop.catalog.unregistered({"name": "brought", "tasks": [{"name": "a"}]})
+    deep: dict[str, Any] = {}
+    for _ in range(200):
+        deep = {"deeper": deep}
+    with pytest.raises(BadInput, match="nested deeper than 100"):
+        shop.catalog.unregistered({**workflow(task("a")), "metadata": deep})
+
+
 async def test_nothing_is_read_or_compiled_again_unless_it_changed(shop: Shop) -> None:
     await shop.catalog.save_workflow(workflow(), "ann")
     await shop.catalog.save_workflow(workflow(version=2), "ann")

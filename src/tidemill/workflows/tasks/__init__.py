@@ -19,6 +19,8 @@ from tidemill.workflows.tasks.produce import ProduceTask
 from tidemill.workflows.tasks.publish import PublishTask
 from tidemill.workflows.tasks.script import ScriptTask
 from tidemill.workflows.tasks.set_variables import SetVariablesTask
+from tidemill.workflows.tasks.start_workflow import StartWorkflowTask
+from tidemill.workflows.tasks.sub_workflow import SubWorkflowTask
 from tidemill.workflows.tasks.switch import SwitchTask
 from tidemill.workflows.tasks.terminate import TerminateTask
 from tidemill.workflows.tasks.wait import WaitTask
@@ -40,6 +42,8 @@ BUILT_IN: tuple[TaskKind, ...] = (
     PublishTask(),
     ScriptTask(),
     SetVariablesTask(),
+    StartWorkflowTask(),
+    SubWorkflowTask(),
     SwitchTask(),
     TerminateTask(),
     WaitTask(),
