@@ -9,7 +9,7 @@ from typing import Any
 
 from tidemill.expressions.template import Template
 from tidemill.workflows.plan import Plan
-from tidemill.workflows.state import Execution, Task
+from tidemill.workflows.state import Execution, Task, execution_of
 
 TASK_ID = "CPEWF_TASK_ID"
 """The name under which a step's input can ask for the id of its own task."""
@@ -77,8 +77,8 @@ def workflow_view(execution: Execution) -> dict[str, Any]:
         "taskToDomain": execution.task_to_domain,
         "idempotencyKey": execution.idempotency_key,
         "createdBy": execution.created_by,
-        "parentWorkflowId": execution.parent,
-        "parentWorkflowTaskId": None,
+        "parentWorkflowId": execution_of(execution.parent) if execution.parent else None,
+        "parentWorkflowTaskId": execution.parent,
         "schemaVersion": 2,
         "createTime": execution.created_ms,
         "startTime": execution.created_ms,

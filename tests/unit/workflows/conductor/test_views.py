@@ -13,6 +13,7 @@ from conductor.client.http.models.workflow_summary import WorkflowSummary as Sdk
 
 from tests.unit.workflows.conductor.parts import plan_of, task, workflow
 from tidemill.workflows.formats.conductor.views import execution_json, summary_json, task_json
+from tidemill.workflows.scope import workflow_view
 from tidemill.workflows.state import Execution, Task
 
 PLAN = plan_of(workflow(task("a"), task("e", "EVENT", sink="kafka:shop:out"), task("z", startDelay=3), name="fulfil"))
@@ -121,3 +122,85 @@ def test_a_summary_without_its_plan() -> None:
 @pytest.mark.parametrize("status", ["RUNNING", "PAUSED", "COMPLETED", "FAILED", "TIMED_OUT", "TERMINATED"])
 def test_every_status_is_one_that_the_sdk_takes(status: str) -> None:
     assert read_by_sdk(execution_json(execution(status=status), PLAN), SdkWorkflow).status == status
+
+
+def loop(ref: str, *tasks: Any) -> dict[str, Any]:
+    return task(ref, "DO_WHILE", loopOver=list(tasks), loopCondition="false")
+
+
+def test_tasks_in_loops_have_the_iteration_of_each_in_their_names() -> None:
+    fork = task("f", "FORK_JOIN", forkTasks=[[loop("m", task("x"))], [task("y")]])
+    plan = plan_of(workflow(loop("l", fork, task("j", "JOIN", joinOn=["m", "y"]))))
+    tasks = [
+        Task(1, "l", "IN_PROGRESS", 1, iterations=3),
+        Task(2, "f", "COMPLETED", 1, path="1.3", iteration=3),
+        Task(3, "m", "IN_PROGRESS", 1, path="1.3/2.0", iteration=3, iterations=2),
+        Task(4, "y", "IN_PROGRESS", 1, path="1.3/2.1", iteration=3),
+        Task(5, "x", "IN_PROGRESS", 1, path="1.3/2.0/3.2", iteration=2),
+        Task(6, "j", "IN_PROGRESS", 1, path="1.3", iteration=3, fork=2),
+    ]
+    run = execution(tasks=tasks, status="RUNNING")
+    shown = execution_json(run, plan)["tasks"]
+    names = [each["referenceTaskName"] for each in shown]
+    assert names == ["l", "f__3", "m__3", "y__3", "x__3__2", "j__3"]
+    assert [each["iteration"] for each in shown] == [3, 3, 2, 3, 2, 3]
+    assert [each["loopOverTask"] for each in shown] == [False, True, True, True, True, True]
+    assert [each["taskType"] for each in shown] == ["DO_WHILE", "FORK", "DO_WHILE", "y_name", "x_name", "JOIN"]
+    assert shown[5]["inputData"] == {"joinOn": ["m", "y"]}
+    read = read_by_sdk(execution_json(run, plan), SdkWorkflow)
+    assert [each.task_def_name for each in read.tasks] == ["l_name", "FORK", "m_name", "y_name", "x_name", "JOIN"]
+
+
+def test_tasks_that_were_made_at_run_time() -> None:
+    fork = task("f", "FORK_JOIN_DYNAMIC", {"forkTaskInputs": "${workflow.input.x}"})
+    plan = plan_of(workflow(fork, task("j", "JOIN"), task("d", "DYNAMIC", {"n": "pack"}, dynamicTaskNameParam="n")))
+    tasks = [
+        Task(1, "f", "COMPLETED", 1, {"forkTaskName": "pack", "forkTaskInputs": [{"a": 1}, {"a": 2}]}),
+        Task(2, "_pack_0", "COMPLETED", 1, {"a": 1}, path="1.0"),
+        Task(3, "_pack_1", "SCHEDULED", 1, {"a": 2}, path="1.1"),
+        Task(4, "j", "IN_PROGRESS", 1, {}, fork=1),
+        Task(5, "d", "SCHEDULED", 1, {"n": "pack"}, name="pack"),
+    ]
+    run = execution(tasks=tasks, status="RUNNING")
+    shown = execution_json(run, plan)["tasks"]
+    assert [each["taskType"] for each in shown] == ["FORK", "pack", "pack", "JOIN", "pack"]
+    assert [each["referenceTaskName"] for each in shown] == ["f", "_pack_0", "_pack_1", "j", "d"]
+    assert shown[0]["inputData"]["forkedTasks"] == shown[3]["inputData"]["joinOn"] == ["_pack_0", "_pack_1"]
+    assert shown[2]["workflowTask"]["name"] == "pack"
+    assert read_by_sdk(shown[2], SdkTask).task_type == "pack"
+
+
+def test_a_task_whose_maker_is_no_longer_at_hand_is_still_shown() -> None:
+    run = execution(tasks=[Task(9, "_pack_1", "SCHEDULED", 1, {"a": 2}, path="1.1", name="pack")], status="RUNNING")
+    shown = task_json(run, run.tasks[0], PLAN)
+    assert (shown["taskType"], shown["referenceTaskName"], shown["inputData"]) == ("pack", "_pack_1", {"a": 2})
+
+
+def test_a_switch_shows_its_case_and_a_worker_its_rate_limit() -> None:
+    embedded = {"rateLimitPerFrequency": 5, "rateLimitFrequencyInSeconds": 60}
+    plan = plan_of(
+        workflow(task("s", "SWITCH", {"v": 1}, expression="v"), task("a", taskDefinition=embedded)),
+    )
+    tasks = [Task(1, "s", "COMPLETED", 1, {"v": 1}, {"selectedCase": "1"}), Task(2, "a", "SCHEDULED", 1)]
+    switch, worker = execution_json(execution(tasks=tasks), plan)["tasks"]
+    assert (switch["inputData"], switch["taskDefName"]) == ({"v": 1, "case": "1"}, "SWITCH")
+    assert (worker["rateLimitPerFrequency"], worker["rateLimitFrequencyInSeconds"]) == (5, 60)
+
+
+def test_an_execution_names_its_parent_and_the_task_that_started_it() -> None:
+    shown = execution_json(execution(parent="E0.7"), PLAN)
+    assert (shown["parentWorkflowId"], shown["parentWorkflowTaskId"]) == ("E0", "E0.7")
+    view = workflow_view(execution(parent="E0.7"))
+    assert (view["parentWorkflowId"], view["parentWorkflowTaskId"]) == ("E0", "E0.7")
+    alone = workflow_view(execution())
+    assert (alone["parentWorkflowId"], alone["parentWorkflowTaskId"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "status",
+    ["SCHEDULED", "IN_PROGRESS", "COMPLETED", "COMPLETED_WITH_ERRORS", "SKIPPED", "CANCELED", "FAILED",
+     "FAILED_WITH_TERMINAL_ERROR", "TIMED_OUT"],
+)  # fmt: skip
+def test_every_status_of_a_task_is_one_that_the_sdk_takes(status: Any) -> None:
+    run = execution(tasks=[Task(1, "a", status, 1)])
+    assert read_by_sdk(execution_json(run, PLAN), SdkWorkflow).tasks[0].status == status

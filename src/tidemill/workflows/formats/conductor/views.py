@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tidemill.core.codec import to_json
-from tidemill.workflows.plan import Plan, Step
-from tidemill.workflows.state import Execution, Task
+from tidemill.workflows.formats.conductor.shown_steps import reference_name, shown_input, step_in, type_and_name
+from tidemill.workflows.plan import Limits, Plan, Step
+from tidemill.workflows.state import Execution, Task, execution_of
 
 
 def execution_json(execution: Execution, plan: Plan, *, include_tasks: bool = True) -> dict[str, Any]:
@@ -27,7 +28,8 @@ def execution_json(execution: Execution, plan: Plan, *, include_tasks: bool = Tr
         "output": execution.output or {},
         "variables": execution.variables,
         "correlationId": execution.correlation_id,
-        "parentWorkflowId": execution.parent,
+        "parentWorkflowId": execution_of(execution.parent) if execution.parent else None,
+        "parentWorkflowTaskId": execution.parent,
         "reasonForIncompletion": execution.reason,
         "event": execution.event,
         "taskToDomain": execution.task_to_domain,
@@ -51,17 +53,17 @@ def execution_json(execution: Execution, plan: Plan, *, include_tasks: bool = Tr
 
 def task_json(execution: Execution, task: Task, plan: Plan) -> dict[str, Any]:
     """One attempt. The type of a worker's task is its name, as Conductor has it."""
-    step = plan.steps.get(task.ref)
-    name = _name(step, task.ref)
+    step = step_in(execution, task, plan)
+    kind, name = type_and_name(task, step)
     source: Mapping[str, Any] = step.source if step else {}
-    kind = source.get("type") or "SIMPLE"
+    limits = step.limits if step else Limits()
     return _present(
         {
-            "taskType": name if kind == "SIMPLE" else kind,
+            "taskType": kind,
             "status": task.status,
-            "inputData": task.input if task.input is not None else {},
+            "inputData": shown_input(execution, task, step, plan),
             "outputData": task.output if task.output is not None else {},
-            "referenceTaskName": task.ref,
+            "referenceTaskName": reference_name(task, step),
             "retryCount": task.retry_count,
             "seq": task.seq,
             "correlationId": execution.correlation_id,
@@ -87,11 +89,12 @@ def task_json(execution: Execution, task: Task, plan: Plan) -> dict[str, Any]:
             "workflowTask": source,
             "taskDefinition": source.get("taskDefinition"),
             "domain": task.domain,
-            "rateLimitPerFrequency": 0,
-            "rateLimitFrequencyInSeconds": 0,
+            "rateLimitPerFrequency": limits.rate,
+            "rateLimitFrequencyInSeconds": int(limits.rate_s) if limits.rate else 0,
             "workflowPriority": execution.priority,
-            "iteration": task.iteration,
-            "loopOverTask": False,
+            "iteration": task.iterations or task.iteration,
+            "loopOverTask": bool(step and any(step.within)),
+            "subWorkflowId": task.child if step and step.kind == "sub_workflow" else None,
             "queueWaitTime": max(0, task.started_ms - task.scheduled_ms) if task.started_ms else 0,
             "subworkflowChanged": False,
         }
