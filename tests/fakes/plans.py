@@ -7,7 +7,7 @@ from typing import Any
 
 from tidemill.expressions.template import compile_template, examine_template
 from tidemill.sandbox.script import Script
-from tidemill.workflows.plan import Plan, Retry, Step
+from tidemill.workflows.plan import Limits, Plan, Retry, Step
 from tidemill.workflows.secrets import KEEP
 from tidemill.workflows.tasks.kind import NoSettings
 from tidemill.workflows.tasks.loop import LoopSettings
@@ -30,6 +30,7 @@ def step(
     is_optional: bool = False,
     start_delay_s: float = 0,
     response_timeout_s: float = 0,
+    limits: Limits | None = None,
     branches: Sequence[str] = (),
     body: str | None = None,
 ) -> Step:
@@ -45,6 +46,7 @@ def step(
         is_optional=is_optional,
         start_delay_s=start_delay_s,
         response_timeout_s=response_timeout_s,
+        limits=limits or Limits(),
         branches=branches,
         body=body,
     )

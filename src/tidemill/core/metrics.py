@@ -103,6 +103,12 @@ calls = Counter(
 call_seconds = Histogram("tidemill_call_seconds", "Duration of an HTTP call", buckets=_SECONDS, registry=REGISTRY)
 calls_in_flight = Gauge("tidemill_calls_in_flight", "HTTP calls that have not ended", registry=REGISTRY)
 executions = Gauge("tidemill_executions", "Executions by status", ["status"], registry=REGISTRY)
+timeouts = Counter(
+    "tidemill_timeouts",
+    "Deadlines of tasks and workflows that passed, by limit and policy: retry, end, alert",
+    ["limit", "policy"],
+    registry=REGISTRY,
+)
 pump_up = Gauge("tidemill_pump_up", "1 while the pump of this group runs", ["integration", "group"], registry=REGISTRY)
 
 broker_up = Gauge("tidemill_broker_up", "1 while the embedded broker's process answers", registry=REGISTRY)

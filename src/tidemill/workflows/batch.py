@@ -17,7 +17,7 @@ from tidemill.ingest.publication import PublicationRefused, Published
 from tidemill.sandbox.script import Computed
 from tidemill.workflows import decider
 from tidemill.workflows.decider import Refused
-from tidemill.workflows.decision import Computation, Decision
+from tidemill.workflows.decision import Alarm, Computation, Decision
 from tidemill.workflows.draft import Draft
 from tidemill.workflows.effects import (
     ChildEnded,
@@ -238,6 +238,9 @@ class Batch:
         for draft in self._drafts.values():
             if draft.row is None and draft.decision.is_changed:
                 draft.row = _row(draft)
+
+    def alarms(self) -> list[Alarm]:
+        return [alarm for draft in self._drafts.values() for alarm in draft.decision.alarms]
 
     def changes(self, definitions_revision: int | None) -> Changes:
         changes = Changes(

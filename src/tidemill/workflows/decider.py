@@ -12,7 +12,8 @@ from tidemill.core.errors import Conflict, NotFound, TidemillError
 from tidemill.ingest.publication import PublicationRefused, Published
 from tidemill.sandbox.script import Computed
 from tidemill.workflows import children
-from tidemill.workflows.decision import ChildStart, Computation, Decision, parent_ended_id
+from tidemill.workflows.deadlines import RESPONSE, START, TOTAL, WAIT, WORKFLOW, earliest, reason_of
+from tidemill.workflows.decision import Alarm, ChildStart, Computation, Decision, parent_ended_id
 from tidemill.workflows.effects import (
     ChildEnded,
     TaskPolled,
@@ -21,10 +22,10 @@ from tidemill.workflows.effects import (
     UpdateTask,
     UpdateVariables,
 )
-from tidemill.workflows.flow import complete, end, fail, go_to, release, set_variables
+from tidemill.workflows.flow import complete, end, fail, fail_execution, fail_for_good, go_to, release, set_variables
 from tidemill.workflows.plan import NEXT, Step
 from tidemill.workflows.ports import TaskLog
-from tidemill.workflows.running import begin, carry_out, run
+from tidemill.workflows.running import carry_out, run
 from tidemill.workflows.state import Execution, Task
 from tidemill.workflows.tasks import KINDS
 from tidemill.workflows.tasks.directive import OWN_QUEUES
@@ -42,7 +43,7 @@ class Refused(Exception):
 def start(decision: Decision) -> None:
     """The execution has just been made."""
     plan, execution = decision.plan, decision.execution
-    if plan.is_timeout_fatal and plan.timeout_s > 0:
+    if plan.timeout_s > 0:
         decision.start_timeout(execution.created_ms + round(plan.timeout_s * 1000))
     if plan.entry is None:
         decision.has_path_ended = True
@@ -140,7 +141,9 @@ def _progressed(decision: Decision, step: Step, task: Task, update: UpdateTask) 
 
 def _expect_response(decision: Decision, step: Step, task: Task, from_ms: int) -> None:
     if step.response_timeout_s > 0:
-        decision.set_timer(task, "response", from_ms + round(step.response_timeout_s * 1000))
+        decision.set_timer(task, RESPONSE, from_ms + round(step.response_timeout_s * 1000))
+    else:
+        decision.watch(task, step)
 
 
 def task_polled(decision: Decision, poll: TaskPolled) -> str:
@@ -168,7 +171,7 @@ def task_polled(decision: Decision, poll: TaskPolled) -> str:
 
 def _is_waiting(task: Task, now_ms: int) -> bool:
     """Nobody has it, and it may be begun: also one whose lease or callback is over."""
-    return task.timer != "start" and (task.status == "SCHEDULED" or 0 < task.callback_ms <= now_ms)
+    return task.timer != START and (task.status == "SCHEDULED" or 0 < task.callback_ms <= now_ms)
 
 
 def published(decision: Decision, acknowledgement: Published) -> None:
@@ -195,36 +198,69 @@ def _publishing(decision: Decision, origin: str) -> Task | None:
 
 
 def timer_fired(decision: Decision, timer: TimerFired) -> None:
-    """A timer is due. One that was set anew since is left alone; one that lost its sense is removed."""
+    """A timer is due. What is due is found from the task: a row that says something else is set right."""
     if timer.seq == 0:
         _execution_on_time(decision, timer)
         return
     task = decision.task(timer.seq)
-    if task is None or not task.timer:
+    step = decision.step_of(task) if task is not None else None
+    deadline = earliest(task, step) if task is not None and step is not None else None
+    if task is None or step is None or deadline is None:
         decision.remove_timer(timer.timer_id)
-    elif task.timer == timer.purpose and decision.now_ms >= task.timer_due_ms:
-        decision.clear_timer(task)
-        _on_time(decision, task, timer.purpose)
+    elif deadline.due_ms > decision.now_ms:
+        decision.set_row(task, step)
+    else:
+        if deadline.purpose == task.timer:
+            decision.clear_timer(task)
+        _on_time(decision, step, task, deadline.purpose)
         run(decision)
 
 
-def _on_time(decision: Decision, task: Task, purpose: str) -> None:
-    step = decision.step_of(task)
-    if purpose == "start":
-        begin(decision, task)
-    elif purpose == "wait":
+def _on_time(decision: Decision, step: Step, task: Task, purpose: str) -> None:
+    if purpose == START:
+        decision.ready.append(task)
+    elif purpose == WAIT:
         carry_out(decision, step, task, KINDS[step.kind].due(step, task))
-    elif purpose == "response":
-        reason = f"no response from worker {task.worker or ''} within {step.response_timeout_s:g} s"
+    else:
+        _too_late(decision, step, task, purpose)
+
+
+def _too_late(decision: Decision, step: Step, task: Task, purpose: str) -> None:
+    reason = reason_of(purpose, task, step)
+    policy = "retry" if purpose == RESPONSE else step.limits.on_timeout
+    _say(decision, purpose, policy, reason, task)
+    if policy == "alert":
+        task.alerts = [*task.alerts, purpose]
+        task.reason = reason
+        decision.changed(task.ref)
+        decision.watch(task, step)
+    elif policy == "end":
+        fail_execution(decision, task, reason)
+    elif purpose == TOTAL:
+        fail_for_good(decision, step, task, reason)
+    else:
         fail(decision, step, task, "TIMED_OUT", reason, None)
+
+
+def _say(decision: Decision, purpose: str, policy: str, reason: str, task: Task | None = None) -> None:
+    """A deadline has passed: said and counted once it is stored."""
+    execution = decision.execution
+    who = execution.id if task is None else execution.task_id(task)
+    decision.alarms.append(Alarm(who, execution.name, purpose, policy, reason))
 
 
 def _execution_on_time(decision: Decision, timer: TimerFired) -> None:
     """One of the execution's own timers."""
     decision.remove_timer(timer.timer_id)
     execution = decision.execution
-    if execution.is_running and timer.purpose == "workflow_timeout":
-        end(decision, "TIMED_OUT", f"the workflow did not end within {decision.plan.timeout_s:g} s")
+    if execution.is_running and timer.purpose == WORKFLOW:
+        reason = f"the workflow did not end within {decision.plan.timeout_s:g} s"
+        _say(decision, WORKFLOW, "end" if decision.plan.is_timeout_fatal else "alert", reason)
+        if decision.plan.is_timeout_fatal:
+            end(decision, "TIMED_OUT", reason)
+        else:
+            execution.reason = reason
+            decision.changed("workflow")
     elif execution.is_running and timer.purpose == "parent_ended":
         if timer.timer_id == parent_ended_id(execution.parent or ""):
             end(decision, "TERMINATED", f"the task {execution.parent} that waited for it has ended")

@@ -13,6 +13,7 @@ from operator import attrgetter
 import msgspec
 
 from tidemill.ingest.publication import Publication
+from tidemill.workflows.deadlines import WORKFLOW, earliest, has_limits
 from tidemill.workflows.effects import StartWorkflow
 from tidemill.workflows.expansion import DYNAMIC, Expansions, step_of
 from tidemill.workflows.plan import Expansion, Plan, Step
@@ -38,6 +39,16 @@ class ChildStart(msgspec.Struct, frozen=True):
     start: StartWorkflow
 
 
+class Alarm(msgspec.Struct, frozen=True):
+    """A deadline that has passed: whose, what for, and what the policy makes of it."""
+
+    who: str
+    workflow: str
+    purpose: str
+    policy: str
+    reason: str
+
+
 _seq = attrgetter("seq")
 
 
@@ -59,6 +70,7 @@ class Decision:
     one event asks for and the next one takes back is never written."""
 
     __slots__ = (
+        "alarms",
         "children",
         "computations",
         "execution",
@@ -93,6 +105,7 @@ class Decision:
         self.timers_gone: dict[str, None] = {}
         self.publications: list[Publication] = []
         self.logs: list[TaskLog] = []
+        self.alarms: list[Alarm] = []
         self.starts: list[StartWorkflow] = []
         self.children: list[ChildStart] = []
         self.computations: list[Computation] = []
@@ -115,6 +128,7 @@ class Decision:
         copy.timers_gone = dict(self.timers_gone)
         copy.publications = list(self.publications)
         copy.logs = list(self.logs)
+        copy.alarms = list(self.alarms)
         copy.starts = list(self.starts)
         copy.children = list(self.children)
         copy.tells_parent = self.tells_parent
@@ -175,22 +189,40 @@ class Decision:
         self.unqueued[task_id] = None
 
     def set_timer(self, task: Task, purpose: str, due_ms: int) -> None:
-        """A task has one timer at most; setting another replaces it."""
+        """What the task itself waits for; setting another replaces it."""
         task.timer, task.timer_due_ms = purpose, due_ms
-        self.is_changed = True
-        timer_id = self.execution.task_id(task)
-        self.timers[timer_id] = Timer(timer_id, due_ms, self.execution.id, task.seq, purpose)
+        self.set_row(task, self.step_of(task))
 
     def clear_timer(self, task: Task) -> None:
         if task.timer:
             task.timer, task.timer_due_ms = "", 0
-            self.is_changed = True
+            self.set_row(task, self.step_of(task))
+
+    def watch(self, task: Task, step: Step) -> None:
+        """The task's state has changed: its limits may have begun to count, or no longer do."""
+        if has_limits(step):
+            self.set_row(task, step)
+
+    def set_row(self, task: Task, step: Step) -> None:
+        """A task has one row at most: for what comes first."""
+        self.is_changed = True
+        timer_id = self.execution.task_id(task)
+        deadline = earliest(task, step)
+        if deadline is None:
+            self.remove_timer(timer_id)
+        else:
+            self.timers[timer_id] = Timer(timer_id, deadline.due_ms, self.execution.id, task.seq, deadline.purpose)
+
+    def forget_deadlines(self, task: Task, step: Step) -> None:
+        """The task is about to end."""
+        if earliest(task, step) is not None:
+            task.timer, task.timer_due_ms = "", 0
             self.remove_timer(self.execution.task_id(task))
 
     def start_timeout(self, due_ms: int) -> None:
         """The execution's own timer goes by the execution's id."""
         execution_id = self.execution.id
-        self.timers[execution_id] = Timer(execution_id, due_ms, execution_id, 0, "workflow_timeout")
+        self.timers[execution_id] = Timer(execution_id, due_ms, execution_id, 0, WORKFLOW)
 
     def set_go_on(self) -> None:
         """The execution is to go on in a decision of its own, as soon as this one is stored."""

@@ -14,11 +14,12 @@ import structlog
 from tidemill.core.clock import Clock
 from tidemill.core.codec import to_json
 from tidemill.core.errors import BadInput, NotFound
+from tidemill.core.metrics import timeouts
 from tidemill.core.transaction import Transaction
 from tidemill.ingest.effect import EffectGroup, Verdict
 from tidemill.sandbox.script import Sandbox, Script
 from tidemill.workflows.batch import Answer, Batch, PendingComputation, Run, targets
-from tidemill.workflows.decision import Decision
+from tidemill.workflows.decision import Alarm, Decision
 from tidemill.workflows.draft import Draft
 from tidemill.workflows.effects import ChildEnded, StartWorkflow
 from tidemill.workflows.expansion import Expansions
@@ -79,7 +80,9 @@ class Engine:
             # What is too large now fails, and may ask for more.
             batch.encode()
             is_encoded = True
-        return PreparedBatch(self._store, batch.settled(groups), batch.changes(revision), self._on_committed)
+        return PreparedBatch(
+            self._store, batch.settled(groups), batch.changes(revision), batch.alarms(), self._on_committed
+        )
 
     async def _meet(self, batch: Batch, revision: int | None) -> int | None:
         if batch.families.asks_for_starts:
@@ -167,9 +170,11 @@ class PreparedBatch:
         store: ExecutionStore,
         verdicts: Sequence[Verdict],
         changes: Changes,
+        alarms: Sequence[Alarm],
         on_committed: Callable[[Written], None],
     ) -> None:
         self.verdicts = verdicts
+        self._alarms = alarms
         self.changes = changes
         self._store = store
         self._on_committed = on_committed
@@ -179,6 +184,10 @@ class PreparedBatch:
             await self._store.write(tx, self.changes)
 
     def committed(self) -> None:
+        for alarm in self._alarms:
+            timeouts.labels(alarm.purpose, alarm.policy).inc()
+            if alarm.policy == "alert":
+                log.warning("overdue", who=alarm.who, workflow=alarm.workflow, limit=alarm.purpose, reason=alarm.reason)
         changes = self.changes
         self._on_committed(
             Written(

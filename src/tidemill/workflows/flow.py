@@ -28,11 +28,30 @@ def complete(decision: Decision, step: Step, task: Task, output: Any, outlet: st
 
 
 def fail(decision: Decision, step: Step, task: Task, status: TaskStatus, reason: str | None, output: Any) -> None:
-    """The attempt has failed: it is repeated, or the path goes on if the step is optional, or all is over."""
+    """The attempt has failed: it is repeated, or the step has failed."""
     close(decision, task, status, output, reason)
     if status != "FAILED_WITH_TERMINAL_ERROR" and task.retry_count < step.retry.count:
         _retry(decision, step, task)
-    elif step.is_optional:
+    else:
+        _give_up(decision, step, task, status, reason)
+
+
+def fail_for_good(decision: Decision, step: Step, task: Task, reason: str) -> None:
+    """It has timed out, and no other attempt would help."""
+    close(decision, task, "TIMED_OUT", None, reason)
+    _give_up(decision, step, task, "TIMED_OUT", reason)
+
+
+def fail_execution(decision: Decision, task: Task, reason: str) -> None:
+    """The task has timed out, and everything with it, also where its step is optional."""
+    close(decision, task, "TIMED_OUT", None, reason)
+    decision.execution.failed_refs = [*decision.execution.failed_refs, task.ref]
+    end(decision, "TIMED_OUT", reason)
+
+
+def _give_up(decision: Decision, step: Step, task: Task, status: TaskStatus, reason: str | None) -> None:
+    """The path goes on if the step is optional; else all is over."""
+    if step.is_optional:
         task.status = "COMPLETED_WITH_ERRORS"
         follow(decision, step, task, KINDS[step.kind].outlet_on_error)
     else:
@@ -49,6 +68,7 @@ def _retry(decision: Decision, step: Step, failed: Task) -> None:
     task.iteration = failed.iteration
     task.retry_count = failed.retry_count + 1
     task.retried_seq = failed.seq
+    task.first_ms = failed.first_ms or failed.scheduled_ms
     wait_ms = delay_ms(step.retry, task.retry_count, decision.execution.task_id(failed))
     if wait_ms > 0:
         decision.set_timer(task, "start", decision.now_ms + wait_ms)
@@ -107,9 +127,9 @@ def release(decision: Decision) -> None:
 
 def close(decision: Decision, task: Task, status: TaskStatus, output: Any, reason: str | None) -> None:
     """Nothing waits for the task any more. `output` None leaves what it has shown so far."""
-    if task.timer:
-        decision.clear_timer(task)
-    if KINDS[decision.step_of(task).kind].is_polled:
+    step = decision.step_of(task)
+    decision.forget_deadlines(task, step)
+    if KINDS[step.kind].is_polled:
         decision.unqueue(task)
     if task.child is not None:
         decision.tell_child(task, task.child)
@@ -146,7 +166,7 @@ def end(decision: Decision, status: ExecutionStatus, reason: str | None, output:
     for task in execution.tasks:
         if task.is_open:
             close(decision, task, "CANCELED", None, reason)
-    if decision.plan.is_timeout_fatal and decision.plan.timeout_s > 0:
+    if decision.plan.timeout_s > 0:
         decision.remove_timer(execution.id)
     if execution.parent:
         decision.tell_parent(execution.parent)

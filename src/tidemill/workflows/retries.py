@@ -17,9 +17,8 @@ def delay_ms(retry: Retry, failures: int, task_id: str) -> int:
         delay_s *= 2 ** min(failures - 1, _DOUBLINGS_MAX)
     elif retry.logic == "linear":
         delay_s *= retry.backoff_scale * failures
-    if retry.delay_s_max > 0:
-        delay_s = min(delay_s, retry.delay_s_max)
-    return min(round(delay_s * 1000), _DELAY_MS_MAX) + _jitter_ms(retry.jitter_ms, task_id)
+    delay_ms_max = min(round(retry.delay_s_max * 1000) or _DELAY_MS_MAX, _DELAY_MS_MAX)
+    return min(round(min(delay_s * 1000, delay_ms_max)) + _jitter_ms(retry.jitter_ms, task_id), delay_ms_max)
 
 
 def _jitter_ms(jitter_ms: int, task_id: str) -> int:

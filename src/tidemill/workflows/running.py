@@ -177,7 +177,9 @@ def _headers(execution: Execution, task_id: str, own: Headers) -> Headers:
 def _queue(decision: Decision, step: Step, task: Task, directive: Queue) -> None:
     if directive.name:
         task.name, task.domain = directive.name, None
+    task.updated_ms = decision.now_ms
     decision.queue(task, step, decision.now_ms)
+    decision.watch(task, step)
 
 
 def _wait(decision: Decision, step: Step, task: Task, directive: Wait) -> None:

@@ -70,6 +70,10 @@ class Task(msgspec.Struct, array_like=True):
     """A loop: how many iterations have begun. `iteration` is the one that the task itself stands in."""
     body: int = 0
     """A loop: the first task of the iteration that runs."""
+    first_ms: int = 0
+    """When the first attempt was scheduled; 0 for a first attempt."""
+    alerts: list[str] = []
+    """The deadlines that have passed and were only said."""
 
     @property
     def is_open(self) -> bool:

@@ -89,7 +89,8 @@ def test_a_timer_that_was_set_anew_does_not_fire_early_and_is_not_removed() -> N
     assert not decision.queued
     decision = later(decision, 10)
     fire(decision, 1, "response")
-    assert not decision.is_changed and not decision.timers_gone
+    assert not decision.timers_gone and decision.execution.status == "RUNNING"
+    assert decision.timers["x.1"].due_ms == T0 + 50_000
     decision = later(decision, 20)
     fire(decision, 1, "response")
     assert decision.execution.status == "TIMED_OUT"
@@ -118,8 +119,14 @@ def test_a_workflow_that_takes_too_long_times_out() -> None:
     assert list(decision.unqueued) == ["x.1"]
 
 
-def test_a_timeout_that_is_not_fatal_sets_no_timer() -> None:
-    assert not started(plan(step("a", "worker"), timeout_s=60)).timers
+def test_a_timeout_that_is_not_fatal_is_said_once() -> None:
+    decision = later(started(plan(step("a", "worker"), timeout_s=60)), 60)
+    fire(decision, 0, "workflow_timeout")
+    assert (decision.execution.status, list(decision.timers_gone)) == ("RUNNING", ["x"])
+    assert "60 s" in (decision.execution.reason or "")
+    assert [(alarm.who, alarm.purpose, alarm.policy) for alarm in decision.alarms] == [
+        ("x", "workflow_timeout", "alert")
+    ]
 
 
 def test_a_failure_starts_the_failure_workflow() -> None:
