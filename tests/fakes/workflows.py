@@ -36,6 +36,8 @@ class MemoryPlans:
         self.missing_integrations: set[str] = set()
         self.brought: dict[str, Plan] = {}
         """What definitions that are not registered mean, by their names."""
+        self.clusters: dict[str, str] = {}
+        """Integrations by their bootstrap servers."""
         self.limited: dict[str, Limits] = {}
 
     async def refresh(self) -> int:
@@ -51,7 +53,10 @@ class MemoryPlans:
         return self.plans[name, wanted]
 
     def has_integration(self, name: str) -> bool:
-        return name not in self.missing_integrations
+        return name not in self.missing_integrations and ":" not in name
+
+    def integration_of(self, cluster: str) -> str | None:
+        return cluster if self.has_integration(cluster) else self.clusters.get(cluster)
 
     def limits(self, name: str) -> Limits:
         return self.limited.get(name, Limits())

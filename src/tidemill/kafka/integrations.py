@@ -20,6 +20,7 @@ from tidemill.core.transaction import Transaction
 from tidemill.kafka import vault
 from tidemill.kafka.integration import CATEGORY, Integration, check, integration
 from tidemill.kafka.probe import Probe
+from tidemill.workflows.clusters import servers_of
 from tidemill.workflows.ports import IntegrationInfo
 
 log = structlog.get_logger(__name__)
@@ -106,7 +107,13 @@ class Integrations:
     async def integrations(self) -> Mapping[str, IntegrationInfo]:
         """See `workflows.ports.IntegrationDirectory`."""
         return {
-            name: IntegrationInfo(name, each.group, each.sending_protocol, each.is_enabled)
+            name: IntegrationInfo(
+                name,
+                each.group,
+                each.sending_protocol,
+                each.is_enabled,
+                servers_of(str(each.settings.get("bootstrap.servers", ""))),
+            )
             for name, each in (await self._all()).items()
         }
 

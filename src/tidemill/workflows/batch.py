@@ -13,7 +13,7 @@ import msgspec
 
 from tidemill.core.errors import BadInput, Conflict, NotFound, TidemillError
 from tidemill.ingest.effect import Effect, EffectGroup, Verdict
-from tidemill.ingest.publication import PublicationRefused, Published
+from tidemill.ingest.publication import Publication, PublicationRefused, Published
 from tidemill.sandbox.script import Computed
 from tidemill.workflows import decider
 from tidemill.workflows.decider import Refused
@@ -202,15 +202,19 @@ class Batch:
         return any(not self._plans.has_integration(name) for name in named)
 
     def refuse_strays(self) -> None:
-        """Their tasks fail as if a broker had refused them. What comes next may publish, and stray, again."""
+        """Those that name a cluster go to its integration. The tasks of the others fail as if a broker had refused
+        them. What comes next may publish, and stray, again."""
         for draft in self._drafts.values():
             decision = draft.decision
-            strays = [each for each in decision.publications if not self._plans.has_integration(each.integration)]
+            named = [(each, self._plans.integration_of(each.integration)) for each in decision.publications]
+            decision.publications = [_to(each, name) for each, name in named if name is not None]
+            strays = [each for each, name in named if name is None]
             if not strays:
                 continue
-            decision.publications = [each for each in decision.publications if each not in strays]
             for stray in strays:
                 reason = f"there is no integration {stray.integration!r}"
+                if ":" in stray.integration:
+                    reason = f"no integration has the bootstrap servers {stray.integration}"
                 decider.publication_refused(decision, PublicationRefused(stray.origin, stray.topic, reason))
             draft.row = None
             if decision.computations:
@@ -273,6 +277,12 @@ def _row(draft: Draft) -> ExecutionRow:
     decision.scope.clear()
     end(decision, "FAILED", reason, output=execution.output or {})
     return row_of(execution, draft.revision)
+
+
+def _to(publication: Publication, integration: str) -> Publication:
+    if publication.integration == integration:
+        return publication
+    return msgspec.structs.replace(publication, integration=integration)
 
 
 def _touched(group: EffectGroup) -> set[Any]:

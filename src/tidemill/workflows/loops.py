@@ -5,7 +5,7 @@ Sees only addresses that are known before anything runs; the count of hops catch
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -15,6 +15,7 @@ from tidemill.workflows.plan import Plan
 
 Address = tuple[str, str]
 """(integration, topic)."""
+Named = Callable[[str], str]
 
 
 class _Edge(msgspec.Struct, frozen=True):
@@ -37,9 +38,10 @@ class Loop(msgspec.Struct, frozen=True):
         return Finding(path, f"data loop: {self.text}", "loop", "warning")
 
 
-def find_loops(handlers: Iterable[Handler], plans: Iterable[Plan]) -> Sequence[Loop]:
-    """One loop per topic that can reach itself, by the shortest way."""
-    edges = _edges(handlers, _Plans(plans))
+def find_loops(handlers: Iterable[Handler], plans: Iterable[Plan], named: Named = str) -> Sequence[Loop]:
+    """One loop per topic that can reach itself, by the shortest way. `named` gives the integration's name for what a
+    step calls it."""
+    edges = _edges(handlers, _Plans(plans), named)
     loops: dict[tuple[frozenset[str], frozenset[tuple[str, int]]], Loop] = {}
     for start in edges:
         way = _shortest_way_back(start, edges)
@@ -73,13 +75,14 @@ class _Plans:
         return self._by_version.get((name, version if version is not None else self._newest.get(name, 0)))
 
 
-def _edges(handlers: Iterable[Handler], plans: _Plans) -> Mapping[Address, Sequence[_Edge]]:
+def _edges(handlers: Iterable[Handler], plans: _Plans, named: Named) -> Mapping[Address, Sequence[_Edge]]:
     edges: dict[Address, list[_Edge]] = {}
     for handler in handlers:
         for name, version, _ in handler.starts():
             for way in plans.ways(name, version):
                 workflows = tuple((plan.name, plan.version) for plan in way)
-                for target in way[-1].publishes_to():
+                for cluster, topic in way[-1].publishes_to():
+                    target = (named(cluster), topic)
                     edges.setdefault((handler.integration, handler.topic), []).append(
                         _Edge(handler.name, workflows, target)
                     )

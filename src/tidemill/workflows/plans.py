@@ -10,6 +10,7 @@ from tidemill.core.codec import to_json
 from tidemill.core.definitions import DefinitionStore
 from tidemill.core.errors import BadInput, NotFound
 from tidemill.core.findings import errors, near
+from tidemill.workflows.clusters import integration_of
 from tidemill.workflows.document import depth
 from tidemill.workflows.formats.conductor.definition import compile_workflow
 from tidemill.workflows.plan import Limits, Plan
@@ -66,6 +67,9 @@ class CompiledPlans:
     def limits(self, name: str) -> Limits:
         definition = self.snapshot.task_definitions.get(name)
         return definition.limits if definition is not None else Limits()
+
+    def integration_of(self, cluster: str) -> str | None:
+        return cluster if self.has_integration(cluster) else integration_of(self.snapshot.integrations, cluster)
 
     async def at(self, name: str, version: int, save: int, definition: Mapping[str, Any] | None = None) -> Plan:
         """Steps are those of the save; retries and timeouts are those of the task definitions of now."""

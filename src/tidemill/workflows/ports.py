@@ -237,6 +237,8 @@ class IntegrationInfo(msgspec.Struct, frozen=True):
     group: str
     sending_protocol: Literal["String", "JSON"]
     is_enabled: bool
+    servers: frozenset[str] = frozenset()
+    """`host:port` in lower case: its bootstrap servers."""
 
 
 class IntegrationDirectory(Protocol):
@@ -265,6 +267,10 @@ class Plans(Protocol):
 
     def has_integration(self, name: str) -> bool:
         """Whether there is one of this name at `revision`, at work or not."""
+        ...
+
+    def integration_of(self, cluster: str) -> str | None:
+        """The integration of that name, or with one of these bootstrap servers, at `revision`."""
         ...
 
     def limits(self, name: str) -> Limits:

@@ -14,6 +14,7 @@ from tidemill.core.codec import from_json
 from tidemill.core.definitions import Definition, DefinitionStore, Kind
 from tidemill.core.errors import BadInput
 from tidemill.core.findings import Finding, errors, near
+from tidemill.workflows.clusters import integration_of
 from tidemill.workflows.formats.conductor.definition import Compiled, compile_workflow
 from tidemill.workflows.formats.conductor.task_definition import TaskDefinition, read_task_definition
 from tidemill.workflows.handlers.definition import Handler, read_handler
@@ -68,6 +69,11 @@ class Snapshot(msgspec.Struct, frozen=True):
             for path, (integration, _) in compiled.sinks
             if (finding := self._integration_finding(path, integration)) is not None
         ]
+        findings += [
+            finding
+            for path, (cluster, _) in compiled.clusters
+            if (finding := self._cluster_finding(path, cluster)) is not None
+        ]
         plan = compiled.plan
         if plan.failure_workflow and plan.failure_workflow[0] != plan.name:
             findings.extend(self._workflow_finding("failureWorkflow", *plan.failure_workflow))
@@ -91,14 +97,17 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     def loops_of_handler(self, handler: Handler) -> list[Finding]:
         others = [stored.handler for name, stored in self.handlers.items() if name != handler.name]
-        loops = find_loops([*others, handler], self.plans)
+        loops = find_loops([*others, handler], self.plans, self._named)
         return [loop.finding("event") for loop in loops if handler.name in loop.handlers]
 
     def loops_of_workflow(self, plan: Plan) -> list[Finding]:
         key = (plan.name, plan.version)
         others = [other for other in self.plans if (other.name, other.version) != key]
-        loops = find_loops([stored.handler for stored in self.handlers.values()], [*others, plan])
+        loops = find_loops([stored.handler for stored in self.handlers.values()], [*others, plan], self._named)
         return [loop.finding("tasks") for loop in loops if key in loop.workflows]
+
+    def _named(self, cluster: str) -> str:
+        return integration_of(self.integrations, cluster) or cluster
 
     def definition(self, kind: Kind, name: str, version: int | None) -> Definition | None:
         stored: StoredWorkflow | StoredTask | StoredHandler | None
@@ -136,6 +145,13 @@ class Snapshot(msgspec.Struct, frozen=True):
             message = f"the integration {name!r} is switched off: nothing is read or published until it is on"
             return Finding(path, message, "integration_off", "warning")
         return None
+
+    def _cluster_finding(self, path: str, cluster: str) -> Finding | None:
+        name = integration_of(self.integrations, cluster)
+        if name is None:
+            message = f"no integration has the bootstrap servers {cluster}: create one, also for its credentials"
+            return Finding(path, message, "unknown_integration")
+        return self._integration_finding(path, name)
 
     def _workflow_finding(self, path: str, name: str, version: int | None) -> list[Finding]:
         if name not in self.newest:

@@ -64,6 +64,8 @@ async def test_is_used_as_soon_as_it_is_saved(room: Room) -> None:
     infos = await room.integrations.integrations()
     assert {name: info.is_enabled for name, info in infos.items()} == {"main": True, "off": False, "own": True}
     assert infos["main"].group == "readers"
+    assert infos["main"].servers == {"one:9092"}
+    assert infos["own"].servers == {"127.0.0.1:1"}
 
     reads = room.definitions.reads
     _ = await room.integrations.active()
