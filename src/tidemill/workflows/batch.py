@@ -16,6 +16,7 @@ from tidemill.ingest.effect import Effect, EffectGroup, Verdict
 from tidemill.ingest.publication import Publication, PublicationRefused, Published
 from tidemill.sandbox.script import Computed
 from tidemill.workflows import decider
+from tidemill.workflows.announcements import announcements
 from tidemill.workflows.decider import Refused
 from tidemill.workflows.decision import Alarm, Computation, Decision
 from tidemill.workflows.draft import Draft
@@ -261,6 +262,8 @@ class Batch:
             changes.timers.extend(decision.timers.values())
             changes.timers_gone.extend(decision.timers_gone)
             changes.publications.extend(decision.publications)
+            if draft.row is not None:
+                changes.publications.extend(announcements(decision, draft.revision))
             changes.logs.extend(decision.logs)
         return changes
 

@@ -88,6 +88,7 @@ class Decision:
         "starts",
         "steps_begun",
         "tells_parent",
+        "stored_status",
         "timers",
         "timers_gone",
         "unqueued",
@@ -98,6 +99,8 @@ class Decision:
         self.execution = execution
         self.plan = plan
         self.now_ms = now_ms
+        self.stored_status = execution.status
+        """What it was before anything was decided."""
         self.scope = Scope(execution, plan)
         self.queued: dict[str, QueuedTask] = {}
         self.unqueued: dict[str, None] = {}
@@ -134,6 +137,7 @@ class Decision:
         copy.tells_parent = self.tells_parent
         copy.is_changed = self.is_changed
         copy.steps_begun = self.steps_begun
+        copy.stored_status = self.stored_status
         return copy
 
     def task(self, seq: int) -> Task | None:

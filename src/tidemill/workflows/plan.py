@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from tidemill.expressions.template import Template
+from tidemill.workflows.state import Execution
 
 NEXT = "next"
 """The outlet of a step that has only one."""
@@ -85,6 +86,14 @@ Expand = Callable[[Step, Any], Expansion]
 """Pure: the same step and input give the same steps."""
 
 
+class Announce(msgspec.Struct, frozen=True):
+    """Each change of an execution's status is published to `target` (integration, topic); `body` is what the record
+    says, as a JSON value."""
+
+    target: tuple[str, str]
+    body: Callable[[Execution, Plan], Any]
+
+
 class Plan(msgspec.Struct, frozen=True):
     """`output` None means: the output of the last task. `save` says which save of the definition this is."""
 
@@ -101,9 +110,11 @@ class Plan(msgspec.Struct, frozen=True):
     failure_workflow: tuple[str, int | None] | None = None
     source: Mapping[str, Any] = {}
     expand: Expand | None = None
+    announce: Announce | None = None
 
     def publishes_to(self) -> Sequence[tuple[str, str]]:
-        """(integration, topic) of every step whose target is known before it runs; for loop findings."""
-        return [
+        """(integration, topic) of all that is known before it runs; for loop findings."""
+        targets = [
             target for step in self.steps.values() if (target := getattr(step.settings, "target", None)) is not None
         ]
+        return targets if self.announce is None else [*targets, self.announce.target]

@@ -156,21 +156,22 @@ def _publish(decision: Decision, step: Step, task: Task, directive: Publish) -> 
             None,
             directive.key,
             directive.value,
-            _headers(decision.execution, task_id, directive.headers),
+            headers_of(decision.execution, task_id, directive.headers),
             decision.now_ms,
             task_id,
         )
     )
 
 
-def _headers(execution: Execution, task_id: str, own: Headers) -> Headers:
+def headers_of(execution: Execution, id_: str, own: Headers) -> Headers:
+    """Of a record that the execution publishes under this id."""
     if own:
         own = tuple(header for header in own if header[0] not in _RESERVED_HEADERS)
     return (
         *own,
-        (ID_HEADER, task_id.encode()),
+        (ID_HEADER, id_.encode()),
         (HOPS_HEADER, b"%d" % (execution.hops + 1)),
-        (TRACEPARENT_HEADER, child_of(execution.traceparent, execution.id, task_id).encode()),
+        (TRACEPARENT_HEADER, child_of(execution.traceparent, execution.id, id_).encode()),
     )
 
 

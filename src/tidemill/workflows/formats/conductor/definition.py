@@ -13,6 +13,7 @@ import msgspec
 from tidemill.core.findings import Finding
 from tidemill.sandbox.script import Script
 from tidemill.workflows.document import Fields, read_label
+from tidemill.workflows.formats.conductor.announcement import SINK, read_announce
 from tidemill.workflows.formats.conductor.compilation import Compilation, Start
 from tidemill.workflows.formats.conductor.expansion import expander
 from tidemill.workflows.formats.conductor.keys import WORKFLOW_NOT_YET, WORKFLOW_NOTED
@@ -64,6 +65,9 @@ def _compile(fields: Fields, task_definitions: Mapping[str, TaskDefinition], sav
     has_expansions = any(step.kind in _EXPANDED for step in compilation.steps.values())
     failure = fields.text("failureWorkflow") or None
     failure_version = fields.whole("failureWorkflowVersion", at_least=0) or None
+    announce = read_announce(fields)
+    if announce is not None:
+        compilation.sinks.append((fields.at(SINK), announce.target))
     plan = Plan(
         name=read_label(fields, "name"),
         version=fields.whole("version", 1, at_least=1),
@@ -78,6 +82,7 @@ def _compile(fields: Fields, task_definitions: Mapping[str, TaskDefinition], sav
         failure_workflow=(failure, failure_version) if failure else None,
         source=fields.value,
         expand=expander(task_definitions, refs) if has_expansions else None,
+        announce=announce,
     )
     warn_not_yet(fields, WORKFLOW_NOT_YET)
     fields.finish(WORKFLOW_NOTED)

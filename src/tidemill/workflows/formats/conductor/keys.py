@@ -10,7 +10,7 @@ WORKFLOW_NOTED = (
     "workflowStatusListenerSink", "enforceSchema",
 )  # fmt: skip
 WORKFLOW_NOT_YET = (
-    "workflowStatusListenerEnabled", "rateLimitConfig", "inputSchema", "outputSchema", "cacheConfig",
+    "rateLimitConfig", "inputSchema", "outputSchema", "cacheConfig",
 )  # fmt: skip
 TASK_NOTED = (
     "description", "metadata", "workflowTaskType", "rateLimited", "sink", "evaluatorType",

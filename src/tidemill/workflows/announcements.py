@@ -1,0 +1,52 @@
+"""What executions tell the outside about themselves: each change of status is a record, where the plan asks for it.
+
+Made when everything is decided, for the transaction that stores the change: so each is told once, and none that was not
+stored. A change that is taken back within one transaction is none. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from tidemill.core.codec import to_json
+from tidemill.ingest.publication import Publication
+from tidemill.workflows.decision import Decision
+from tidemill.workflows.running import headers_of
+from tidemill.workflows.state import Execution
+
+
+def announcements(decision: Decision, revision: int) -> Sequence[Publication]:
+    """In the order in which the statuses came. `revision` is the one that the execution is stored at, 0 where it is
+    new: it has then begun to run, too."""
+    announce = decision.plan.announce
+    if announce is None:
+        return ()
+    execution = decision.execution
+    told: list[Execution] = []
+    if revision == 0:
+        told.append(_begun(execution))
+    if execution.status != ("RUNNING" if revision == 0 else decision.stored_status):
+        told.append(execution)
+    integration, topic = announce.target
+    return [
+        Publication(
+            id_ := f"{execution.id}:{revision + 1}:{each.status}",
+            integration,
+            topic,
+            None,
+            execution.id.encode(),
+            to_json(announce.body(each, decision.plan)),
+            headers_of(execution, id_, ()),
+            decision.now_ms,
+        )
+        for each in told
+    ]
+
+
+def _begun(execution: Execution) -> Execution:
+    """As it was before anything had happened."""
+    return msgspec.structs.replace(
+        execution, status="RUNNING", output=None, reason=None, tasks=[], failed_refs=[], ended_ms=0
+    )
