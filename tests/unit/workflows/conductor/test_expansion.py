@@ -63,16 +63,25 @@ def test_an_event_for_each_input() -> None:
     assert (step.settings.target, step.input.render({})["n"]) == (("shop", "out"), 1)
 
 
+def test_a_workflow_for_each_input() -> None:
+    given = {"forkTaskWorkflow": "ship", "forkTaskWorkflowVersion": "3", "forkTaskInputs": [{"x": 1}]}
+    made = expanded(given)
+    step = made.steps["_d_0"]
+    assert (step.kind, step.settings.name.render({}), step.settings.version.render({})) == ("sub_workflow", "ship", 3)
+    assert step.input.render({}) == {"x": 1, "__index": 0}
+
+
 def test_the_oldest_form() -> None:
     tasks = [
         {"taskName": "pack", "referenceName": "a", "type": "SIMPLE", "input": {"x": 1}},
-        {"taskName": "bill", "referenceName": "b"},
+        {"taskName": "child", "workflowName": "ship", "referenceName": "b", "type": "SUB_WORKFLOW"},
     ]
     item = task("d", "FORK_JOIN_DYNAMIC", {"list": "${workflow.input.x}"}, dynamicForkJoinTasksParam="list")
     plan = plan_of(workflow(item, task("j", "JOIN")))
     assert plan.expand is not None
     made = plan.expand(plan.steps["d"], {"list": {"dynamicTasks": tasks}})
     assert inputs(made) == {"a": {"x": 1}, "b": {}}
+    assert made.steps["b"].settings.name.render({}) == "ship"
 
 
 def test_branches_may_have_tasks_inside() -> None:

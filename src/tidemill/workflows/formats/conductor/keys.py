@@ -32,8 +32,6 @@ _AGENTS = "Tidemill runs no agents; a worker (SIMPLE) can"
 _WORKER = "a worker (SIMPLE) can do it"
 
 TYPES_NOT_YET: Mapping[str, str] = {
-    "SUB_WORKFLOW": "not built yet",
-    "START_WORKFLOW": "not built yet",
     "HTTP_POLL": "call with HTTP inside a DO_WHILE with a WAIT",
     "WAIT_FOR_WEBHOOK": "there are no webhooks; let an event handler complete a HUMAN task",
     "PULL_WORKFLOW_MESSAGES": "there are no workflow messages; let an event handler complete a HUMAN task",

@@ -22,6 +22,8 @@ from tidemill.workflows.formats.conductor.types.lambda_task import LAMBDA
 from tidemill.workflows.formats.conductor.types.noop import NOOP
 from tidemill.workflows.formats.conductor.types.set_variable import SET_VARIABLE
 from tidemill.workflows.formats.conductor.types.simple import SIMPLE
+from tidemill.workflows.formats.conductor.types.start_workflow import START_WORKFLOW
+from tidemill.workflows.formats.conductor.types.sub_workflow import SUB_WORKFLOW
 from tidemill.workflows.formats.conductor.types.switch import SWITCH
 from tidemill.workflows.formats.conductor.types.terminate import TERMINATE
 from tidemill.workflows.formats.conductor.types.wait import WAIT
@@ -40,6 +42,8 @@ TYPES: tuple[TaskType, ...] = (
     JOIN,
     EXCLUSIVE_JOIN,
     DO_WHILE,
+    SUB_WORKFLOW,
+    START_WORKFLOW,
     DYNAMIC,
     TERMINATE,
     WAIT,
