@@ -26,6 +26,7 @@ def fork(decision: Decision, step: Step, task: Task, directive: Fork) -> None:
 
 
 def join(decision: Decision, step: Step, task: Task, directive: Join) -> None:
+    joins = joins_of(decision)  # before this one waits, so that it is not among those that are found
     progress(decision, task)
     begun_by = _fork_of(decision, task)
     task.fork = begun_by.seq if begun_by is not None else 0
@@ -34,7 +35,7 @@ def join(decision: Decision, step: Step, task: Task, directive: Join) -> None:
     if begun_by is None and (directive.is_exclusive or not task.path):
         # Nothing begins beside a path that no fork has left.
         task.awaited = [ref for ref in task.awaited if _is_open(decision, ref)]
-    joins_of(decision).add(task)
+    joins.add(task)
     has_enough = is_one_there if directive.is_exclusive else bool(directive.refs) and not task.awaited
     are_all_ended = begun_by.branches_left == 0 if begun_by is not None else not task.awaited
     if has_enough or are_all_ended:

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.fakes.plans import plan, step, switch_on
+from tests.fakes.plans import plan, script_of, step, switch_on
 from tests.unit.workflows.decider.drive import later, resumed, started, statuses
+from tidemill.sandbox.script import Computed
 from tidemill.workflows import decider
 from tidemill.workflows.decision import Decision
 from tidemill.workflows.effects import UpdateTask
@@ -44,6 +45,23 @@ def test_tasks_are_numbered_fork_first_of_each_branch_join() -> None:
         (4, "j", "", 1),
     ]
     assert [task.status for task in tasks] == ["COMPLETED", "SCHEDULED", "SCHEDULED", "IN_PROGRESS"]
+
+
+def test_a_join_that_began_in_the_same_decision_waits_for_scripts() -> None:
+    settings = script_of("1")
+    decision = started(
+        plan(
+            step("f", "fork", to="j", branches=["a", "b"]),
+            step("a", "script", settings),
+            step("b", "script", settings),
+            step("j", "join", JoinSettings(("a", "b"))),
+        )
+    )
+    asked, decision.computations = decision.computations, []
+    for computation in asked:
+        decider.computed(decision, computation, Computed(7))
+    assert decision.execution.status == "COMPLETED"
+    assert decision.execution.output == {"a": {"result": 7}, "b": {"result": 7}}
 
 
 @pytest.mark.parametrize("order", ["abc", "acb", "cab"])
