@@ -32,11 +32,9 @@ CALL_TIMEOUT_S = 30.0
 
 _FENCED = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
 _NO_ANSWER = frozenset({KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError.REQUEST_TIMED_OUT})
-_PURGED = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})
 _TURN_S = 2.0
 _FLUSH_STEP_S = 1.0
 _ROOM_STEP_S = 0.1
-_REPEATS_MAX = 3
 
 Place = tuple[int | None, int | None]
 """Partition and offset of a record that is out."""
@@ -57,7 +55,9 @@ class Sent(msgspec.Struct, frozen=True):
 
 
 class BatchProducer:
-    """Opened once. After any exception it is of no more use: the next one asks the cursor what is out."""
+    """After any exception it is of no more use: the next one asks the cursor what is out. After a refusal `is_open` is
+    no more, and it has to be opened again: librdkafka does not always survive a transaction that begins behind one
+    which ended before all was acknowledged. It found gaps in its own sequence numbers, and once ended the process."""
 
     def __init__(
         self,
@@ -79,6 +79,10 @@ class BatchProducer:
         self._deadline_s = 0.0
         self._is_abandoned = False
 
+    @property
+    def is_open(self) -> bool:
+        return self._producer is not None
+
     def open(self) -> int | None:
         """Fences the predecessor, ends its transaction one way or the other, and returns the cursor after that.
 
@@ -86,8 +90,9 @@ class BatchProducer:
         """
         self._begin_call()
         with _translated():
-            self._cursor = Cursor(self._integration, self._transactional_id)
-            self._patiently(self._cursor.prepare)
+            if self._cursor is None:
+                self._cursor = Cursor(self._integration, self._transactional_id)
+                self._patiently(self._cursor.prepare)
             if self.is_transactional:
                 self._producer = Producer(producer_settings(self._integration, self._transactional_id))
                 self.is_transactional = self._patiently(partial(_init_transactions, self._producer))
@@ -126,9 +131,7 @@ class BatchProducer:
         self._is_abandoned = True
 
     def close(self) -> None:
-        if self._producer is not None:
-            self._producer.purge()
-            self._producer = None
+        self._drop_producer()
         if self._cursor is not None:
             self._cursor.close()
             self._cursor = None
@@ -142,19 +145,13 @@ class BatchProducer:
                 if error.args[0].code() not in _NO_ANSWER or self._clock.monotonic_s() >= self._deadline_s:
                     raise
 
+    def _drop_producer(self) -> None:
+        if self._producer is not None:
+            self._producer.purge()
+            self._producer = None
+
     def _send(self, producer: Producer, batch: NumberedBatch) -> Flight:
         """All records, up to the end of the transaction or to what has gone wrong."""
-        flight = self._attempt(producer, batch)
-        for _ in range(_REPEATS_MAX):
-            if not (self.is_transactional and flight.was_stopped):
-                break
-            # After a refused batch librdkafka can find gaps in its own sequence numbers. It then throws the next one
-            # away unsent and asks for the end of its transaction, which brings a new epoch and new numbers.
-            producer.abort_transaction(self._remaining_s())
-            flight = self._attempt(producer, batch)
-        return flight
-
-    def _attempt(self, producer: Producer, batch: NumberedBatch) -> Flight:
         flight = Flight()
         self._begin_transaction(producer)
         self._produce(producer, batch.rows, flight)
@@ -201,6 +198,7 @@ class BatchProducer:
             raise KafkaException(next(iter(flight.errors.values())))
         if self.is_transactional:
             producer.abort_transaction(self._remaining_s())
+            self._drop_producer()
         for index, error in permanent.items():
             if error.code() in TOPIC_ERRORS:
                 self._topics.forget(rows[index].publication.topic)
@@ -258,11 +256,6 @@ class Flight:
         self.partitions: dict[int, tuple[str, int]] = {}
         self.alone: set[int] = set()
         """Those that librdkafka did not even take."""
-
-    @property
-    def was_stopped(self) -> bool:
-        """Records were thrown away unsent, and nothing was said against any of them."""
-        return bool(self.errors) and all(error.code() in _PURGED for error in self.errors.values())
 
     def delivered(self, index: int, error: KafkaError | None, message: Message) -> None:
         if error is None:

@@ -87,11 +87,9 @@ class Term:
 
         Raises `LeaseLost` and `Unavailable`.
         """
-        cursor = await self._call(self._producer.open, CALL_TIMEOUT_S)
-        # Only now: whoever took the lease while we were opening has been fenced by us, and not we by them.
-        await self._verify()
+        cursor = await self._open()
         batches = await self._outbox.unfinished(self.lease)
-        notice = self._notice(cursor, batches)
+        notice = _notice(cursor, self._last_number, batches)
         if notice is not None:
             log.warning("cursor lost", integration=self._integration.name, notice=notice, cursor=cursor)
         for batch in batches:
@@ -135,6 +133,13 @@ class Term:
                 log.warning("producer not closed", integration=self._integration.name, error=str(error))
         self._thread.close()
 
+    async def _open(self) -> int | None:
+        """The cursor. Raises `LeaseLost` and `Unavailable`."""
+        cursor = await self._call(self._producer.open, CALL_TIMEOUT_S)
+        # Only now: whoever took the lease while we were opening has been fenced by us, and not we by them.
+        await self._verify()
+        return cursor
+
     async def _carry_out(self, batch: NumberedBatch, is_stopping: Callable[[], bool]) -> NumberedBatch | None:
         """Publishes it; returns the next one, which has been numbered. Its receipts need not be written yet: they are
         while the next one is published, but before anything newer is numbered."""
@@ -155,6 +160,8 @@ class Term:
     async def _publish(self, batch: NumberedBatch) -> Sent:
         begin_s = self._clock.monotonic_s()
         sent = await self._call(partial(self._producer.publish, batch), CALL_TIMEOUT_S)
+        if not self._producer.is_open:
+            _ = await self._open()
         name = self._integration.name
         if sent.out:
             self._cursor_at_ms = self._clock.now_ms()
@@ -233,19 +240,6 @@ class Term:
         found = await self._call(search, SEARCH_TIMEOUT_S * 2)
         return Sent(out=found)
 
-    def _notice(self, cursor: int | None, batches: Sequence[NumberedBatch]) -> str | None:
-        if cursor is not None and cursor > self._last_number:
-            return (
-                f"Kafka's cursor is at batch {cursor}, the database only at {self._last_number}: it is older than "
-                "what was published, and publications may be seen again"
-            )
-        if cursor is None and any(batch.number > 1 for batch in batches):
-            return (
-                "Kafka has no cursor for this integration any more, and a batch waits of which nobody can say "
-                "whether it is out: it goes out again"
-            )
-        return None
-
     async def _refresh(self) -> None:
         now_ms = self._clock.now_ms()
         if now_ms - self._cursor_at_ms < CURSOR_REFRESH_MS or self._last_number == 0:
@@ -279,6 +273,21 @@ class Term:
     def _give_up(self) -> None:
         self._is_stuck = True
         self._producer.abandon()
+
+
+def _notice(cursor: int | None, last_number: int, batches: Sequence[NumberedBatch]) -> str | None:
+    """What a user should know of where the cursor is."""
+    if cursor is not None and cursor > last_number:
+        return (
+            f"Kafka's cursor is at batch {cursor}, the database only at {last_number}: it is older than "
+            "what was published, and publications may be seen again"
+        )
+    if cursor is None and any(batch.number > 1 for batch in batches):
+        return (
+            "Kafka has no cursor for this integration any more, and a batch waits of which nobody can say "
+            "whether it is out: it goes out again"
+        )
+    return None
 
 
 def _report(integration: str, sent: Sent) -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tests.integration.kafka.conftest import PublishingRoom
+from tidemill.core.errors import Unavailable
+from tidemill.core.faults import Faults
+from tidemill.ingest.outbox import NumberedBatch, OutboxRow
 from tidemill.ingest.publication import PublicationRefused
+from tidemill.kafka.producer import BatchProducer
 
 pytestmark = pytest.mark.kafka
 
@@ -23,3 +29,28 @@ async def test_names_that_are_no_names_are_refused_alone(room: PublishingRoom) -
     assert await room.values() == ["first", "last"]
     refused = {effect.origin for effect in room.door.effects if isinstance(effect, PublicationRefused)}
     assert refused == {"task-nul", "task-long"}
+
+
+async def test_no_transaction_begins_on_a_producer_that_gave_one_up(room: PublishingRoom) -> None:
+    """librdkafka does not always survive it. What opens a new one fences the old."""
+    producer = BatchProducer(room.integration, "gives-up", room.clock, Faults())
+    rows = [
+        OutboxRow(0, room.publication("large", value=b"x" * 2_000_000)),
+        OutboxRow(1, room.publication("small")),
+    ]
+
+    def publish() -> None:
+        assert producer.open() is None
+        sent = producer.publish(NumberedBatch(1, rows))
+        assert set(sent.refused) == {0}
+        assert not sent.out
+        assert not producer.is_open
+        with pytest.raises(Unavailable, match="closed"):
+            producer.publish(NumberedBatch(2, rows[1:]))
+        assert producer.open() is None, "nothing is out"
+        assert producer.publish(NumberedBatch(2, rows[1:])).out.keys() == {0}
+        assert producer.is_open
+        producer.close()
+
+    await asyncio.to_thread(publish)
+    assert await room.values() == ["small"]
