@@ -1,0 +1,55 @@
+"""What the rig runs: workflows that publish a record's number, and what there must be of them in the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+Task = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """`definitions` are saved in order; the last one is started once per record, with its `n` and `key`. Each of
+    `topics` gets `n` once; under its key and in its order, where `is_ordered`. `executions` of a record, all in all."""
+
+    definitions: tuple[dict[str, Any], ...]
+    topics: tuple[str, ...]
+    executions: int = 1
+    is_ordered: bool = True
+
+
+def copying(integration: str, topic: str) -> Pipeline:
+    """One EVENT task."""
+    return Pipeline((_workflow("copy", _publish("copy", integration, topic)),), (topic,))
+
+
+def branching(integration: str, topic: str, service: str) -> Pipeline:
+    """A fork of a sub-workflow, which publishes, and of a call; after both a record like `copying`'s. What a call's
+    end lets go on may be late by a lease, so one key's records need not be in order."""
+    topic_of_child = f"{topic}-child"
+    child = _workflow("child", _publish("tell", integration, topic_of_child))
+    given = {"n": "${workflow.input.n}", "key": "${workflow.input.key}"}
+    below = _task("below", "SUB_WORKFLOW", {**given}, subWorkflowParam={"name": "child", "version": 1})
+    call = _task("call", "HTTP", {"uri": f"{service}/${{workflow.input.n}}", "method": "POST", "body": given})
+    whole = _workflow(
+        "branch",
+        _task("fork", "FORK_JOIN", forkTasks=[[below], [call]]),
+        _task("join", "JOIN", joinOn=["below", "call"]),
+        # Null, and so no number at all, unless the service has answered.
+        _publish("copy", integration, topic, "${call.output.response.body.n}"),
+    )
+    return Pipeline((child, whole), (topic, topic_of_child), executions=2, is_ordered=False)
+
+
+def _workflow(name: str, *tasks: Task) -> dict[str, Any]:
+    return {"name": name, "version": 1, "schemaVersion": 2, "tasks": list(tasks)}
+
+
+def _task(ref: str, kind: str, inputs: dict[str, Any] | None = None, **keys: Any) -> Task:
+    return {"name": ref, "taskReferenceName": ref, "type": kind, "inputParameters": inputs or {}, **keys}
+
+
+def _publish(ref: str, integration: str, topic: str, number: str = "${workflow.input.n}") -> Task:
+    inputs = {"n": number, "_key": "${workflow.input.key}"}
+    return _task(ref, "EVENT", inputs, sink=f"kafka:{integration}:{topic}")
