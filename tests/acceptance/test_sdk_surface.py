@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 from conductor.client.configuration.configuration import Configuration
 from conductor.client.http.api.event_resource_api import EventResourceApi
@@ -221,6 +222,29 @@ def test_every_method_behaves_or_says_why_not(world: World, getter: str) -> None
         if getter in WHOLE:
             assert (status == 200) is (name not in REFUSED), (name, status, sentence)
     assert bare == []
+
+
+def test_users_and_groups(world: World, server: ServerProcess) -> None:
+    """What a member may comes from its group, as long as it is in it."""
+    people = world.clients.get_authorization_client()
+    user = people.upsert_user(UpsertUserRequest(name="Ann", roles=[]), "ann@example.org")
+    assert (user.id, user.name, user.roles) == ("ann@example.org", "Ann", [])
+    password = {"password": "correct horse battery"}
+    server.api.put("/api/tidemill/users/ann@example.org/password", password)
+    people.upsert_group(UpsertGroupRequest(description="Operations", roles=["USER"]), "ops")
+    people.add_user_to_group("ops", "ann@example.org")
+    assert [each.id for each in people.get_users_in_group("ops")] == ["ann@example.org"]
+    token = server.api.post("/api/token", {"email": "ann@example.org", **password})["token"]
+    member = httpx.Client(base_url=server.url, headers={"X-Authorization": token})
+    assert member.get("/api/token/userInfo").json()["roles"] == [{"name": "USER"}]
+    assert member.get("/api/metadata/workflow").status_code == 200
+    people.remove_user_from_group("ops", "ann@example.org")
+    assert member.get("/api/metadata/workflow").status_code == 403
+    people.delete_group("ops")
+    people.delete_user("ann@example.org")
+    assert "ann@example.org" not in {each.id for each in people.list_users()}
+    assert member.get("/api/metadata/workflow").status_code == 401
+    member.close()
 
 
 def test_the_event_client(world: World) -> None:

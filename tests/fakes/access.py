@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 
 from argon2 import PasswordHasher
@@ -14,7 +14,8 @@ from tests.fakes.transaction import OpenTransaction
 from tidemill.access.applications import Applications
 from tidemill.access.audit import Audit
 from tidemill.access.named_secrets import NamedSecrets
-from tidemill.access.ports import AccessKey, Application, AuditEntry, User
+from tidemill.access.people import People
+from tidemill.access.ports import AccessKey, Application, AuditEntry, Group, User
 from tidemill.access.secrets import SecretHasher
 from tidemill.access.service import Access
 from tidemill.access.tags import Tags
@@ -57,6 +58,10 @@ class FakePrincipals:
         _must_have(self.user_by_id, user.id)
         self.user_by_id[user.id] = user
 
+    async def remove_user(self, tx: Transaction, user_id: str) -> None:
+        _must_have(self.user_by_id, user_id)
+        del self.user_by_id[user_id]
+
     async def application(self, application_id: str) -> Application | None:
         return self.application_by_id.get(application_id)
 
@@ -94,6 +99,43 @@ class FakePrincipals:
         del self.key_by_id[key_id]
 
 
+class FakeGroups:
+    def __init__(self, principals: FakePrincipals) -> None:
+        self._principals = principals
+        self.group_by_id: dict[str, Group] = {}
+        self.member_ids: set[tuple[str, str]] = set()
+
+    async def group(self, group_id: str) -> Group | None:
+        return self.group_by_id.get(group_id)
+
+    async def groups(self) -> Sequence[Group]:
+        return [self.group_by_id[group_id] for group_id in sorted(self.group_by_id)]
+
+    async def groups_of(self, user_id: str) -> Sequence[Group]:
+        return [group for group in await self.groups() if (group.id, user_id) in self.member_ids]
+
+    async def members(self, group_id: str) -> Sequence[User]:
+        users = sorted(self._principals.user_by_id.values(), key=lambda user: user.id)
+        return [user for user in users if (group_id, user.id) in self.member_ids]
+
+    async def put_group(self, tx: Transaction, group: Group) -> None:
+        self.group_by_id[group.id] = group
+
+    async def remove_group(self, tx: Transaction, group_id: str) -> None:
+        _must_have(self.group_by_id, group_id)
+        del self.group_by_id[group_id]
+        self.member_ids = {pair for pair in self.member_ids if pair[0] != group_id}
+
+    async def add_members(self, tx: Transaction, group_id: str, user_ids: Collection[str]) -> None:
+        _must_have(self.group_by_id, group_id)
+        for user_id in user_ids:
+            _must_have(self._principals.user_by_id, user_id)
+        self.member_ids |= {(group_id, user_id) for user_id in user_ids}
+
+    async def remove_members(self, tx: Transaction, group_id: str, user_ids: Collection[str]) -> None:
+        self.member_ids -= {(group_id, user_id) for user_id in user_ids}
+
+
 class FakeAuditLog:
     def __init__(self) -> None:
         self.entries: list[AuditEntry] = []
@@ -115,18 +157,20 @@ class AccessRoom:
     def __init__(self, clock: HeldClock | None = None) -> None:
         self.clock = clock or HeldClock()
         self.principals = FakePrincipals()
+        self.groups = FakeGroups(self.principals)
         self.log = FakeAuditLog()
         transactions = FakeTransactions()
         # The cheapest parameters: the tests are about who may, not about how slow guessing is.
         self.hasher = SecretHasher(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         self.audit = Audit(self.log, transactions, self.clock)
         self.access = Access(
-            self.principals, self.audit, transactions, TokenSigner(SIGNING_KEY), self.hasher, self.clock
+            self.principals, self.groups, self.audit, transactions, TokenSigner(SIGNING_KEY), self.hasher, self.clock
         )
         self.applications = Applications(
             self.principals, self.access, self.audit, transactions, self.hasher, self.clock
         )
 
+        self.people = People(self.principals, self.groups, self.access, self.audit, transactions, self.clock)
         self.kept, self.tagged = MemorySecrets(), MemoryTags()
         self.tags = Tags(self.tagged, self.audit, transactions)
         self.secrets = NamedSecrets(
@@ -137,6 +181,8 @@ class AccessRoom:
         self.hasher.close()
 
 
-def _must_have(rows: dict[str, User] | dict[str, Application] | dict[str, AccessKey], row_id: str) -> None:
+def _must_have(
+    rows: dict[str, User] | dict[str, Application] | dict[str, AccessKey] | dict[str, Group], row_id: str
+) -> None:
     if row_id not in rows:
         raise NotFound(row_id)

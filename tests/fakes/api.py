@@ -317,6 +317,7 @@ class ApiRoom:
             records=self.records,
             access=self.access.access,
             applications=self.access.applications,
+            people=self.access.people,
             secrets=self.access.secrets,
             tags=self.access.tags,
             schemas=self.schemas,

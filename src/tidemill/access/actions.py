@@ -48,6 +48,8 @@ DEAD_LETTER_SETTLE = Action("dead_letter.settle", "Replay and discard dead lette
 
 APPLICATION_READ = Action("application.read", "See applications and the ids of their keys")
 APPLICATION_WRITE = Action("application.write", "Create, change and remove applications, their roles and keys")
+USER_READ = Action("user.read", "See users, groups and roles")
+USER_WRITE = Action("user.write", "Create, change and remove users and groups, their roles and passwords")
 AUDIT_READ = Action("audit.read", "Read the audit log")
 METRICS_READ = Action("metrics.read", "Read the metrics")
 

@@ -26,6 +26,16 @@ class User(msgspec.Struct, frozen=True):
     updated_ms: int
 
 
+class Group(msgspec.Struct, frozen=True):
+    """Its members have its roles beside their own."""
+
+    id: str
+    description: str
+    roles: tuple[str, ...]
+    created_ms: int
+    updated_ms: int
+
+
 class Application(msgspec.Struct, frozen=True):
     """A program. It acts as the principal `app:<id>`."""
 
@@ -166,6 +176,44 @@ class PrincipalStore(Protocol):
 
     async def remove_key(self, tx: Transaction, key_id: str) -> None:
         """Raises `NotFound`."""
+        ...
+
+    async def remove_user(self, tx: Transaction, user_id: str) -> None:
+        """From its groups, too. Raises `NotFound`."""
+        ...
+
+
+class GroupStore(Protocol):
+    """Groups and who is in them."""
+
+    async def group(self, group_id: str) -> Group | None: ...
+
+    async def groups(self) -> Sequence[Group]:
+        """By id."""
+        ...
+
+    async def groups_of(self, user_id: str) -> Sequence[Group]:
+        """By id."""
+        ...
+
+    async def members(self, group_id: str) -> Sequence[User]:
+        """By id."""
+        ...
+
+    async def put_group(self, tx: Transaction, group: Group) -> None:
+        """Replaces the one of this id; its members stay."""
+        ...
+
+    async def remove_group(self, tx: Transaction, group_id: str) -> None:
+        """Raises `NotFound`."""
+        ...
+
+    async def add_members(self, tx: Transaction, group_id: str, user_ids: Collection[str]) -> None:
+        """Those that are in it already stay. Raises `NotFound` where the group or a user does not exist."""
+        ...
+
+    async def remove_members(self, tx: Transaction, group_id: str, user_ids: Collection[str]) -> None:
+        """Whether they are in it or not."""
         ...
 
 

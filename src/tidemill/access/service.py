@@ -11,7 +11,7 @@ import structlog
 from tidemill.access import actions
 from tidemill.access.actions import Action
 from tidemill.access.audit import Audit
-from tidemill.access.ports import AccessKey, PrincipalStore, User
+from tidemill.access.ports import AccessKey, GroupStore, PrincipalStore, User
 from tidemill.access.principal import ANONYMOUS, APPLICATION_PREFIX, Principal, application_principal_id
 from tidemill.access.roles import may
 from tidemill.access.secrets import SecretHasher, random_secret
@@ -23,6 +23,7 @@ from tidemill.core.transaction import Transactions
 log = structlog.get_logger(__name__)
 
 ADMIN = "admin"
+ADMIN_ROLE = "ADMIN"
 FRESH_S = 2.0
 """How long a token may be good for after its key was switched off by another worker."""
 SESSIONS_MAX = 10_000
@@ -42,6 +43,7 @@ class Access:
     def __init__(
         self,
         principals: PrincipalStore,
+        groups: GroupStore,
         audit: Audit,
         transactions: Transactions,
         signer: TokenSigner,
@@ -49,6 +51,7 @@ class Access:
         clock: Clock,
     ) -> None:
         self._principals = principals
+        self._groups = groups
         self._audit = audit
         self._transactions = transactions
         self._signer = signer
@@ -63,7 +66,7 @@ class Access:
             return None
         password = random_secret()[:24]
         now_ms = self._clock.now_ms()
-        user = User(ADMIN, "Administrator", ("ADMIN",), await self._hasher.hash(password), 1, now_ms, now_ms)
+        user = User(ADMIN, "Administrator", (ADMIN_ROLE,), await self._hasher.hash(password), 1, now_ms, now_ms)
         try:
             async with self._transactions.begin() as tx:
                 await self._principals.add_user(tx, user)
@@ -156,7 +159,9 @@ class Access:
         user = await self._principals.user(claims.subject)
         if user is None or user.generation != claims.generation:
             raise Unauthenticated("the token is no longer valid")
-        return Principal(user.id, user.name, user.roles)
+        groups = await self._groups.groups_of(user.id)
+        roles = dict.fromkeys((*user.roles, *(role for group in groups for role in group.roles)))
+        return Principal(user.id, user.name, tuple(roles))
 
     async def _application_of(self, key_id: str, subject: str) -> Principal:
         key, application = await asyncio.gather(

@@ -15,6 +15,7 @@ from tidemill.api import (
     events,
     execution_tree,
     integrations,
+    people,
     reports,
     schemas,
     secrets,
@@ -46,6 +47,10 @@ HOT: tuple[Routes, ...] = (task_polling.routes, workflow_start.routes)
 RESOURCES: tuple[Routes, ...] = (
     token.routes,
     applications.routes,
+    people.user_routes,
+    people.password_routes,
+    people.group_routes,
+    people.role_routes,
     workflow_definitions.routes,
     task_definitions.routes,
     workflow_execute.routes,

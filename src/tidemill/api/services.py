@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tidemill.access.applications import Applications
 from tidemill.access.audit import Audit
 from tidemill.access.named_secrets import NamedSecrets
+from tidemill.access.people import People
 from tidemill.access.service import Access
 from tidemill.access.tags import Tags
 from tidemill.api.body import BODY_BYTES_MAX
@@ -40,6 +41,7 @@ class Services:
     records: RecordLog
     access: Access
     applications: Applications
+    people: People
     secrets: NamedSecrets
     tags: Tags
     schemas: Schemas

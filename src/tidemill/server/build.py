@@ -10,6 +10,7 @@ from typing import Any
 from tidemill.access.applications import Applications
 from tidemill.access.audit import Audit
 from tidemill.access.named_secrets import NamedSecrets
+from tidemill.access.people import People
 from tidemill.access.secrets import SecretHasher
 from tidemill.access.service import ADMIN, Access
 from tidemill.access.tags import Tags
@@ -40,6 +41,7 @@ from tidemill.storage.access import StoredAuditLog, StoredPrincipals
 from tidemill.storage.database import Database
 from tidemill.storage.definitions import StoredDefinitions
 from tidemill.storage.executions import StoredExecutions
+from tidemill.storage.groups import StoredGroups
 from tidemill.storage.outbox import StoredOutbox
 from tidemill.storage.places import StoredPlaces
 from tidemill.storage.secrets import StoredSecrets, StoredTags
@@ -129,8 +131,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
     waits = ExecutionWaits(executions, catalog, clock)
     timers = TimerRunner(engine, database, StoredTimers(database), clock)
     faults = Faults.from_environment()
-    publishers = _publishers(ground, integrations, engine, faults)
-    sources = _sources(ground, integrations, faults)
+    publishers, sources = _publishers(ground, integrations, engine, faults), _sources(ground, integrations, faults)
     around = (subscriptions, places, engine, database, clock, faults)
     pumps = Pumps(sources, *around, PumpSettings(settings.batch_records, hops_max=settings.hops_max))
     wakes.connect(workers, waits, timers, publishers)
@@ -147,6 +148,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         records=Rereader(integrations, clock),
         access=access.access,
         applications=access.applications,
+        people=access.people,
         secrets=access.secrets,
         tags=access.tags,
         schemas=Schemas(definitions, clock),
@@ -245,6 +247,7 @@ def _sources(ground: Ground, integrations: Integrations, faults: Faults) -> Kafk
 class _AccessParts:
     access: Access
     applications: Applications
+    people: People
     secrets: NamedSecrets
     tags: Tags
     audit: Audit
@@ -260,10 +263,12 @@ def _access(ground: Ground) -> _AccessParts:
     tags = StoredTags(database)
     audit = Audit(StoredAuditLog(database), database, clock)
     signer = TokenSigner(ground.cipher.derive("tokens"), round(ground.settings.token_hours * 3600))
-    access = Access(principals, audit, database, signer, hasher, clock)
+    groups = StoredGroups(database)
+    access = Access(principals, groups, audit, database, signer, hasher, clock)
     return _AccessParts(
         access=access,
         applications=Applications(principals, access, audit, database, hasher, clock),
+        people=People(principals, groups, access, audit, database, clock),
         secrets=NamedSecrets(StoredSecrets(database), tags, ground.cipher, audit, database, clock),
         tags=Tags(tags, audit, database),
         audit=audit,

@@ -39,6 +39,9 @@ class StoredPrincipals:
     async def replace_user(self, tx: Transaction, user: User) -> None:
         await _replace(session_of(tx), users, user)
 
+    async def remove_user(self, tx: Transaction, user_id: str) -> None:
+        await _remove(session_of(tx), users, user_id)
+
     async def application(self, application_id: str) -> Application | None:
         return _first(await self._select(Application, applications, applications.c.id == storable(application_id)))
 

@@ -301,6 +301,25 @@ users = Table(
     _number("updated_ms"),
 )
 
+user_groups = Table(
+    "user_groups",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("description"),
+    _text("roles"),
+    _number("created_ms"),
+    _number("updated_ms"),
+)
+
+group_members = Table(
+    "group_members",
+    metadata,
+    Column("group_id", Text, ForeignKey("user_groups.id", ondelete="CASCADE"), nullable=False),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    PrimaryKeyConstraint("group_id", "user_id"),
+    Index("ix_group_members_user", "user_id"),
+)
+
 applications = Table(
     "applications",
     metadata,

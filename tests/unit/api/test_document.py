@@ -15,8 +15,8 @@ from tidemill.api.app import HOT, RESOURCES
 from tidemill.api.router import Routes, mount
 
 GROUPS = {
-    "Application", "Dead letters", "Event", "Integrations", "Metadata", "Not built yet", "Operations", "Schema",
-    "Secret", "Task", "Tidemill", "Token", "Workflow",
+    "Application", "Dead letters", "Event", "Group", "Integrations", "Metadata", "Not built yet", "Operations", "Role",
+    "Schema", "Secret", "Task", "Tidemill", "Token", "User", "Workflow",
 }  # fmt: skip
 
 
