@@ -143,10 +143,10 @@ class CallRunner:
             request = _with_key(request_of(step.settings, task.input), task_id)
             return await self._call(task_id, request, step)
         except ValueError as error:
-            return unanswered(task_id, CallFailed(str(error), is_terminal=True))
+            return unanswered(task_id, _shown(CallFailed(str(error), is_terminal=True), step))
         except CallFailed as error:
             metrics.calls.labels("failed").inc()
-            return unanswered(task_id, error)
+            return unanswered(task_id, _shown(error, step))
         except Exception as error:
             log.error("a call failed by a defect of ours", task=task_id, exc_info=error)
             return unanswered(task_id, CallFailed(f"the call could not be made: {type(error).__name__}"))
@@ -162,6 +162,13 @@ class CallRunner:
         report = answered(step.settings, task_id, response)
         metrics.calls.labels("refused" if report.status == "FAILED" else "succeeded").inc()
         return report
+
+
+def _shown(failure: CallFailed, step: Step) -> CallFailed:
+    """What is wrong with a request quotes it; one that has secrets in it is not to be quoted."""
+    if not failure.is_terminal or not step.input.kept:
+        return failure
+    return CallFailed("that cannot be called; why is not shown, as the request has secrets in it", is_terminal=True)
 
 
 def _finder(execution: Execution) -> Callable[[int], Task | None]:

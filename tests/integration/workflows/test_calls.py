@@ -301,3 +301,29 @@ async def test_a_response_is_not_lost_while_the_database_is_away(
         mill.places.away = None
         assert (await _ended(mill)).status == "COMPLETED"
     assert len(service.asked) == 1
+
+
+async def test_secrets_are_in_what_is_sent_and_nowhere_else(mill: Mill, client: WebClient, service: WebService) -> None:
+    service.answers["/stock"] = reply()
+    mill.secrets.by_name = {"K": "hunter2"}
+    mill.register(_plan(f"{service.url}/stock", headers={"X-Key": "Bearer ${workflow.secrets.K}"}))
+    async with _running(mill, client):
+        await mill.start()
+        ended = await _ended(mill)
+    assert service.asked[0].headers["x-key"] == "Bearer hunter2"
+    assert ended.status == "COMPLETED"
+    assert b"hunter2" not in mill.places.rows["x"].document
+
+
+async def test_why_a_request_with_secrets_cannot_be_made_is_not_shown(mill: Mill, client: WebClient) -> None:
+    """It would quote the request."""
+    settings = HttpSettings(compile_template("${uri}"), method=compile_template("${method}"))
+    given = {"uri": "http://localhost/", "method": "${workflow.secrets.K}"}
+    mill.secrets.by_name = {"K": "hunter2"}
+    mill.register(plan(step("call", "http", settings, given=given)))
+    async with _running(mill, client):
+        await mill.start()
+        ended = await _ended(mill)
+    assert ended.tasks[0].reason == "that cannot be called; why is not shown, as the request has secrets in it"
+    assert b"hunter2" not in mill.places.rows["x"].document.lower()
+    assert b"HUNTER2" not in mill.places.rows["x"].document

@@ -20,6 +20,14 @@ def test_secrets_go_into_the_inputs_of_tasks_that_are_handed_over() -> None:
     assert result.plan.steps["a"].input.render({}) == {"x": ["key ${workflow.secrets.X}"]}
 
 
+@pytest.mark.parametrize("is_wrapped", [True, False])
+def test_secrets_go_into_what_http_sends(is_wrapped: bool) -> None:
+    request = {"uri": "https://example.org/?k=${workflow.secrets.X}", "headers": {"a": "Bearer ${workflow.secrets.Y}"}}
+    result = compiled(workflow(task("a", "HTTP", {"http_request": request} if is_wrapped else request)))
+    assert result.findings == []
+    assert result.plan.steps["a"].input.kept == {"workflow.secrets.X", "workflow.secrets.Y"}
+
+
 def test_the_secrets_of_tasks_inside_a_task_are_their_own() -> None:
     secret = {"x": "${workflow.secrets.X}"}
     case = {"decisionCases": {"y": [task("b", inputs=secret), task("c", "NOOP", secret)]}}

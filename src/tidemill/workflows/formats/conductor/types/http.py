@@ -56,7 +56,7 @@ HTTP = TaskType(
     inputs={
         "uri": "where to; required. This and the following may also stand together in `http_request`",
         "method": f"{', '.join(f'`{method}`' for method in METHODS)}; default `GET`",
-        "headers": "an object; a list is several headers of that name",
+        "headers": "an object; a list is several headers of that name; `${workflow.secrets.NAME}` is put in late",
         "body": "text as it is, everything else as JSON, or as a form where `contentType` says so",
         "accept": "media types that are wanted",
         "contentType": "of the body; default `application/json`",
@@ -66,4 +66,5 @@ HTTP = TaskType(
     output={"response": "`statusCode`, `reasonPhrase`, `headers` (lists) and `body` (JSON as its value, else text)"},
     notes="Retries are those of the task definition. A process that dies in the middle of a call gives it back, and "
     "it is made again: the header `Idempotency-Key` is the task's id.",
+    takes_secrets=True,
 )
