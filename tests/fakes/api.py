@@ -27,6 +27,7 @@ from tidemill.workflows.ports import ExecutionQuery, TaskLog
 from tidemill.workflows.schemas import Schemas
 from tidemill.workflows.state import Execution, Task
 from tidemill.workflows.waits import Blocking, Rest
+from tidemill.workflows.whole import TaskPage
 
 
 def plan_of(execution: Execution) -> Plan:
@@ -78,12 +79,23 @@ class FakeExecutions:
         )
         return start.execution_id
 
-    async def get(self, execution_id: str) -> tuple[Execution, Plan]:
+    async def get(self, execution_id: str, *, with_tasks: bool = True) -> tuple[Execution, Plan]:
         if execution_id not in self.by_id:
             raise NotFound(f"there is no execution {execution_id}")
         return self.by_id[execution_id], plan_of(self.by_id[execution_id])
 
-    async def find(self, query: ExecutionQuery) -> tuple[int, Sequence[tuple[Execution, Plan]]]:
+    async def tasks(
+        self, execution_id: str, statuses: Sequence[str], start: int, count: int
+    ) -> tuple[Execution, Plan, TaskPage]:
+        execution, plan = await self.get(execution_id)
+        wanted = [task for task in execution.tasks if not statuses or task.status in statuses]
+        statuses = [task.status for task in execution.tasks]
+        counts = {str(each): statuses.count(each) for each in statuses}
+        return execution, plan, TaskPage(wanted[start : start + count], len(wanted), counts)
+
+    async def find(
+        self, query: ExecutionQuery, *, with_tasks: bool = False
+    ) -> tuple[int, Sequence[tuple[Execution, Plan]]]:
         self.queries.append(query)
         found = [(execution, plan_of(execution)) for execution in self.by_id.values()]
         return len(found), found

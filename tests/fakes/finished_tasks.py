@@ -42,7 +42,7 @@ class MemoryFinishedTasks:
         return [
             task
             for task in tasks
-            if unread.is_all
+            if (unread.since is not None and task.seq >= unread.since)
             or task.seq in unread.seqs
             or (newest[task.ref] == task.seq and (unread.is_newest or task.ref in unread.refs))
         ]

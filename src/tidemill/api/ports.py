@@ -13,6 +13,7 @@ from tidemill.workflows.plan import Plan
 from tidemill.workflows.ports import ExecutionQuery, TaskLog
 from tidemill.workflows.state import Execution, Task
 from tidemill.workflows.waits import Rest
+from tidemill.workflows.whole import TaskPage
 
 Expect = Literal["absent", "present", "any"]
 
@@ -24,12 +25,20 @@ class Executions(Protocol):
         """The execution's id: a new one, or the one that the idempotency key names."""
         ...
 
-    async def get(self, execution_id: str) -> tuple[Execution, Plan]:
-        """Raises `NotFound`."""
+    async def get(self, execution_id: str, *, with_tasks: bool = True) -> tuple[Execution, Plan]:
+        """Raises `NotFound`. With all tasks, or with those that lie beside it."""
         ...
 
-    async def find(self, query: ExecutionQuery) -> tuple[int, Sequence[tuple[Execution, Plan]]]:
-        """(how many match in all, the page)."""
+    async def tasks(
+        self, execution_id: str, statuses: Sequence[str], start: int, count: int
+    ) -> tuple[Execution, Plan, TaskPage]:
+        """A page of its tasks; all statuses if none are given. Raises `NotFound`."""
+        ...
+
+    async def find(
+        self, query: ExecutionQuery, *, with_tasks: bool = False
+    ) -> tuple[int, Sequence[tuple[Execution, Plan]]]:
+        """(how many match, exact up to a bound; the page)."""
         ...
 
     async def terminate(self, execution_id: str, reason: str | None = None) -> None: ...

@@ -56,7 +56,8 @@ async def search_whole(
     size: Count = 100,
 ) -> Response:
     """The same, with whole executions, their tasks included."""
-    total, found = await call.services.executions.find(read_search(query, sort, free_text, start, size))
+    wanted = read_search(query, sort, free_text, start, size)
+    total, found = await call.services.executions.find(wanted, with_tasks=True)
     whole = [execution_json(execution, plan, include_tasks=True) for execution, plan in found]
     return json_answer({"totalHits": total, "results": whole})
 
@@ -123,7 +124,7 @@ async def get(
     summarize: Flag = False,
 ) -> Response:
     """One execution."""
-    execution, plan = await call.services.executions.get(execution_id)
+    execution, plan = await call.services.executions.get(execution_id, with_tasks=include_tasks)
     return json_answer(execution_json(execution, plan, include_tasks=include_tasks))
 
 
@@ -135,7 +136,7 @@ async def status(
     include_variables: Annotated[Flag, Query(alias="includeVariables")] = False,
 ) -> Response:
     """The status of an execution, with output and variables if asked for."""
-    execution, _ = await call.services.executions.get(execution_id)
+    execution, _ = await call.services.executions.get(execution_id, with_tasks=False)
     answer: dict[str, Any] = {
         "workflowId": execution.id,
         "correlationId": execution.correlation_id,
@@ -157,13 +158,9 @@ async def tasks(
     status: Annotated[list[str] | None, Query()] = None,
 ) -> Response:
     """The tasks of an execution, a page of them."""
-    execution, plan = await call.services.executions.get(execution_id)
-    wanted = [task for task in execution.tasks if not status or task.status in status]
-    summary: dict[str, int] = {}
-    for task in execution.tasks:
-        summary[task.status] = summary.get(task.status, 0) + 1
-    page = [task_json(execution, task, plan) for task in wanted[start : start + count]]
-    return json_answer({"totalHits": len(wanted), "results": page, "summary": summary})
+    execution, plan, page = await call.services.executions.tasks(execution_id, status or (), start, count)
+    results = [task_json(execution, task, plan) for task in page.tasks]
+    return json_answer({"totalHits": page.total, "results": results, "summary": page.counts})
 
 
 @routes.delete("/{execution_id}", actions.WORKFLOW_CONTROL)
@@ -195,7 +192,7 @@ async def _correlated(
         statuses=() if include_closed else tuple(sorted(RUNNING)),
         count=FOUND_MAX,
     )
-    _, executions = await call.services.executions.find(query)
+    _, executions = await call.services.executions.find(query, with_tasks=include_tasks)
     for execution, plan in executions:
         found[execution.correlation_id or ""].append(execution_json(execution, plan, include_tasks=include_tasks))
     return found

@@ -20,15 +20,14 @@ _PUT = bulk.upsert(finished_tasks, _COLUMNS)
 _REMOVE = bulk.delete(finished_tasks, ("execution_id", "seq"))
 _REMOVE_ALL = bulk.delete(finished_tasks, ("execution_id",))
 _BY_SEQ = bulk.BulkSelect(finished_tasks, ("execution_id", "seq"), _COLUMNS)
-_ALL = bulk.BulkSelect(finished_tasks, ("execution_id",), _COLUMNS)
 
 _SELECT = select(*(finished_tasks.c[name] for name in _COLUMNS))
 _OF_EXECUTION = finished_tasks.c.execution_id == bindparam("execution_id")
 _COUNTS = select(finished_tasks.c.status, func.count()).where(_OF_EXECUTION).group_by(finished_tasks.c.status)
 
 
-class _Newest:
-    """Rows of (execution) or (execution, ref) → of each such ref the newest task."""
+class _Select:
+    """Finds rows for a list of keys, which goes in as one value."""
 
     counts = None
 
@@ -43,8 +42,18 @@ class _Newest:
         return tuple(zip(*values, strict=True))
 
 
+_SINCE = _Select(
+    f"""
+    SELECT {_WANTED} FROM json_each(?1) AS v CROSS JOIN finished_tasks AS t
+    ON t.execution_id = json_extract(v.value, '$[0]') AND t.seq >= json_extract(v.value, '$[1]')
+    """,
+    f"""
+    SELECT {_WANTED} FROM unnest($1::TEXT[], $2::BIGINT[]) AS v (id, seq) JOIN finished_tasks AS t
+    ON t.execution_id = v.id AND t.seq >= v.seq
+    """,
+)
 _MAX_OF_REF = "SELECT max(seq) FROM finished_tasks AS m WHERE m.execution_id = {id} AND m.ref = {ref}"
-_NEWEST_OF_REF = _Newest(
+_NEWEST_OF_REF = _Select(
     f"""
     SELECT {_WANTED} FROM json_each(?1) AS v CROSS JOIN finished_tasks AS t
     ON t.execution_id = json_extract(v.value, '$[0]')
@@ -55,7 +64,7 @@ _NEWEST_OF_REF = _Newest(
     ON t.execution_id = v.id AND t.seq = ({_MAX_OF_REF.format(id="v.id", ref="v.ref")})
     """,
 )
-_NEWEST_OF_ALL = _Newest(
+_NEWEST_OF_ALL = _Select(
     f"""
     SELECT {_WANTED} FROM (
         SELECT execution_id, max(seq) AS seq FROM finished_tasks
@@ -73,23 +82,20 @@ _NEWEST_OF_ALL = _Newest(
 
 async def read_finished(session: Session, wanted: Mapping[str, Unread]) -> Sequence[FinishedTask]:
     """See `ExecutionStore.finished`."""
-    whole = {id_: unread for id_, unread in wanted.items() if unread.is_all}
-    parts = {id_: unread for id_, unread in wanted.items() if not unread.is_all}
+    items = wanted.items()
     rows: list[Any] = [
-        *await _ALL.run(session, [(id_,) for id_ in whole]),
-        *await _BY_SEQ.run(session, [(id_, seq) for id_, unread in parts.items() for seq in unread.seqs]),
-        *await _newest(session, _NEWEST_OF_ALL, [(id_,) for id_, unread in parts.items() if unread.is_newest]),
-        *await _newest(
-            session,
-            _NEWEST_OF_REF,
-            [(id_, ref) for id_, unread in parts.items() if not unread.is_newest for ref in unread.refs],
+        *await _found(session, _SINCE, [(id_, each.since) for id_, each in items if each.since is not None]),
+        *await _BY_SEQ.run(session, [(id_, seq) for id_, each in items for seq in each.seqs]),
+        *await _found(session, _NEWEST_OF_ALL, [(id_,) for id_, each in items if each.is_newest]),
+        *await _found(
+            session, _NEWEST_OF_REF, [(id_, ref) for id_, each in items if not each.is_newest for ref in each.refs]
         ),
     ]
     found = {(row[0], row[1]): row for row in rows}
     return [FinishedTask(*found[key]) for key in sorted(found)]
 
 
-async def _newest(session: Session, statement: _Newest, keys: Sequence[bulk.Row]) -> Sequence[Any]:
+async def _found(session: Session, statement: _Select, keys: Sequence[bulk.Row]) -> Sequence[Any]:
     return await session.run(statement, keys) if keys else ()
 
 

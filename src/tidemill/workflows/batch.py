@@ -7,7 +7,9 @@ half-way leaves no trace: what it touched is put back as it was.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from contextlib import suppress
+from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -19,7 +21,8 @@ from tidemill.workflows import decider
 from tidemill.workflows.announcements import announcements
 from tidemill.workflows.decider import Refused
 from tidemill.workflows.decision import Alarm, Computation, Decision
-from tidemill.workflows.draft import Draft
+from tidemill.workflows.departed import NotRead
+from tidemill.workflows.draft import Draft, hear
 from tidemill.workflows.effects import (
     ChildEnded,
     StartWorkflow,
@@ -30,15 +33,15 @@ from tidemill.workflows.effects import (
     UpdateVariables,
 )
 from tidemill.workflows.families import Families
-from tidemill.workflows.flow import end
-from tidemill.workflows.ports import Changes, ExecutionRow, Plans
-from tidemill.workflows.rows import DOCUMENT_BYTES_MAX, row_of, shed
+from tidemill.workflows.ports import Changes, FinishedTask, Plans, Unread
 from tidemill.workflows.starter import Starter
 from tidemill.workflows.starts import IdempotencyKey, KeyBefore, key_of
 from tidemill.workflows.state import execution_of
 
-PendingComputation = tuple[Decision, Computation]
-Answer = tuple[Decision, Computation, Computed]
+T = TypeVar("T")
+
+PendingComputation = tuple[Draft, Computation]
+Answer = tuple[Draft, Computation, Computed]
 
 
 class Run(msgspec.Struct):
@@ -88,15 +91,16 @@ class Batch:
         self._plans = plans
         self._drafts = drafts
         self._starter = starter
-        self._pending: list[Decision] = []
+        self._pending: list[Draft] = []
+        self._reading: list[Draft] = []
         self._timers_gone: list[str] = []
-        self.families = Families(drafts, starter)
+        self.families = Families(drafts, starter, self._change)
         self.verdicts: dict[int, Verdict] = {}
 
     # --- groups -------------------------------------------------------------------------------------
 
     def advance(self, runs: Iterable[Run]) -> list[Run]:
-        """Applies what can be, in order. Returns the runs that wait for the sandbox, or behind one that does."""
+        """Applies what can be, in order. Returns the runs that wait for an answer, or behind one that does."""
         held: set[Any] = set()
         waiting = []
         for run in runs:
@@ -112,12 +116,14 @@ class Batch:
             effect = effects[len(run.results)]
             target = targets(effect)
             draft = self._drafts.get(target)
-            if draft is not None and draft.decision.computations:
+            if draft is not None and draft.is_waiting:
                 return False
             if len(effects) > 1:
                 self._remember(run, effect, target, draft)
             try:
                 run.results.append(self._apply_one(effect, target, draft, run.group))
+            except NotRead:
+                return False
             except Refused as refused:
                 self._undo(run)
                 self.verdicts[run.index] = Verdict(error=refused.error, is_retryable=refused.is_retryable)
@@ -131,30 +137,38 @@ class Batch:
             return target if draft is not None else self._start(effect, group)
         if draft is None:
             return self._without_execution(effect, target)
-        decision = draft.decision
-        hops = decision.execution.hops
-        decision.execution.hops = max(hops, group.hops)
+        hops = draft.decision.execution.hops
+        draft.decision.execution.hops = max(hops, group.hops)
         try:
-            result = self._tell(effect) if kind is ChildEnded else _EVENTS[kind](decision, effect)
-        except Refused:
-            decision.execution.hops = hops
+            return self._change(draft, self._event(kind, effect))
+        except (Refused, NotRead):
+            draft.decision.execution.hops = hops
             raise
-        if decision.computations:
-            self._pending.append(decision)
+
+    def _event(self, kind: type[Any], effect: Any) -> Callable[[Decision], Any]:
+        if kind is ChildEnded:
+            child = self._drafts.get(effect.child)
+            ended = child.decision.execution if child is not None else None
+            return lambda decision: decider.child_ended(decision, effect, ended)
+        return lambda decision: _EVENTS[kind](decision, effect)
+
+    def _change(self, draft: Draft, event: Callable[[Decision], T]) -> T:
+        """Raises `NotRead`, and then the draft is as it was before, and waits."""
+        try:
+            result = draft.change(event)
+        except NotRead:
+            self._reading.append(draft)
+            raise
+        if draft.decision.computations:
+            self._pending.append(draft)
         return result
 
     def _start(self, start: StartWorkflow, group: EffectGroup) -> str:
         named = self._starter.start(start, group)
         draft = self._drafts.get(start.execution_id)
         if draft is not None and draft.decision.computations:
-            self._pending.append(draft.decision)
+            self._pending.append(draft)
         return named
-
-    def _tell(self, event: ChildEnded) -> str:
-        child = self._drafts.get(event.child)
-        parent = self._drafts[event.execution_id].decision
-        decider.child_ended(parent, event, child.decision.execution if child is not None else None)
-        return event.execution_id
 
     def _without_execution(self, effect: Effect, execution_id: str) -> None:
         if isinstance(effect, TimerFired | ChildEnded):
@@ -192,7 +206,7 @@ class Batch:
 
     def meet(self) -> None:
         """Starts what executions ask for, and tells parents, once no group can be undone any more."""
-        self._pending.extend(decision for decision in self.families.meet() if decision.computations)
+        self._pending.extend(draft for draft in self.families.meet() if draft.decision.computations)
 
     # --- publications that can go nowhere -------------------------------------------------------------
 
@@ -206,35 +220,58 @@ class Batch:
         """Those that name a cluster go to its integration. The tasks of the others fail as if a broker had refused
         them. What comes next may publish, and stray, again."""
         for draft in self._drafts.values():
-            decision = draft.decision
-            named = [(each, self._plans.integration_of(each.integration)) for each in decision.publications]
-            decision.publications = [_to(each, name) for each, name in named if name is not None]
-            strays = [each for each, name in named if name is None]
-            if not strays:
-                continue
-            for stray in strays:
-                reason = f"there is no integration {stray.integration!r}"
-                if ":" in stray.integration:
-                    reason = f"no integration has the bootstrap servers {stray.integration}"
-                decider.publication_refused(decision, PublicationRefused(stray.origin, stray.topic, reason))
-            draft.row = None
-            if decision.computations:
-                self._pending.append(decision)
+            if any(not self._plans.has_integration(each.integration) for each in draft.decision.publications):
+                draft.row = None
+                with suppress(NotRead):  # then they are still there when it has been read
+                    self._change(draft, self._refuse_strays_of)
 
-    # --- the sandbox --------------------------------------------------------------------------------
+    def _refuse_strays_of(self, decision: Decision) -> None:
+        named = [(each, self._plans.integration_of(each.integration)) for each in decision.publications]
+        decision.publications = [_to(each, name) for each, name in named if name is not None]
+        for stray in (each for each, name in named if name is None):
+            reason = f"there is no integration {stray.integration!r}"
+            if ":" in stray.integration:
+                reason = f"no integration has the bootstrap servers {stray.integration}"
+            decider.publication_refused(decision, PublicationRefused(stray.origin, stray.topic, reason))
+
+    # --- the sandbox, and finished tasks --------------------------------------------------------------
 
     def take_computations(self) -> list[PendingComputation]:
-        pending = [(decision, computation) for decision in self._pending for computation in decision.computations]
-        for decision in self._pending:
-            decision.computations = []
+        drafts = {id(draft): draft for draft in self._pending}.values()
+        pending = [(draft, computation) for draft in drafts for computation in draft.decision.computations]
+        for draft in drafts:
+            draft.decision.computations = []
         self._pending = []
         return pending
 
     def answer(self, answers: Sequence[Answer]) -> None:
-        for decision, computation, computed in answers:
-            decider.computed(decision, computation, computed)
-        asked = dict.fromkeys(decision for decision, _, _ in answers)
-        self._pending.extend(decision for decision in asked if decision.computations)
+        for draft, computation, computed in answers:
+            draft.answers.append((computation, computed))
+        for draft in {id(draft): draft for draft, _, _ in answers}.values():
+            self._hear(draft)
+
+    def _hear(self, draft: Draft) -> None:
+        """Each answer that there is, in order, until one needs what has not been read."""
+        while draft.answers and draft.unread is None:
+            with suppress(NotRead):
+                self._change(draft, partial(hear, *draft.answers[0]))
+                del draft.answers[0]
+
+    def unread(self) -> Mapping[str, Unread]:
+        """What executions need of their finished tasks; `read` is to follow."""
+        wanted: dict[str, Unread] = {}
+        for draft in self._reading:
+            if draft.unread is not None:
+                wanted.setdefault(draft.decision.execution.id, Unread()).add(draft.unread)
+        return wanted
+
+    def read(self, wanted: Mapping[str, Unread], found: Sequence[FinishedTask]) -> None:
+        reading, self._reading = self._reading, []
+        for draft in reading:
+            execution_id, draft.unread = draft.decision.execution.id, None
+            rows = [row for row in found if row.execution_id == execution_id]
+            draft.decision.departed.learn(wanted[execution_id], rows)
+            self._hear(draft)
 
     # --- the end ------------------------------------------------------------------------------------
 
@@ -242,7 +279,7 @@ class Batch:
         """Makes the rows. An execution that is too large fails, and may then ask for its failure workflow."""
         for draft in self._drafts.values():
             if draft.row is None and draft.decision.is_changed:
-                draft.row = _row(draft)
+                draft.encode()
 
     def alarms(self) -> list[Alarm]:
         return [alarm for draft in self._drafts.values() for alarm in draft.decision.alarms]
@@ -257,6 +294,7 @@ class Batch:
             if draft.row is not None:
                 (changes.updates if draft.revision else changes.inserts).append(draft.row)
             decision = draft.decision
+            changes.finished.extend(draft.finished.values())
             changes.queued.extend(decision.queued.values())
             changes.unqueued.extend(decision.unqueued)
             changes.timers.extend(decision.timers.values())
@@ -266,20 +304,6 @@ class Batch:
                 changes.publications.extend(announcements(decision, draft.revision))
             changes.logs.extend(decision.logs)
         return changes
-
-
-def _row(draft: Draft) -> ExecutionRow:
-    decision = draft.decision
-    execution = decision.execution
-    execution.updated_ms = decision.now_ms
-    row = row_of(execution, draft.revision)
-    if len(row.document) <= DOCUMENT_BYTES_MAX:
-        return row
-    reason = f"the execution would take {len(row.document):,} bytes; {DOCUMENT_BYTES_MAX:,} is the limit"
-    shed(execution)
-    decision.scope.clear()
-    end(decision, "FAILED", reason, output=execution.output or {})
-    return row_of(execution, draft.revision)
 
 
 def _to(publication: Publication, integration: str) -> Publication:

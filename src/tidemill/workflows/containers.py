@@ -100,7 +100,7 @@ def _iteration_may_be_over(decision: Decision, loop: Task, path: str) -> None:
 
 
 def since(decision: Decision, seq: int) -> list[Task]:
-    """The tasks from this number on."""
+    """The tasks from this number on that are in the document: open ones are."""
     tasks = decision.execution.tasks
     return tasks[bisect_left(tasks, seq, key=_seq) :]
 

@@ -14,6 +14,7 @@ import msgspec
 
 from tidemill.ingest.publication import Publication
 from tidemill.workflows.deadlines import WORKFLOW, earliest, has_limits
+from tidemill.workflows.departed import Departed
 from tidemill.workflows.effects import StartWorkflow
 from tidemill.workflows.expansion import DYNAMIC, Expansions, step_of
 from tidemill.workflows.plan import Expansion, Plan, Step
@@ -73,6 +74,7 @@ class Decision:
         "alarms",
         "children",
         "computations",
+        "departed",
         "execution",
         "expansions",
         "has_path_ended",
@@ -101,7 +103,8 @@ class Decision:
         self.now_ms = now_ms
         self.stored_status = execution.status
         """What it was before anything was decided."""
-        self.scope = Scope(execution, plan)
+        self.departed = Departed()
+        self.scope = Scope(execution, plan, self.departed)
         self.queued: dict[str, QueuedTask] = {}
         self.unqueued: dict[str, None] = {}
         self.timers: dict[str, Timer] = {}
@@ -123,8 +126,16 @@ class Decision:
         """It has ended, and its parent may be in the same batch."""
 
     def copy(self) -> Decision:
-        """One that can take this one's place after this one has gone wrong. Not while anything is pending."""
+        """One that can take this one's place after an event has gone wrong. Not while anything is ready."""
         copy = Decision(copy_of(self.execution), self.plan, self.now_ms, self.expansions)
+        copy.departed = self.departed.copy()
+        copy.scope = Scope(copy.execution, self.plan, copy.departed)
+        copy.computations = [
+            msgspec.structs.replace(each, task=found)
+            for each in self.computations
+            if (found := copy.task(each.task.seq)) is not None
+        ]
+        copy.has_path_ended = self.has_path_ended
         copy.queued = dict(self.queued)
         copy.unqueued = dict(self.unqueued)
         copy.timers = dict(self.timers)
@@ -141,10 +152,25 @@ class Decision:
         return copy
 
     def task(self, seq: int) -> Task | None:
-        """The task with that number."""
+        """The task with that number. This and what follows may raise `NotRead`."""
         tasks = self.execution.tasks
         at = bisect_left(tasks, seq, key=_seq)
-        return tasks[at] if at < len(tasks) and tasks[at].seq == seq else None
+        if at < len(tasks) and tasks[at].seq == seq:
+            return tasks[at]
+        is_gone = self.execution.tasks_left and 0 < seq <= self.execution.tasks_begun
+        return self.departed.task(seq) if is_gone else None
+
+    def newest(self, ref: str) -> Task | None:
+        """The newest task of the step."""
+        return self.scope.find(ref)
+
+    def since(self, seq: int) -> list[Task]:
+        """The tasks from this number on."""
+        execution = self.execution
+        tasks = execution.tasks[bisect_left(execution.tasks, seq, key=_seq) :]
+        if not execution.tasks_left or len(tasks) > execution.tasks_begun - seq:
+            return tasks
+        return sorted([*tasks, *self.departed.since(seq)], key=_seq)
 
     def step_of(self, task: Task) -> Step:
         """The step that the task runs, also one that was made while the execution ran."""

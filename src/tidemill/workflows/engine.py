@@ -146,8 +146,12 @@ class Engine:
         return revision
 
     async def _compute(self, batch: Batch) -> None:
-        """Runs all computations that are pending, those of one script in one call, until none is left."""
-        while pending := batch.take_computations():
+        """Reads the finished tasks that are asked for, and runs all computations that are pending, those of one script
+        in one call, until there are none."""
+        while (unread := batch.unread()) or (pending := batch.take_computations()):
+            if unread:
+                batch.read(unread, await self._store.finished(unread))
+                continue
             by_script: dict[Script, list[PendingComputation]] = {}
             for item in pending:
                 by_script.setdefault(item[1].compute.script, []).append(item)
@@ -157,9 +161,7 @@ class Engine:
     async def _ask(self, script: Script, items: Sequence[PendingComputation]) -> list[Answer]:
         inputs = [to_json(computation.compute.bindings) for _, computation in items]
         computed = await self._sandbox.run(script, inputs)
-        return [
-            (decision, computation, answer) for (decision, computation), answer in zip(items, computed, strict=True)
-        ]
+        return [(draft, computation, answer) for (draft, computation), answer in zip(items, computed, strict=True)]
 
 
 class PreparedBatch:

@@ -13,6 +13,7 @@ from tidemill.workflows.plan import Plan
 from tidemill.workflows.ports import ExecutionQuery, ExecutionStore, Plans
 from tidemill.workflows.rows import execution_of_row
 from tidemill.workflows.state import Execution
+from tidemill.workflows.whole import TaskPage, read_page, read_whole
 
 
 class Executions:
@@ -35,17 +36,33 @@ class Executions:
     async def set_variables(self, update: UpdateVariables) -> None:
         await self._apply(update)
 
-    async def get(self, execution_id: str) -> tuple[Execution, Plan]:
-        """With the plan that it runs by. Raises `NotFound`."""
+    async def get(self, execution_id: str, *, with_tasks: bool = True) -> tuple[Execution, Plan]:
+        """With the plan that it runs by. Without `with_tasks`, those that have left the document are not read.
+        Raises `NotFound`."""
         rows = await self._store.load([execution_id])
         if execution_id not in rows:
             raise NotFound(f"there is no execution {execution_id}")
-        return await self._with_plan(execution_of_row(rows[execution_id]))
+        execution = execution_of_row(rows[execution_id])
+        if with_tasks:
+            execution = (await read_whole(self._store, [execution]))[0]
+        return await self._with_plan(execution)
 
-    async def find(self, query: ExecutionQuery) -> tuple[int, Sequence[tuple[Execution, Plan]]]:
-        """(how many match in all, the page)."""
+    async def tasks(
+        self, execution_id: str, statuses: Sequence[str], start: int, count: int
+    ) -> tuple[Execution, Plan, TaskPage]:
+        """A page of its tasks; all statuses if none are given. Raises `NotFound`."""
+        execution, plan = await self.get(execution_id, with_tasks=False)
+        return execution, plan, await read_page(self._store, execution, statuses, start, count)
+
+    async def find(
+        self, query: ExecutionQuery, *, with_tasks: bool = False
+    ) -> tuple[int, Sequence[tuple[Execution, Plan]]]:
+        """(how many match, see `ExecutionStore.find`; the page)."""
         total, rows = await self._store.find(query)
-        return total, [await self._with_plan(execution_of_row(row)) for row in rows]
+        executions = [execution_of_row(row) for row in rows]
+        if with_tasks:
+            executions = await read_whole(self._store, executions)
+        return total, [await self._with_plan(execution) for execution in executions]
 
     async def _with_plan(self, execution: Execution) -> tuple[Execution, Plan]:
         return execution, await self._plans.at(execution.name, execution.version, execution.save, execution.definition)

@@ -5,12 +5,14 @@ Called when no group of effects can be undone any more. Reads nothing: what is n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from tidemill.ingest.effect import EffectGroup
 from tidemill.workflows import decider
 from tidemill.workflows.decider import Refused
 from tidemill.workflows.decision import ChildStart, Decision, ended_id
+from tidemill.workflows.departed import NotRead
 from tidemill.workflows.draft import Draft
 from tidemill.workflows.effects import ChildEnded
 from tidemill.workflows.starter import Starter
@@ -21,10 +23,18 @@ STARTS_MAX = 1_000
 """How many children one batch starts: workflows that start each other are stored now and then."""
 
 
-class Families:
-    """`drafts` are those of the batch; the starter adds to them."""
+class Change(Protocol):
+    def __call__(self, draft: Draft, event: Callable[[Decision], object]) -> object:
+        """Raises `NotRead`, and then the decision is as it was before, and finished tasks will be read for it."""
+        ...
 
-    def __init__(self, drafts: Mapping[str, Draft], starter: Starter) -> None:
+
+class Families:
+    """`drafts` are those of the batch; the starter adds to them. Whatever cannot be done before finished tasks have
+    been read is asked for again."""
+
+    def __init__(self, drafts: Mapping[str, Draft], starter: Starter, change: Change) -> None:
+        self._change = change
         self._drafts = drafts
         self._starter = starter
         self._started = 0
@@ -48,8 +58,8 @@ class Families:
     def learn(self, taken: Mapping[IdempotencyKey, str]) -> None:
         self._starter.learn(taken)
 
-    def meet(self) -> Sequence[Decision]:
-        """One round; returns the decisions that have moved. What they ask for is for the next one."""
+    def meet(self) -> Sequence[Draft]:
+        """One round; returns the drafts that have moved. What they ask for is for the next one."""
         moved: list[Draft] = []
         for draft in list(self._drafts.values()):
             if draft.decision.children:
@@ -60,27 +70,35 @@ class Families:
                 moved += self._tell_parent(draft)
         for draft in moved:
             draft.row = None
-        return list(dict.fromkeys(draft.decision for draft in moved))
+        return moved
 
     def _start_children(self, draft: Draft) -> list[Draft]:
-        decision = draft.decision
-        children, decision.children = decision.children, []
+        children, draft.decision.children = draft.decision.children, []
         moved = [draft]
-        for child in children:
-            if self._started >= STARTS_MAX:
-                decider.child_deferred(decision, child)
-                continue
+        for index, child in enumerate(children):
             try:
-                named = self._starter.start(
-                    child.start, _group(decision.execution, f"task {_task_id(decision, child)}")
-                )
-            except Refused as refused:
-                decider.child_refused(decision, child, str(refused.error))
-                continue
-            self._started += 1
-            decider.child_started(decision, child, named)
-            moved.append(self._drafts.get(named, draft))
+                moved += self._start_child(draft, child)
+            except NotRead:
+                draft.decision.children = [*draft.decision.children, *children[index:]]
+                break
         return moved
+
+    def _start_child(self, draft: Draft, child: ChildStart) -> list[Draft]:
+        named = child.start.execution_id
+        if named not in self._drafts:
+            if self._started >= STARTS_MAX:
+                decider.child_deferred(draft.decision, child)
+                return []
+            try:
+                cause = f"task {_task_id(draft.decision, child)}"
+                named = self._starter.start(child.start, _group(draft.decision.execution, cause))
+            except Refused as refused:
+                reason = str(refused.error)
+                self._change(draft, lambda decision: decider.child_refused(decision, child, reason))
+                return []
+            self._started += 1
+        self._change(draft, lambda decision: decider.child_started(decision, child, named))
+        return [self._drafts.get(named, draft)]
 
     def _start_failure_workflows(self, draft: Draft) -> list[Draft]:
         execution = draft.decision.execution
@@ -96,17 +114,18 @@ class Families:
     def _tell_parent(self, draft: Draft) -> list[Draft]:
         """At once where the parent is here; else the timer that the child has left does."""
         decision = draft.decision
-        decision.tells_parent = False
         child = decision.execution
         parent = self._drafts.get(execution_of(child.parent or ""))
-        if parent is None:
-            return []
-        decision.timers.pop(ended_id(child.id), None)
-        seq = int((child.parent or "").rpartition(".")[2])
-        decider.child_ended(
-            parent.decision, ChildEnded(ended_id(child.id), parent.decision.execution.id, seq, child.id), child
-        )
-        return [parent]
+        if parent is not None:
+            seq = int((child.parent or "").rpartition(".")[2])
+            event = ChildEnded(ended_id(child.id), parent.decision.execution.id, seq, child.id)
+            try:
+                self._change(parent, lambda told: decider.child_ended(told, event, child))
+            except NotRead:
+                return [parent]
+            decision.timers.pop(ended_id(child.id), None)
+        decision.tells_parent = False
+        return [] if parent is None else [parent]
 
 
 def _task_id(decision: Decision, child: ChildStart) -> str:

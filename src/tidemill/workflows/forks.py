@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tidemill.workflows.containers import go_on, joins_of, since
+from tidemill.workflows.containers import go_on, joins_of
 from tidemill.workflows.decision import Decision
 from tidemill.workflows.flow import close, follow, go_to, progress
 from tidemill.workflows.paths import below, container_of
@@ -30,6 +30,7 @@ def join(decision: Decision, step: Step, task: Task, directive: Join) -> None:
     progress(decision, task)
     begun_by = _fork_of(decision, task)
     task.fork = begun_by.seq if begun_by is not None else 0
+    decision.scope.require(directive.refs)
     task.awaited = [ref for ref in dict.fromkeys(directive.refs) if _ended(decision, task, ref) is None]
     is_one_there = len(task.awaited) < len(set(directive.refs))
     if begun_by is None and (directive.is_exclusive or not task.path):
@@ -54,12 +55,12 @@ def _fork_of(decision: Decision, join: Task) -> Task | None:
 
 def _ended(decision: Decision, join: Task, ref: str) -> Task | None:
     """The task that the join has waited for, once it has ended; not one of an earlier iteration."""
-    task = decision.scope.newest().get(ref)
+    task = decision.newest(ref)
     return task if task is not None and task.status in _ENDED and task.seq > join.fork else None
 
 
 def _is_open(decision: Decision, ref: str) -> bool:
-    task = decision.scope.newest().get(ref)
+    task = decision.newest(ref)
     return task is not None and task.is_open
 
 
@@ -67,6 +68,7 @@ def outputs_of_join(decision: Decision, step: Step, task: Task) -> dict[str, Any
     refs = KINDS[step.kind].awaits(step)
     if not refs and task.fork:
         return _last_of_each_branch(decision, task.fork)
+    decision.scope.require(refs)
     ended = ((ref, _ended(decision, task, ref)) for ref in refs)
     return {ref: found.output or {} for ref, found in ended if found is not None}
 
@@ -77,7 +79,7 @@ def _last_of_each_branch(decision: Decision, fork_seq: int) -> dict[str, Any]:
         return {}
     start = below(begun_by.path, fork_seq, 0).removesuffix("0")
     last: dict[int, Task] = {}
-    for task in since(decision, fork_seq):
+    for task in decision.since(fork_seq):
         if task.path.startswith(start) and "/" not in task.path[len(start) :]:
             last[container_of(task.path)[1]] = task
     return {last[index].ref: last[index].output or {} for index in sorted(last)}

@@ -90,15 +90,22 @@ class FinishedTask(msgspec.Struct, frozen=True):
 
 class Unread(msgspec.Struct):
     """Which finished tasks somebody needs to see. `refs`: the newest of each; `is_newest`: of every ref the
-    newest; `is_all`: all of them."""
+    newest; `since`: all from this number on, 0 for all of them."""
 
     seqs: set[int] = set()
     refs: set[str] = set()
     is_newest: bool = False
-    is_all: bool = False
+    since: int | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.seqs or self.refs or self.is_newest or self.is_all)
+        return bool(self.seqs or self.refs or self.is_newest or self.since is not None)
+
+    def add(self, other: Unread) -> None:
+        self.seqs |= other.seqs
+        self.refs |= other.refs
+        self.is_newest |= other.is_newest
+        if other.since is not None:
+            self.since = other.since if self.since is None else min(self.since, other.since)
 
 
 class Changes(msgspec.Struct):

@@ -7,12 +7,13 @@ from typing import Any
 import msgspec
 
 from tidemill.workflows.ports import ExecutionRow
-from tidemill.workflows.state import Execution
+from tidemill.workflows.state import Execution, Task
 
 DOCUMENT_BYTES_MAX = 10 * 1024 * 1024
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Execution)
+_task_decoder = msgspec.msgpack.Decoder(Task)
 
 
 def row_of(execution: Execution, revision: int) -> ExecutionRow:
@@ -38,6 +39,15 @@ def execution_of_row(row: ExecutionRow) -> Execution:
 def copy_of(execution: Execution) -> Execution:
     """One that shares nothing with it."""
     return _decoder.decode(_pack(execution))
+
+
+def pack_task(task: Task) -> bytes:
+    """The document of a task that has a row of its own."""
+    return _pack(task)
+
+
+def task_of(document: bytes) -> Task:
+    return _task_decoder.decode(document)
 
 
 def shed(execution: Execution) -> None:

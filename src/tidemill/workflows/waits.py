@@ -20,6 +20,7 @@ from tidemill.workflows.plan import Plan
 from tidemill.workflows.ports import ExecutionRow, ExecutionStore, Plans
 from tidemill.workflows.rows import execution_of_row
 from tidemill.workflows.state import Execution, Task
+from tidemill.workflows.whole import read_whole
 
 log = structlog.get_logger(__name__)
 
@@ -112,7 +113,7 @@ class ExecutionWaits:
         seen: set[str] = set()
         while ids:
             seen.update(ids)
-            executions = await self._read(ids, waiter)
+            executions = await self._read(ids, refs, waiter)
             for execution, plan in executions:
                 blocking = _blocking(execution, plan, refs)
                 if found is None:
@@ -128,7 +129,7 @@ class ExecutionWaits:
         assert found is not None
         return found
 
-    async def _read(self, ids: Sequence[str], waiter: _Waiter) -> list[tuple[Execution, Plan]]:
+    async def _read(self, ids: Sequence[str], refs: Collection[str], waiter: _Waiter) -> list[tuple[Execution, Plan]]:
         for execution_id in ids:
             self._waiters.setdefault(execution_id, set()).add(waiter)
             waiter.revisions.setdefault(execution_id, 0)
@@ -136,6 +137,8 @@ class ExecutionWaits:
         rows = await self._store.load(ids)
         waiter.revisions.update((row.id, row.revision) for row in rows.values())
         executions = [execution_of_row(rows[execution_id]) for execution_id in ids if execution_id in rows]
+        if refs:
+            executions = await read_whole(self._store, executions, refs)
         return [
             (each, await self._plans.at(each.name, each.version, each.save, each.definition)) for each in executions
         ]

@@ -19,7 +19,8 @@ from tidemill.workflows.polling import Line, PolledTask
 from tidemill.workflows.ports import ExecutionStore, Plans, SecretSource, TaskLog, TaskLogs, TaskQueue
 from tidemill.workflows.rows import execution_of_row
 from tidemill.workflows.secrets import filled, input_template, names_in
-from tidemill.workflows.state import Execution, Task, execution_of
+from tidemill.workflows.state import Execution, execution_of
+from tidemill.workflows.whole import read_task
 
 _HOLD_MS = 5_000
 """How long a claimed task is hidden while it is being handed out; if this process dies, it then comes back."""
@@ -113,27 +114,20 @@ class Workers:
                 await self.update(UpdateTask("FAILED", task_id=execution.task_id(task), reason=str(error)))
         return None
 
-    async def _tasks(self, task_ids: Sequence[str]) -> list[PolledTask]:
-        rows = await self._store.load(list({execution_of(task_id): None for task_id in task_ids}))
-        executions = {row.id: execution_of_row(row) for row in rows.values()}
-        polled = []
-        for task_id in task_ids:
-            execution = executions.get(execution_of(task_id))
-            task = _task(execution, task_id) if execution is not None else None
-            if execution is not None and task is not None:
-                polled.append((execution, task, await self._plan(execution)))
-        return polled
-
     async def update(self, update: UpdateTask) -> str:
         """The task's id. Raises what `UpdateTask` says."""
         return str((await self._gate.apply(EffectGroup((update,), "worker")))[0])
 
     async def get(self, task_id: str) -> PolledTask:
         """Raises `NotFound`."""
-        polled = await self._tasks([task_id])
-        if not polled:
-            raise NotFound(f"there is no task {task_id}")
-        return polled[0]
+        rows = await self._store.load([execution_of(task_id)])
+        seq = task_id.rpartition(".")[2]
+        for row in rows.values():
+            execution = execution_of_row(row)
+            task = await read_task(self._store, execution, int(seq)) if seq.isascii() and seq.isdigit() else None
+            if task is not None:
+                return execution, task, await self._plan(execution)
+        raise NotFound(f"there is no task {task_id}")
 
     async def queue_sizes(self, names: Sequence[str] = ()) -> Mapping[str, int]:
         """How many tasks wait; of the names given each has an entry."""
@@ -149,7 +143,3 @@ class Workers:
 
     async def _plan(self, execution: Execution) -> Plan:
         return await self._plans.at(execution.name, execution.version, execution.save, execution.definition)
-
-
-def _task(execution: Execution, task_id: str) -> Task | None:
-    return next((task for task in reversed(execution.tasks) if execution.task_id(task) == task_id), None)

@@ -30,8 +30,9 @@ async def test_what_is_asked_for_comes_back_and_nothing_else(database: Database)
     assert await read(database, x=Unread(seqs={3, 1, 99})) == [("x", 1), ("x", 3)]
     assert await read(database, x=Unread(refs={"a", "it's\u2603", "none"})) == [("x", 4), ("x", 5)]
     assert await read(database, x=Unread(is_newest=True, refs={"a"})) == [("x", 2), ("x", 4), ("x", 5)]
-    assert await read(database, x=Unread(is_all=True)) == [("x", seq) for seq in range(1, 6)]
-    assert await read(database, x=Unread(seqs={2}, refs={"b"}), y=Unread(refs={"b"}), z=Unread(is_all=True)) == [
+    assert await read(database, x=Unread(since=0)) == [("x", seq) for seq in range(1, 6)]
+    assert await read(database, x=Unread(since=4, seqs={1}), y=Unread(since=2)) == [("x", 1), ("x", 4), ("x", 5)]
+    assert await read(database, x=Unread(seqs={2}, refs={"b"}), y=Unread(refs={"b"}), z=Unread(since=0)) == [
         ("x", 2),
         ("y", 1),
     ]
@@ -55,7 +56,7 @@ async def test_they_are_replaced_and_removed(database: Database) -> None:
 
     await write(database, Changes(finished=[changed], finished_gone=[("x", 1), ("x", 99)]))
 
-    found = await StoredExecutions(database).finished({"x": Unread(is_all=True)})
+    found = await StoredExecutions(database).finished({"x": Unread(since=0)})
     assert [each.seq for each in found] == [2, 3, 4, 5]
     assert found[0] == changed
 
@@ -65,4 +66,4 @@ async def test_they_are_of_the_same_write_as_the_document(database: Database) ->
     with pytest.raises(StaleWrite):
         await write(database, Changes(updates=[row("x", revision=9)], finished=[task(1)]))
 
-    assert await read(database, x=Unread(is_all=True)) == []
+    assert await read(database, x=Unread(since=0)) == []

@@ -18,6 +18,7 @@ from tidemill.workflows.engine import Engine, PreparedBatch, Written
 from tidemill.workflows.plan import Plan
 from tidemill.workflows.rows import execution_of_row
 from tidemill.workflows.state import Execution
+from tidemill.workflows.whole import whole
 
 
 class Mill:
@@ -59,7 +60,12 @@ class Mill:
         return self.execution(execution_id)
 
     def execution(self, execution_id: str = "x") -> Execution:
-        return execution_of_row(self.places.rows[execution_id])
+        """With the tasks that have left its document."""
+        stored = execution_of_row(self.places.rows[execution_id])
+        left = [task for task in self.places.left.values() if task.execution_id == execution_id]
+        assert len(left) == stored.tasks_left
+        assert not {task.seq for task in left} & {task.seq for task in stored.tasks}
+        return whole(stored, left)
 
 
 @pytest.fixture

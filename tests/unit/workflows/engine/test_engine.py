@@ -289,7 +289,7 @@ async def test_an_execution_that_grows_too_large_fails_and_survives(
     mill: Mill, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rows, "DOCUMENT_BYTES_MAX", 10_000)
-    monkeypatch.setattr("tidemill.workflows.batch.DOCUMENT_BYTES_MAX", 10_000)
+    monkeypatch.setattr("tidemill.workflows.draft.DOCUMENT_BYTES_MAX", 10_000)
     mill.register(plan(step("a", "worker", to="b"), step("b", "wait", wait_for()), failure_workflow=("repair", None)))
     mill.register(plan(name="repair"))
     await mill.start(given={"small": 1})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from tests.unit.workflows.engine.conftest import Mill
 from tests.unit.workflows.engine.interpreter import Node, compiled, interpreted, outcome_of, trees
 from tidemill.ingest.effect import Effect, EffectGroup
 from tidemill.ingest.publication import PublicationRefused, Published
+from tidemill.workflows import departed
 from tidemill.workflows.effects import StartWorkflow, TaskPolled, TimerFired, UpdateTask
 from tidemill.workflows.state import Execution, Task, execution_of
 
@@ -91,11 +93,14 @@ def _all(nodes: list[Node]) -> Iterator[Node]:
 
 
 @settings(max_examples=150, deadline=None)
-@given(nodes=trees(), seed=st.integers(0, 2**32))
-async def test_every_order_of_events_comes_to_the_same_end(nodes: list[Node], seed: int) -> None:
+@given(nodes=trees(), seed=st.integers(0, 2**32), finished_max=st.sampled_from([0, 2, departed.FINISHED_MAX]))
+async def test_every_order_of_events_comes_to_the_same_end(nodes: list[Node], seed: int, finished_max: int) -> None:
+    """Also where tasks leave the document as soon as they have finished."""
     mill = Mill()
     mill.register(compiled(nodes))
-    await World(mill, nodes, Random(seed)).run(executions=3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(departed, "FINISHED_MAX", finished_max)
+        await World(mill, nodes, Random(seed)).run(executions=3)
     expected = interpreted(nodes)
     for index in range(3):
         execution = mill.execution(f"x{index}")
