@@ -111,7 +111,10 @@ class BatchProducer:
                 return Sent(
                     refused={index: _refusal(topic, missing[topic]) for index, topic in topics if topic in missing}
                 )
-            flight = self._send(producer, batch)
+            flight = Flight()
+            self._begin_transaction(producer)
+            self._produce(producer, rows, flight)
+            self._flush(producer, batch.number, flight)
             if flight.errors:
                 return self._given_up(producer, rows, flight)
             self._faults.reached("inside_kafka_transaction")
@@ -149,14 +152,6 @@ class BatchProducer:
         if self._producer is not None:
             self._producer.purge()
             self._producer = None
-
-    def _send(self, producer: Producer, batch: NumberedBatch) -> Flight:
-        """All records, up to the end of the transaction or to what has gone wrong."""
-        flight = Flight()
-        self._begin_transaction(producer)
-        self._produce(producer, batch.rows, flight)
-        self._flush(producer, batch.number, flight)
-        return flight
 
     def _begin_transaction(self, producer: Producer) -> None:
         if self.is_transactional:

@@ -15,7 +15,7 @@ import msgspec
 
 from tidemill.core.errors import BadInput, Conflict, NotFound, TidemillError
 from tidemill.ingest.effect import Effect, EffectGroup, Verdict
-from tidemill.ingest.publication import Publication, PublicationRefused, Published
+from tidemill.ingest.publication import PublicationRefused, Published
 from tidemill.sandbox.script import Computed
 from tidemill.workflows import decider
 from tidemill.workflows.announcements import announcements
@@ -37,6 +37,7 @@ from tidemill.workflows.ports import Changes, FinishedTask, Plans, Unread
 from tidemill.workflows.starter import Starter
 from tidemill.workflows.starts import IdempotencyKey, KeyBefore, key_of
 from tidemill.workflows.state import execution_of
+from tidemill.workflows.strays import Strays
 
 T = TypeVar("T")
 
@@ -88,13 +89,13 @@ _ANSWERS = (TimerFired, ChildEnded, Published, PublicationRefused)
 
 class Batch:
     def __init__(self, plans: Plans, drafts: dict[str, Draft], starter: Starter) -> None:
-        self._plans = plans
         self._drafts = drafts
         self._starter = starter
         self._pending: list[Draft] = []
         self._reading: list[Draft] = []
         self._timers_gone: list[str] = []
         self.families = Families(drafts, starter, self._change)
+        self.strays = Strays(drafts, plans, self._change)
         self.verdicts: dict[int, Verdict] = {}
 
     # --- groups -------------------------------------------------------------------------------------
@@ -193,46 +194,17 @@ class Batch:
 
     def settled(self, groups: Sequence[EffectGroup]) -> list[Verdict]:
         """The verdicts, in order. Who polled for a task is given it as it is stored, whatever happened to it since."""
+        verdicts = [self.verdicts[index] for index in range(len(groups))]
         return [
-            self._with_task(verdict) if isinstance(group.effects[0], TaskPolled) and verdict.error is None else verdict
-            for group, verdict in ((group, self.verdicts[index]) for index, group in enumerate(groups))
+            _with_task(verdict, self._drafts)
+            if isinstance(group.effects[0], TaskPolled) and verdict.error is None
+            else verdict
+            for group, verdict in zip(groups, verdicts, strict=True)
         ]
-
-    def _with_task(self, verdict: Verdict) -> Verdict:
-        task_id = verdict.results[0]
-        decision = self._drafts[execution_of(task_id)].decision
-        task = decision.task(int(task_id.rpartition(".")[2]))
-        return Verdict([(decision.execution, task, decision.plan), *verdict.results[1:]])
 
     def meet(self) -> None:
         """Starts what executions ask for, and tells parents, once no group can be undone any more."""
         self._pending.extend(draft for draft in self.families.meet() if draft.decision.computations)
-
-    # --- publications that can go nowhere -------------------------------------------------------------
-
-    @property
-    def has_strays(self) -> bool:
-        """Whether an integration that is published to does not exist, as far as is known."""
-        named = {each.integration for draft in self._drafts.values() for each in draft.decision.publications}
-        return any(not self._plans.has_integration(name) for name in named)
-
-    def refuse_strays(self) -> None:
-        """Those that name a cluster go to its integration. The tasks of the others fail as if a broker had refused
-        them. What comes next may publish, and stray, again."""
-        for draft in self._drafts.values():
-            if any(not self._plans.has_integration(each.integration) for each in draft.decision.publications):
-                draft.row = None
-                with suppress(NotRead):  # then they are still there when it has been read
-                    self._change(draft, self._refuse_strays_of)
-
-    def _refuse_strays_of(self, decision: Decision) -> None:
-        named = [(each, self._plans.integration_of(each.integration)) for each in decision.publications]
-        decision.publications = [_to(each, name) for each, name in named if name is not None]
-        for stray in (each for each, name in named if name is None):
-            reason = f"there is no integration {stray.integration!r}"
-            if ":" in stray.integration:
-                reason = f"no integration has the bootstrap servers {stray.integration}"
-            decider.publication_refused(decision, PublicationRefused(stray.origin, stray.topic, reason))
 
     # --- the sandbox, and finished tasks --------------------------------------------------------------
 
@@ -306,10 +278,11 @@ class Batch:
         return changes
 
 
-def _to(publication: Publication, integration: str) -> Publication:
-    if publication.integration == integration:
-        return publication
-    return msgspec.structs.replace(publication, integration=integration)
+def _with_task(verdict: Verdict, drafts: Mapping[str, Draft]) -> Verdict:
+    task_id = verdict.results[0]
+    decision = drafts[execution_of(task_id)].decision
+    task = decision.task(int(task_id.rpartition(".")[2]))
+    return Verdict([(decision.execution, task, decision.plan), *verdict.results[1:]])
 
 
 def _touched(group: EffectGroup) -> set[Any]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from tidemill.core.ids import derived_id
-from tidemill.workflows.decision import ChildStart, Decision, parent_ended_id
+from tidemill.workflows.decision import ChildStart, Decision
 from tidemill.workflows.effects import ChildEnded, StartWorkflow
 from tidemill.workflows.flow import close, complete, end, fail, follow, progress
+from tidemill.workflows.notices import parent_ended_id
 from tidemill.workflows.plan import NEXT, Step
 from tidemill.workflows.ports import Timer
 from tidemill.workflows.state import Execution, Task

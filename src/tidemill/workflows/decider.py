@@ -13,7 +13,7 @@ from tidemill.ingest.publication import PublicationRefused, Published
 from tidemill.sandbox.script import Computed
 from tidemill.workflows import children
 from tidemill.workflows.deadlines import RESPONSE, START, TOTAL, WAIT, WORKFLOW, earliest, reason_of
-from tidemill.workflows.decision import Alarm, ChildStart, Computation, Decision, parent_ended_id
+from tidemill.workflows.decision import Alarm, ChildStart, Computation, Decision
 from tidemill.workflows.effects import (
     ChildEnded,
     TaskPolled,
@@ -23,6 +23,7 @@ from tidemill.workflows.effects import (
     UpdateVariables,
 )
 from tidemill.workflows.flow import complete, end, fail, fail_execution, fail_for_good, go_to, release, set_variables
+from tidemill.workflows.notices import parent_ended_id, start_timeout
 from tidemill.workflows.plan import NEXT, Step
 from tidemill.workflows.ports import TaskLog
 from tidemill.workflows.running import carry_out, run
@@ -44,7 +45,7 @@ def start(decision: Decision) -> None:
     """The execution has just been made."""
     plan, execution = decision.plan, decision.execution
     if plan.timeout_s > 0:
-        decision.start_timeout(execution.created_ms + round(plan.timeout_s * 1000))
+        start_timeout(decision, execution.created_ms + round(plan.timeout_s * 1000))
     if plan.entry is None:
         decision.has_path_ended = True
     else:

@@ -13,7 +13,7 @@ from operator import attrgetter
 import msgspec
 
 from tidemill.ingest.publication import Publication
-from tidemill.workflows.deadlines import WORKFLOW, earliest, has_limits
+from tidemill.workflows.deadlines import earliest, has_limits
 from tidemill.workflows.departed import Departed
 from tidemill.workflows.effects import StartWorkflow
 from tidemill.workflows.expansion import DYNAMIC, Expansions, step_of
@@ -249,43 +249,6 @@ class Decision:
             task.timer, task.timer_due_ms = "", 0
             self.remove_timer(self.execution.task_id(task))
 
-    def start_timeout(self, due_ms: int) -> None:
-        """The execution's own timer goes by the execution's id."""
-        execution_id = self.execution.id
-        self.timers[execution_id] = Timer(execution_id, due_ms, execution_id, 0, WORKFLOW)
-
-    def set_go_on(self) -> None:
-        """The execution is to go on in a decision of its own, as soon as this one is stored."""
-        execution_id = self.execution.id
-        timer_id = go_on_id(execution_id)
-        self.timers[timer_id] = Timer(timer_id, self.now_ms, execution_id, 0, "go_on")
-
-    def tell_parent(self, parent: str) -> None:
-        """The parent's task, by its id, is to hear of the end of this execution."""
-        self.tells_parent = True
-        timer_id, child = ended_id(self.execution.id), self.execution.id
-        parent_id, _, seq = parent.rpartition(".")
-        self.timers[timer_id] = Timer(timer_id, self.now_ms, parent_id, int(seq), f"child {child}")
-
-    def tell_child(self, task: Task, child: str) -> None:
-        """The child is to hear that nobody waits for it any more."""
-        timer_id = parent_ended_id(self.execution.task_id(task))
-        self.timers[timer_id] = Timer(timer_id, self.now_ms, child, 0, "parent_ended")
-
     def remove_timer(self, timer_id: str) -> None:
         self.timers.pop(timer_id, None)
         self.timers_gone[timer_id] = None
-
-
-def ended_id(child_id: str) -> str:
-    """The timer that tells a parent of its child's end."""
-    return f"{child_id}:ended"
-
-
-def parent_ended_id(task_id: str) -> str:
-    """The timer that tells a child that its parent's task has ended."""
-    return f"{task_id}:ended"
-
-
-def go_on_id(execution_id: str) -> str:
-    return f"{execution_id}.0"

@@ -137,11 +137,11 @@ class Engine:
     async def _refuse_strays(self, batch: Batch, revision: int | None) -> int | None:
         """Publications to integrations that do not exist would wait for ever: their tasks fail, in the transaction
         that would have written them. Returns the revision of the definitions that says so, if it was asked for."""
-        while batch.has_strays:
+        while batch.strays.are_there:
             newest = await self._plans.refresh()
             # One that was asked for earlier stands for plans that were chosen by it.
             revision = newest if revision is None else revision
-            batch.refuse_strays()
+            batch.strays.refuse()
             await self._compute(batch)
         return revision
 

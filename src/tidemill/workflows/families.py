@@ -11,10 +11,11 @@ from typing import Protocol
 from tidemill.ingest.effect import EffectGroup
 from tidemill.workflows import decider
 from tidemill.workflows.decider import Refused
-from tidemill.workflows.decision import ChildStart, Decision, ended_id
+from tidemill.workflows.decision import ChildStart, Decision
 from tidemill.workflows.departed import NotRead
 from tidemill.workflows.draft import Draft
 from tidemill.workflows.effects import ChildEnded
+from tidemill.workflows.notices import ended_id
 from tidemill.workflows.starter import Starter
 from tidemill.workflows.starts import IdempotencyKey
 from tidemill.workflows.state import Execution, execution_of

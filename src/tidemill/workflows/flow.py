@@ -9,8 +9,9 @@ from typing import Any
 
 from tidemill.core.ids import derived_id
 from tidemill.workflows.containers import path_ended, since, task_ended
-from tidemill.workflows.decision import Decision, go_on_id
+from tidemill.workflows.decision import Decision
 from tidemill.workflows.effects import StartWorkflow
+from tidemill.workflows.notices import go_on_id, set_go_on, tell_child, tell_parent
 from tidemill.workflows.paths import below, is_within
 from tidemill.workflows.plan import Step
 from tidemill.workflows.retries import delay_ms
@@ -107,7 +108,7 @@ def hold(decision: Decision) -> None:
     decision.ready.clear()
     decision.is_changed = True
     if execution.status != "PAUSED":
-        decision.set_go_on()
+        set_go_on(decision)
 
 
 def release(decision: Decision) -> None:
@@ -132,7 +133,7 @@ def close(decision: Decision, task: Task, status: TaskStatus, output: Any, reaso
     if KINDS[step.kind].is_polled:
         decision.unqueue(task)
     if task.child is not None:
-        decision.tell_child(task, task.child)
+        tell_child(decision, task, task.child)
     task.status = status
     task.reason = reason
     if output is not None:
@@ -169,7 +170,7 @@ def end(decision: Decision, status: ExecutionStatus, reason: str | None, output:
     if decision.plan.timeout_s > 0:
         decision.remove_timer(execution.id)
     if execution.parent:
-        decision.tell_parent(execution.parent)
+        tell_parent(decision, execution.parent)
     execution.status = status
     execution.reason = reason
     execution.ended_ms = decision.now_ms
