@@ -74,7 +74,7 @@ async def update_and_poll(call: Call) -> Response:
     result = await call.json(TaskResult)
     task_id = await _report(call, result)
     _, task, plan = await call.services.workers.get(task_id)
-    return await _poll_one(call, plan.steps[task.ref].name, result.worker_id or "", task.domain)
+    return await _poll_one(call, task.name or plan.steps[task.ref].name, result.worker_id or "", task.domain)
 
 
 async def _poll_one(call: Call, name: str, worker: str, domain: str | None) -> Response:

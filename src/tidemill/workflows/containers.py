@@ -29,9 +29,7 @@ def joins_of(decision: Decision) -> Joins:
 
 def task_ended(decision: Decision, task: Task) -> None:
     """A task that stands on a branch has succeeded, or its failure does not count."""
-    waiting = joins_of(decision).by_ref.get(task.ref, [])
-    for join in [join for join in waiting if join.fork < task.seq]:
-        waiting.remove(join)
+    for join in joins_of(decision).by_ref.pop(task.ref, ()):
         join.awaited.remove(task.ref)
         decision.is_changed = True
         if not join.awaited or KINDS[decision.step_of(join).kind].is_exclusive:

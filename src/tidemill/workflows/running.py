@@ -13,6 +13,7 @@ from tidemill.ingest.record import HOPS_HEADER, ID_HEADER, TRACEPARENT_HEADER, H
 from tidemill.workflows.children import start_child
 from tidemill.workflows.containers import is_stuck
 from tidemill.workflows.decision import Computation, Decision
+from tidemill.workflows.expansion import DYNAMIC
 from tidemill.workflows.flow import (
     close,
     complete,
@@ -116,10 +117,12 @@ def _is_first_begun(decision: Decision, step: Step, task: Task) -> bool:
         return False
     if KINDS[step.kind].is_polled:
         task.domain = domain_of(execution, step.name)
+    if task.path and step.kind != DYNAMIC and task.ref not in decision.plan.steps:
+        task.name = step.name
     scope[TASK_ID] = execution.task_id(task)
     task.input = scope.render(step.input)
-    decision.changed(task.ref)
     if step.start_delay_s > 0:
+        decision.changed(task.ref)
         decision.set_timer(task, "start", decision.now_ms + round(step.start_delay_s * 1000))
         return False
     return True

@@ -10,6 +10,7 @@ from typing import Any
 
 from tidemill.expressions.template import Template
 from tidemill.workflows.departed import Departed
+from tidemill.workflows.expansion import DYNAMIC
 from tidemill.workflows.plan import Plan
 from tidemill.workflows.state import Execution, Task, execution_of
 
@@ -118,7 +119,7 @@ def task_view(execution: Execution, task: Task, plan: Plan) -> dict[str, Any]:
     return {
         "taskId": execution.task_id(task),
         "referenceTaskName": task.ref,
-        "taskDefName": step.name if step else task.ref,
+        "taskDefName": step.name if step and step.kind != DYNAMIC else task.name or task.ref,
         "status": task.status,
         "input": task.input,
         "output": task.output if task.output is not None else {},

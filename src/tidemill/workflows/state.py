@@ -63,7 +63,7 @@ class Task(msgspec.Struct, array_like=True):
     child: str | None = None
     """The execution that it has started."""
     name: str = ""
-    """The queue that it waits in, where that is not its step's name."""
+    """The name of its step where that is none of the plan's, and the queue that it waits in."""
     fork: int = 0
     """A join: the fork whose branches it waits for."""
     iterations: int = 0

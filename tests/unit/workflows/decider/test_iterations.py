@@ -161,6 +161,21 @@ def test_loops_and_forks_inside_each_other() -> None:
     assert execution.tasks[-1].ref == "z" and execution.tasks[-1].iteration == 0
 
 
+def test_a_join_does_not_take_the_end_of_an_earlier_iteration_for_that_of_its_own() -> None:
+    decision = started(
+        plan(
+            step("l", "loop", LoopSettings(items="items"), given={"items": [1, 2]}, body="f"),
+            step("f", "fork", to="j", branches=["a"]),
+            step("a", "worker", to="b"),
+            step("b", given={"n": "${a.output.n}"}),
+            step("j", "join", JoinSettings(("a", "b")), "z"),
+            step("z", given={"n": "${j.output.a.n}"}),
+        )
+    )
+    decision = _done(_done(decision, "a", {"n": 1}), "a", {"n": 2})
+    assert [task.input for task in decision.execution.tasks if task.ref == "z"] == [{"n": 1}, {"n": 2}]
+
+
 def test_an_iteration_waits_for_branches_that_nobody_joins() -> None:
     decision = started(
         plan(
