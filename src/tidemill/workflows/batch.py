@@ -7,22 +7,19 @@ half-way leaves no trace: what it touched is put back as it was.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from tidemill.core.errors import BadInput, Conflict, NotFound, TidemillError
 from tidemill.ingest.effect import Effect, EffectGroup, Verdict
 from tidemill.ingest.publication import PublicationRefused, Published
-from tidemill.sandbox.script import Computed
 from tidemill.workflows import decider
 from tidemill.workflows.announcements import announcements
 from tidemill.workflows.decider import Refused
-from tidemill.workflows.decision import Alarm, Computation, Decision
+from tidemill.workflows.decision import Alarm, Decision
 from tidemill.workflows.departed import NotRead
-from tidemill.workflows.draft import Draft, hear
+from tidemill.workflows.draft import Draft
 from tidemill.workflows.effects import (
     ChildEnded,
     StartWorkflow,
@@ -33,16 +30,12 @@ from tidemill.workflows.effects import (
     UpdateVariables,
 )
 from tidemill.workflows.families import Families
-from tidemill.workflows.ports import Changes, FinishedTask, Plans, Unread
+from tidemill.workflows.pending import Pending
+from tidemill.workflows.ports import Changes, Plans
 from tidemill.workflows.starter import Starter
 from tidemill.workflows.starts import IdempotencyKey, KeyBefore, key_of
 from tidemill.workflows.state import execution_of
 from tidemill.workflows.strays import Strays
-
-T = TypeVar("T")
-
-PendingComputation = tuple[Draft, Computation]
-Answer = tuple[Draft, Computation, Computed]
 
 
 class Run(msgspec.Struct):
@@ -91,11 +84,10 @@ class Batch:
     def __init__(self, plans: Plans, drafts: dict[str, Draft], starter: Starter) -> None:
         self._drafts = drafts
         self._starter = starter
-        self._pending: list[Draft] = []
-        self._reading: list[Draft] = []
+        self.pending = Pending()
         self._timers_gone: list[str] = []
-        self.families = Families(drafts, starter, self._change)
-        self.strays = Strays(drafts, plans, self._change)
+        self.families = Families(drafts, starter, self.pending)
+        self.strays = Strays(drafts, plans, self.pending.change)
         self.verdicts: dict[int, Verdict] = {}
 
     # --- groups -------------------------------------------------------------------------------------
@@ -141,7 +133,7 @@ class Batch:
         hops = draft.decision.execution.hops
         draft.decision.execution.hops = max(hops, group.hops)
         try:
-            return self._change(draft, self._event(kind, effect))
+            return self.pending.change(draft, self._event(kind, effect))
         except (Refused, NotRead):
             draft.decision.execution.hops = hops
             raise
@@ -153,22 +145,10 @@ class Batch:
             return lambda decision: decider.child_ended(decision, effect, ended)
         return lambda decision: _EVENTS[kind](decision, effect)
 
-    def _change(self, draft: Draft, event: Callable[[Decision], T]) -> T:
-        """Raises `NotRead`, and then the draft is as it was before, and waits."""
-        try:
-            result = draft.change(event)
-        except NotRead:
-            self._reading.append(draft)
-            raise
-        if draft.decision.computations:
-            self._pending.append(draft)
-        return result
-
     def _start(self, start: StartWorkflow, group: EffectGroup) -> str:
         named = self._starter.start(start, group)
-        draft = self._drafts.get(start.execution_id)
-        if draft is not None and draft.decision.computations:
-            self._pending.append(draft)
+        if start.execution_id in self._drafts:
+            self.pending.moved(self._drafts[start.execution_id])
         return named
 
     def _without_execution(self, effect: Effect, execution_id: str) -> None:
@@ -204,46 +184,8 @@ class Batch:
 
     def meet(self) -> None:
         """Starts what executions ask for, and tells parents, once no group can be undone any more."""
-        self._pending.extend(draft for draft in self.families.meet() if draft.decision.computations)
-
-    # --- the sandbox, and finished tasks --------------------------------------------------------------
-
-    def take_computations(self) -> list[PendingComputation]:
-        drafts = {id(draft): draft for draft in self._pending}.values()
-        pending = [(draft, computation) for draft in drafts for computation in draft.decision.computations]
-        for draft in drafts:
-            draft.decision.computations = []
-        self._pending = []
-        return pending
-
-    def answer(self, answers: Sequence[Answer]) -> None:
-        for draft, computation, computed in answers:
-            draft.answers.append((computation, computed))
-        for draft in {id(draft): draft for draft, _, _ in answers}.values():
-            self._hear(draft)
-
-    def _hear(self, draft: Draft) -> None:
-        """Each answer that there is, in order, until one needs what has not been read."""
-        while draft.answers and draft.unread is None:
-            with suppress(NotRead):
-                self._change(draft, partial(hear, *draft.answers[0]))
-                del draft.answers[0]
-
-    def unread(self) -> Mapping[str, Unread]:
-        """What executions need of their finished tasks; `read` is to follow."""
-        wanted: dict[str, Unread] = {}
-        for draft in self._reading:
-            if draft.unread is not None:
-                wanted.setdefault(draft.decision.execution.id, Unread()).add(draft.unread)
-        return wanted
-
-    def read(self, wanted: Mapping[str, Unread], found: Sequence[FinishedTask]) -> None:
-        reading, self._reading = self._reading, []
-        for draft in reading:
-            execution_id, draft.unread = draft.decision.execution.id, None
-            rows = [row for row in found if row.execution_id == execution_id]
-            draft.decision.departed.learn(wanted[execution_id], rows)
-            self._hear(draft)
+        for draft in self.families.meet():
+            self.pending.moved(draft)
 
     # --- the end ------------------------------------------------------------------------------------
 

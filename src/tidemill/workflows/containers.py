@@ -103,6 +103,15 @@ def since(decision: Decision, seq: int) -> list[Task]:
     return tasks[bisect_left(tasks, seq, key=_seq) :]
 
 
+def all_since(decision: Decision, seq: int) -> list[Task]:
+    """The tasks from this number on, wherever they are. Raises `NotRead`."""
+    execution = decision.execution
+    tasks = since(decision, seq)
+    if not execution.tasks_left or len(tasks) > execution.tasks_begun - seq:
+        return tasks
+    return sorted([*tasks, *decision.departed.since(seq)], key=_seq)
+
+
 def is_stuck(decision: Decision) -> bool:
     """Nothing moves any more: the execution is at its end, or joins wait for what can never come. Then the innermost
     of them goes on with what there is."""

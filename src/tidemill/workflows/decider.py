@@ -95,7 +95,7 @@ def _reported(decision: Decision, update: UpdateTask) -> Task:
             raise Refused(NotFound(f"there is no task {update.task_id}"))
         return task
     ref = update.ref or ""
-    task = decision.newest(ref)
+    task = decision.scope.find(ref)
     if task is not None:
         return task
     if ref not in decision.plan.steps:

@@ -152,25 +152,13 @@ class Decision:
         return copy
 
     def task(self, seq: int) -> Task | None:
-        """The task with that number. This and what follows may raise `NotRead`."""
+        """The task with that number. Raises `NotRead`."""
         tasks = self.execution.tasks
         at = bisect_left(tasks, seq, key=_seq)
         if at < len(tasks) and tasks[at].seq == seq:
             return tasks[at]
         is_gone = self.execution.tasks_left and 0 < seq <= self.execution.tasks_begun
         return self.departed.task(seq) if is_gone else None
-
-    def newest(self, ref: str) -> Task | None:
-        """The newest task of the step."""
-        return self.scope.find(ref)
-
-    def since(self, seq: int) -> list[Task]:
-        """The tasks from this number on."""
-        execution = self.execution
-        tasks = execution.tasks[bisect_left(execution.tasks, seq, key=_seq) :]
-        if not execution.tasks_left or len(tasks) > execution.tasks_begun - seq:
-            return tasks
-        return sorted([*tasks, *self.departed.since(seq)], key=_seq)
 
     def step_of(self, task: Task) -> Step:
         """The step that the task runs, also one that was made while the execution ran."""

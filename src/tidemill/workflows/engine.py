@@ -18,11 +18,12 @@ from tidemill.core.metrics import timeouts
 from tidemill.core.transaction import Transaction
 from tidemill.ingest.effect import EffectGroup, Verdict
 from tidemill.sandbox.script import Sandbox, Script
-from tidemill.workflows.batch import Answer, Batch, PendingComputation, Run, targets
+from tidemill.workflows.batch import Batch, Run, targets
 from tidemill.workflows.decision import Alarm, Decision
 from tidemill.workflows.draft import Draft
 from tidemill.workflows.effects import ChildEnded, StartWorkflow
 from tidemill.workflows.expansion import Expansions
+from tidemill.workflows.pending import Answer, PendingComputation
 from tidemill.workflows.plan import Plan
 from tidemill.workflows.ports import Changes, ExecutionRow, ExecutionStore, Plans
 from tidemill.workflows.rows import execution_of_row
@@ -148,15 +149,15 @@ class Engine:
     async def _compute(self, batch: Batch) -> None:
         """Reads the finished tasks that are asked for, and runs all computations that are pending, those of one script
         in one call, until there are none."""
-        while (unread := batch.unread()) or (pending := batch.take_computations()):
+        while (unread := batch.pending.unread()) or (pending := batch.pending.take_computations()):
             if unread:
-                batch.read(unread, await self._store.finished(unread))
+                batch.pending.read(unread, await self._store.finished(unread))
                 continue
             by_script: dict[Script, list[PendingComputation]] = {}
             for item in pending:
                 by_script.setdefault(item[1].compute.script, []).append(item)
             answers = await asyncio.gather(*(self._ask(script, items) for script, items in by_script.items()))
-            batch.answer([answer for answered in answers for answer in answered])
+            batch.pending.answer([answer for answered in answers for answer in answered])
 
     async def _ask(self, script: Script, items: Sequence[PendingComputation]) -> list[Answer]:
         inputs = [to_json(computation.compute.bindings) for _, computation in items]

@@ -5,8 +5,7 @@ Called when no group of effects can be undone any more. Reads nothing: what is n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
 
 from tidemill.ingest.effect import EffectGroup
 from tidemill.workflows import decider
@@ -16,6 +15,7 @@ from tidemill.workflows.departed import NotRead
 from tidemill.workflows.draft import Draft
 from tidemill.workflows.effects import ChildEnded
 from tidemill.workflows.notices import ended_id
+from tidemill.workflows.pending import Pending
 from tidemill.workflows.starter import Starter
 from tidemill.workflows.starts import IdempotencyKey
 from tidemill.workflows.state import Execution, execution_of
@@ -24,18 +24,12 @@ STARTS_MAX = 1_000
 """How many children one batch starts: workflows that start each other are stored now and then."""
 
 
-class Change(Protocol):
-    def __call__(self, draft: Draft, event: Callable[[Decision], object]) -> object:
-        """Raises `NotRead`, and then the decision is as it was before, and finished tasks will be read for it."""
-        ...
-
-
 class Families:
     """`drafts` are those of the batch; the starter adds to them. Whatever cannot be done before finished tasks have
     been read is asked for again."""
 
-    def __init__(self, drafts: Mapping[str, Draft], starter: Starter, change: Change) -> None:
-        self._change = change
+    def __init__(self, drafts: Mapping[str, Draft], starter: Starter, pending: Pending) -> None:
+        self._pending = pending
         self._drafts = drafts
         self._starter = starter
         self._started = 0
@@ -95,10 +89,10 @@ class Families:
                 named = self._starter.start(child.start, _group(draft.decision.execution, cause))
             except Refused as refused:
                 reason = str(refused.error)
-                self._change(draft, lambda decision: decider.child_refused(decision, child, reason))
+                self._pending.change(draft, lambda decision: decider.child_refused(decision, child, reason))
                 return []
             self._started += 1
-        self._change(draft, lambda decision: decider.child_started(decision, child, named))
+        self._pending.change(draft, lambda decision: decider.child_started(decision, child, named))
         return [self._drafts.get(named, draft)]
 
     def _start_failure_workflows(self, draft: Draft) -> list[Draft]:
@@ -121,7 +115,7 @@ class Families:
             seq = int((child.parent or "").rpartition(".")[2])
             event = ChildEnded(ended_id(child.id), parent.decision.execution.id, seq, child.id)
             try:
-                self._change(parent, lambda told: decider.child_ended(told, event, child))
+                self._pending.change(parent, lambda told: decider.child_ended(told, event, child))
             except NotRead:
                 return [parent]
             decision.timers.pop(ended_id(child.id), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tidemill.workflows.containers import go_on, joins_of
+from tidemill.workflows.containers import all_since, go_on, joins_of
 from tidemill.workflows.decision import Decision
 from tidemill.workflows.flow import close, follow, go_to, progress
 from tidemill.workflows.paths import below, container_of
@@ -55,12 +55,12 @@ def _fork_of(decision: Decision, join: Task) -> Task | None:
 
 def _ended(decision: Decision, join: Task, ref: str) -> Task | None:
     """The task that the join has waited for, once it has ended; not one of an earlier iteration."""
-    task = decision.newest(ref)
+    task = decision.scope.find(ref)
     return task if task is not None and task.status in _ENDED and task.seq > join.fork else None
 
 
 def _is_open(decision: Decision, ref: str) -> bool:
-    task = decision.newest(ref)
+    task = decision.scope.find(ref)
     return task is not None and task.is_open
 
 
@@ -79,7 +79,7 @@ def _last_of_each_branch(decision: Decision, fork_seq: int) -> dict[str, Any]:
         return {}
     start = below(begun_by.path, fork_seq, 0).removesuffix("0")
     last: dict[int, Task] = {}
-    for task in decision.since(fork_seq):
+    for task in all_since(decision, fork_seq):
         if task.path.startswith(start) and "/" not in task.path[len(start) :]:
             last[container_of(task.path)[1]] = task
     return {last[index].ref: last[index].output or {} for index in sorted(last)}

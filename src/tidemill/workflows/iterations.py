@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tidemill.workflows.containers import all_since
 from tidemill.workflows.decision import Decision
 from tidemill.workflows.flow import complete, go_to, progress
 from tidemill.workflows.paths import below
@@ -38,7 +39,7 @@ def _outputs(decision: Decision, loop: Task, from_seq: int) -> dict[int, dict[st
     start = below(loop.path, loop.seq, 0).removesuffix("0")
     inner: set[str] = set()
     outputs: dict[int, dict[str, Any]] = {}
-    for task in decision.since(from_seq):
+    for task in all_since(decision, from_seq):
         if not task.path.startswith(start):
             continue
         if task.iterations:
