@@ -21,9 +21,9 @@ from tidemill.core.errors import BadInput, Conflict, NotFound
 from tidemill.core.findings import Finding
 from tidemill.expressions.template import compile_template
 from tidemill.ingest.record import PartitionKey, Record
-from tidemill.workflows.effects import StartWorkflow, UpdateTask, UpdateVariables
+from tidemill.workflows.effects import ReportedStatus, StartWorkflow, UpdateTask, UpdateVariables
 from tidemill.workflows.plan import Plan, Step
-from tidemill.workflows.ports import ExecutionQuery, TaskLog
+from tidemill.workflows.ports import ExecutionQuery, LastPoll, TaskLog
 from tidemill.workflows.schemas import Schemas
 from tidemill.workflows.state import Execution, Task
 from tidemill.workflows.waits import Blocking, Rest
@@ -129,6 +129,7 @@ class FakeWorkers:
         self.polls: list[tuple[str, str, str | None, int, int]] = []
         self.updates: list[UpdateTask] = []
         self.lines: list[TaskLog] = []
+        self.resets: list[str] = []
 
     async def poll(
         self, name: str, worker: str, domain: str | None = None, count: int = 1, wait_ms: int = 0
@@ -151,6 +152,17 @@ class FakeWorkers:
     async def get(self, task_id: str) -> tuple[Execution, Task, Plan]:
         execution, plan = await self._executions.get(task_id.rpartition(".")[0])
         return execution, execution.tasks[0], plan
+
+    async def signal(self, execution_id: str, status: ReportedStatus, output: Mapping[str, Any]) -> str:
+        await self._executions.get(execution_id)
+        return await self.update(UpdateTask(status, execution_id=execution_id, output=dict(output)))
+
+    async def reset_callbacks(self, execution_id: str) -> None:
+        await self._executions.get(execution_id)
+        self.resets.append(execution_id)
+
+    async def last_polls(self, name: str | None = None) -> Sequence[LastPoll]:
+        return [LastPoll(name or "pack", "", "w", 17)]
 
     async def queue_sizes(self, names: Sequence[str] = ()) -> Mapping[str, int]:
         return dict.fromkeys(names or ["pack"], 3)

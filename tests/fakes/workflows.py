@@ -15,7 +15,7 @@ from tidemill.core.errors import BadInput, NotFound, StaleWrite, TidemillError, 
 from tidemill.core.transaction import Transaction
 from tidemill.ingest.publication import Publication
 from tidemill.workflows.plan import Limits, Plan
-from tidemill.workflows.ports import Changes, ExecutionQuery, ExecutionRow, QueuedTask, TaskLog, Timer
+from tidemill.workflows.ports import Changes, ExecutionQuery, ExecutionRow, LastPoll, QueuedTask, TaskLog, Timer
 
 
 class MemoryTransaction(OpenTransaction):
@@ -202,6 +202,21 @@ class MemoryWorkflows(MemoryFinishedTasks):
 
     async def of_task(self, task_id: str) -> Sequence[TaskLog]:
         return [entry for entry in self.entries if entry.task_id == task_id]
+
+
+class MemoryLastPolls:
+    def __init__(self) -> None:
+        self.polls: dict[tuple[str, str, str], LastPoll] = {}
+
+    async def put(self, polls: Sequence[LastPoll]) -> None:
+        self.polls.update({(poll.name, poll.domain, poll.worker): poll for poll in polls})
+
+    async def find(self, name: str | None = None, since_ms: int = 0) -> Sequence[LastPoll]:
+        found = [poll for _, poll in sorted(self.polls.items()) if name in (None, poll.name)]
+        return [poll for poll in found if poll.polled_ms >= since_ms]
+
+    async def forget(self, before_ms: int) -> None:
+        self.polls = {key: poll for key, poll in self.polls.items() if poll.polled_ms >= before_ms}
 
 
 def _at_revision(row: ExecutionRow, revision: int) -> ExecutionRow:

@@ -8,9 +8,9 @@ from typing import Any, Literal, Protocol
 from tidemill.core.definitions import Definition, Kind
 from tidemill.core.findings import Finding
 from tidemill.ingest.record import PartitionKey, Record
-from tidemill.workflows.effects import StartWorkflow, UpdateTask, UpdateVariables
+from tidemill.workflows.effects import ReportedStatus, StartWorkflow, UpdateTask, UpdateVariables
 from tidemill.workflows.plan import Plan
-from tidemill.workflows.ports import ExecutionQuery, TaskLog
+from tidemill.workflows.ports import ExecutionQuery, LastPoll, TaskLog
 from tidemill.workflows.state import Execution, Task
 from tidemill.workflows.waits import Rest
 from tidemill.workflows.whole import TaskPage
@@ -71,6 +71,14 @@ class Workers(Protocol):
     async def get(self, task_id: str) -> tuple[Execution, Task, Plan]:
         """Raises `NotFound`."""
         ...
+
+    async def signal(self, execution_id: str, status: ReportedStatus, output: Mapping[str, Any]) -> str:
+        """Reports on the first task that waits for somebody; its id."""
+        ...
+
+    async def reset_callbacks(self, execution_id: str) -> None: ...
+
+    async def last_polls(self, name: str | None = None) -> Sequence[LastPoll]: ...
 
     async def queue_sizes(self, names: Sequence[str] = ()) -> Mapping[str, int]: ...
 

@@ -11,24 +11,12 @@ from tidemill.api.answers import empty_answer, json_answer, text_answer
 from tidemill.api.call import Call
 from tidemill.api.params import Text
 from tidemill.api.router import Routes
+from tidemill.api.workflow_execute import read_strategy, rested
 from tidemill.core.errors import BadInput
 from tidemill.workflows.effects import ReportedStatus, UpdateTask
 from tidemill.workflows.formats.conductor.views import execution_json, task_json
 
 routes = Routes("Task", "/api/tasks")
-
-
-@routes.get("/queue/sizes", actions.TASK_READ, dict[str, int])
-async def queue_sizes(call: Call, task_type: Annotated[list[str] | None, Query(alias="taskType")] = None) -> Response:
-    """How many tasks wait for workers, of the names given."""
-    names = task_type or []
-    return json_answer(dict(await call.services.workers.queue_sizes(names)))
-
-
-@routes.get("/queue/all", actions.TASK_READ, dict[str, int])
-async def all_queues(call: Call) -> Response:
-    """How many tasks wait for workers, by name."""
-    return json_answer(dict(await call.services.workers.queue_sizes()))
 
 
 @routes.post("/{task_id}/log", actions.TASK_UPDATE, str)
@@ -43,6 +31,23 @@ async def logs(call: Call, task_id: str) -> Response:
     """The lines of a task's log."""
     lines = await call.services.workers.logs(task_id)
     return json_answer([{"taskId": line.task_id, "createdTime": line.created_ms, "log": line.text} for line in lines])
+
+
+@routes.post("/{execution_id}/{status}/signal", actions.TASK_UPDATE, dict[str, Any])
+async def signal(call: Call, execution_id: str, status: str) -> Response:
+    """Reports on the first task that waits for somebody. The body is the output."""
+    await call.services.workers.signal(execution_id, _status(status), await call.object())
+    return empty_answer()
+
+
+@routes.post("/{execution_id}/{status}/signal/sync", actions.TASK_UPDATE, dict[str, Any])
+async def signal_sync(
+    call: Call, execution_id: str, status: str, strategy: Annotated[Text, Query(alias="returnStrategy")] = None
+) -> Response:
+    """Reports on the first task that waits for somebody, and waits until the execution rests again."""
+    wanted = read_strategy(strategy)
+    await call.services.workers.signal(execution_id, _status(status), await call.object())
+    return json_answer(await rested(call, execution_id, None, None, wanted, None))
 
 
 @routes.post("/{execution_id}/{ref}/{status}", actions.TASK_UPDATE, dict[str, Any], str)
@@ -66,13 +71,17 @@ async def get(call: Call, task_id: str) -> Response:
 
 
 async def _report_by_ref(call: Call, execution_id: str, ref: str, status: str, worker: str | None) -> str:
-    if status not in get_args(ReportedStatus):
-        raise BadInput(f"status: {status!r} is none of {', '.join(get_args(ReportedStatus))}")
     effect = UpdateTask(
-        status=cast("ReportedStatus", status),
+        status=_status(status),
         execution_id=execution_id,
         ref=ref,
         output=await call.object(),
         worker=worker,
     )
     return await call.services.workers.update(effect)
+
+
+def _status(text: str) -> ReportedStatus:
+    if text not in get_args(ReportedStatus):
+        raise BadInput(f"status: {text!r} is none of {', '.join(get_args(ReportedStatus))}")
+    return cast("ReportedStatus", text)

@@ -32,6 +32,13 @@ class CorrelatedRequest(msgspec.Struct, frozen=True, rename="camel"):
     correlation_ids: list[Plain]
 
 
+@routes.post("/{execution_id}/resetcallbacks", actions.WORKFLOW_CONTROL)
+async def reset_callbacks(call: Call, execution_id: str) -> Response:
+    """Lets tasks that workers have put back for later be taken now."""
+    await call.services.workers.reset_callbacks(execution_id)
+    return empty_answer()
+
+
 @routes.get("/search", actions.WORKFLOW_READ)
 async def search(
     call: Call,

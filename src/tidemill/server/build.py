@@ -42,6 +42,7 @@ from tidemill.storage.database import Database
 from tidemill.storage.definitions import StoredDefinitions
 from tidemill.storage.executions import StoredExecutions
 from tidemill.storage.groups import StoredGroups
+from tidemill.storage.last_polls import StoredLastPolls
 from tidemill.storage.outbox import StoredOutbox
 from tidemill.storage.places import StoredPlaces
 from tidemill.storage.secrets import StoredSecrets, StoredTags
@@ -54,6 +55,7 @@ from tidemill.workflows.catalog import Catalog
 from tidemill.workflows.engine import Engine, Written
 from tidemill.workflows.executions import Executions
 from tidemill.workflows.handlers.subscriptions import HandlerSubscriptions
+from tidemill.workflows.poll_data import PollData
 from tidemill.workflows.schemas import Schemas
 from tidemill.workflows.timers import TimerRunner
 from tidemill.workflows.waits import ExecutionWaits
@@ -82,6 +84,7 @@ class Server:
     removals: Removals
     timers: TimerRunner
     calls: CallRunner
+    polls: PollData
     waits: ExecutionWaits | None
     """Where others than this process write."""
     executions: StoredExecutions
@@ -96,6 +99,7 @@ class Server:
         _ = supervisor.start("removals", self.removals.run())
         _ = supervisor.start("timers", self.timers.run())
         _ = supervisor.start("calls", self.calls.run())
+        _ = supervisor.start("poll data", self.polls.run())
         if self.waits is not None:
             _ = supervisor.start("waits", self.waits.run())
         _ = supervisor.start("pumps", self.pumps.run())
@@ -123,11 +127,10 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
     catalog = Catalog(definitions, ground.sandbox, integrations, clock)
     subscriptions = HandlerSubscriptions(catalog, definitions, ground.sandbox)
 
-    wakes = Wakes()
-    engine = Engine(executions, catalog, ground.sandbox, clock, wakes)
-    gate = Gate(engine, database)
-    access = _access(ground)
-    workers = Workers(gate, executions, *_task_stores(database), catalog, access.secrets, clock)
+    wakes, polls = Wakes(), PollData(StoredLastPolls(database), clock)
+    engine = Engine(executions, catalog, ground.sandbox, clock, wakes, polls.is_polled)
+    gate, access = Gate(engine, database), _access(ground)
+    workers = Workers(gate, executions, *_task_stores(database), catalog, access.secrets, polls, clock)
     waits = ExecutionWaits(executions, catalog, clock)
     timers = TimerRunner(engine, database, StoredTimers(database), clock)
     faults = Faults.from_environment()
@@ -166,6 +169,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         removals=_removals(ground, integrations, engine, publishers),
         timers=timers,
         calls=_calls(ground, workers, stack),
+        polls=polls,
         waits=None if database.is_sqlite else waits,
         executions=executions,
         retention=Retention(places.history, clock, settings.history_days * DAY_S),

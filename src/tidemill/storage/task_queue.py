@@ -145,14 +145,14 @@ class StoredTaskQueue:
             return bool(await _LOOK.run(session, (*queue, now_ms, 1)))
 
     async def _claim_here(self, queue: tuple[str, str], count: int, now_ms: int, until_ms: int) -> Sequence[str]:
-        held = self._held.get(queue, {})
+        at_most = count + len(self._held.get(queue, ()))
         async with self._database.read() as session:
-            due = await _LOOK.run(session, (*queue, now_ms, count + len(held)))
-        held = self._held.setdefault(queue, {})
-        free = [task_id for task_id, _ in due if held.get(task_id, 0) <= now_ms][:count]
+            due = await _LOOK.run(session, (*queue, now_ms, at_most))
+        held = {task_id: until for task_id, until in self._held.pop(queue, {}).items() if until > now_ms}
+        free = [task_id for task_id, _ in due if task_id not in held][:count]
         held.update(dict.fromkeys(free, until_ms))
-        if not held:
-            del self._held[queue]
+        if held:
+            self._held[queue] = held
         return free
 
     async def _claim_limited(

@@ -22,6 +22,7 @@ from tidemill.workflows.departed import NotRead
 from tidemill.workflows.draft import Draft
 from tidemill.workflows.effects import (
     ChildEnded,
+    ResetCallbacks,
     StartWorkflow,
     TaskPolled,
     TerminateExecution,
@@ -59,6 +60,7 @@ _TARGETS: Mapping[type[Any], Callable[[Any], str]] = {
     UpdateTask: lambda effect: effect.execution_id or execution_of(effect.task_id or ""),
     TaskPolled: lambda effect: execution_of(effect.task_id),
     TerminateExecution: lambda effect: effect.execution_id,
+    ResetCallbacks: lambda effect: effect.execution_id,
     UpdateVariables: lambda effect: effect.execution_id,
     TimerFired: lambda effect: effect.execution_id,
     ChildEnded: lambda effect: effect.execution_id,
@@ -69,6 +71,7 @@ _TARGETS: Mapping[type[Any], Callable[[Any], str]] = {
 _EVENTS: Mapping[type[Any], Callable[[Decision, Any], Any]] = {
     UpdateTask: decider.task_updated,
     TaskPolled: decider.task_polled,
+    ResetCallbacks: decider.callbacks_reset,
     TerminateExecution: decider.terminated,
     UpdateVariables: decider.variables_updated,
     TimerFired: decider.timer_fired,

@@ -16,6 +16,7 @@ from tidemill.workflows.deadlines import RESPONSE, START, TOTAL, WAIT, WORKFLOW,
 from tidemill.workflows.decision import Alarm, ChildStart, Computation, Decision
 from tidemill.workflows.effects import (
     ChildEnded,
+    ResetCallbacks,
     TaskPolled,
     TerminateExecution,
     TimerFired,
@@ -168,6 +169,17 @@ def task_polled(decision: Decision, poll: TaskPolled) -> str:
     decision.changed(task.ref)
     _expect_response(decision, step, task, decision.now_ms)
     return poll.task_id
+
+
+def callbacks_reset(decision: Decision, reset: ResetCallbacks) -> str:
+    """What a worker has put back for later is due. A call of ours that is under way is not."""
+    for task in decision.execution.tasks:
+        if task.is_open and task.callback_ms > decision.now_ms and not task.name.startswith(OWN_QUEUES):
+            task.callback_ms = decision.now_ms
+            decision.unqueue(task)
+            decision.queue(task, decision.step_of(task), decision.now_ms)
+            decision.changed(task.ref)
+    return decision.execution.id
 
 
 def _is_waiting(task: Task, now_ms: int) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
+from collections.abc import Callable
 from operator import attrgetter
 
 import msgspec
@@ -41,13 +42,21 @@ class ChildStart(msgspec.Struct, frozen=True):
 
 
 class Alarm(msgspec.Struct, frozen=True):
-    """A deadline that has passed: whose, what for, and what the policy makes of it."""
+    """A deadline that has passed: whose, what for, what the policy makes of it. Said and counted once it is stored."""
 
     who: str
     workflow: str
     purpose: str
     policy: str
     reason: str
+
+
+IsPolled = Callable[[str, str], bool]
+"""Whether a worker is there for the tasks of a name and domain: the one thing of the world that a decision is told."""
+
+
+def nobody_polls(name: str, domain: str) -> bool:
+    return False
 
 
 _seq = attrgetter("seq")
@@ -79,6 +88,7 @@ class Decision:
         "expansions",
         "has_path_ended",
         "is_changed",
+        "is_polled",
         "joins",
         "logs",
         "now_ms",
@@ -96,7 +106,15 @@ class Decision:
         "unqueued",
     )
 
-    def __init__(self, execution: Execution, plan: Plan, now_ms: int, expansions: Expansions | None = None) -> None:
+    def __init__(
+        self,
+        execution: Execution,
+        plan: Plan,
+        now_ms: int,
+        expansions: Expansions | None = None,
+        is_polled: IsPolled = nobody_polls,
+    ) -> None:
+        self.is_polled = is_polled
         self.expansions = Expansions() if expansions is None else expansions
         self.execution = execution
         self.plan = plan
@@ -127,7 +145,7 @@ class Decision:
 
     def copy(self) -> Decision:
         """One that can take this one's place after an event has gone wrong. Not while anything is ready."""
-        copy = Decision(copy_of(self.execution), self.plan, self.now_ms, self.expansions)
+        copy = Decision(copy_of(self.execution), self.plan, self.now_ms, self.expansions, self.is_polled)
         copy.departed = self.departed.copy()
         copy.scope = Scope(copy.execution, self.plan, copy.departed)
         copy.computations = [

@@ -76,6 +76,12 @@ class TaskPolled(msgspec.Struct, frozen=True):
     worker: str
 
 
+class ResetCallbacks(msgspec.Struct, frozen=True):
+    """Tasks of the execution that wait in their queues until later are due now. Result: the id."""
+
+    execution_id: str
+
+
 class TerminateExecution(msgspec.Struct, frozen=True):
     """Result: the id. `Conflict` where it has ended."""
 

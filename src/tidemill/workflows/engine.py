@@ -19,7 +19,7 @@ from tidemill.core.transaction import Transaction
 from tidemill.ingest.effect import EffectGroup, Verdict
 from tidemill.sandbox.script import Sandbox, Script
 from tidemill.workflows.batch import Batch, Run, targets
-from tidemill.workflows.decision import Alarm, Decision
+from tidemill.workflows.decision import Alarm, Decision, IsPolled, nobody_polls
 from tidemill.workflows.draft import Draft
 from tidemill.workflows.effects import ChildEnded, StartWorkflow
 from tidemill.workflows.expansion import Expansions
@@ -57,7 +57,9 @@ class Engine:
         sandbox: Sandbox,
         clock: Clock,
         on_committed: Callable[[Written], None],
+        is_polled: IsPolled = nobody_polls,
     ) -> None:
+        self._is_polled = is_polled
         self._store = store
         self._plans = plans
         self._sandbox = sandbox
@@ -114,12 +116,12 @@ class Engine:
         plans: dict[PlanKey, Plan | None] = {}
         now_ms = self._clock.now_ms()
         drafts = {
-            execution.id: Draft(Decision(execution, plan, now_ms, self._expansions), revision)
+            execution.id: Draft(Decision(execution, plan, now_ms, self._expansions, self._is_polled), revision)
             for execution, revision in executions
             if (plan := await self._plan(execution, plans)) is not None
         }
         keys = Keys(dict(taken), dict(taken))
-        return Batch(self._plans, drafts, Starter(now_ms, self._plans, drafts, keys, self._expansions))
+        return Batch(self._plans, drafts, Starter(now_ms, self._plans, drafts, keys, self._expansions, self._is_polled))
 
     async def _plan(self, execution: Execution, known: dict[PlanKey, Plan | None]) -> Plan | None:
         """None for a plan that is lost: its executions cannot move, and must not hold up the others."""

@@ -15,8 +15,10 @@ from tidemill.workflows.notices import go_on_id, set_go_on, tell_child, tell_par
 from tidemill.workflows.paths import below, is_within
 from tidemill.workflows.plan import Step
 from tidemill.workflows.retries import delay_ms
-from tidemill.workflows.state import Execution, ExecutionStatus, Held, Task, TaskStatus
+from tidemill.workflows.state import ExecutionStatus, Held, Task, TaskStatus
 from tidemill.workflows.tasks import KINDS
+
+_NO_DOMAIN = "NO_DOMAIN"
 
 FAILURES_IN_A_ROW_MAX = 16
 """How long a chain of failure workflows of failure workflows may become. Each counts as a hop."""
@@ -226,10 +228,13 @@ def set_variables(decision: Decision, variables: dict[str, Any]) -> None:
     decision.changed("workflow")
 
 
-def domain_of(execution: Execution, name: str) -> str | None:
-    """`task_to_domain` names one domain, or several by commas of which the last is the fallback."""
-    if not execution.task_to_domain:
+def domain_of(decision: Decision, name: str) -> str | None:
+    """`task_to_domain` names one domain, or several by commas: the first one that a worker polls for, else the last."""
+    by_name = decision.execution.task_to_domain
+    if not by_name:
         return None
-    domains = execution.task_to_domain.get(name) or execution.task_to_domain.get("*") or ""
-    last = domains.rpartition(",")[2].strip()
-    return last if last and last != "NO_DOMAIN" else None
+    domains = [domain.strip() for domain in (by_name.get(name) or by_name.get("*") or "").split(",")]
+    if len(domains) > 1:
+        polled = (domain for domain in domains if domain != _NO_DOMAIN and decision.is_polled(name, domain))
+        return next(polled, None if domains[-1] == _NO_DOMAIN else domains[-1]) or None
+    return domains[0] if domains[0] != _NO_DOMAIN and domains[0] else None

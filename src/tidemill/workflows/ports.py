@@ -217,6 +217,27 @@ class TaskQueue(Protocol):
         ...
 
 
+class LastPoll(msgspec.Struct, frozen=True):
+    """When a worker asked last for tasks of a name; `domain` empty where it named none."""
+
+    name: str
+    domain: str
+    worker: str
+    polled_ms: int
+
+
+class LastPolls(Protocol):
+    async def put(self, polls: Sequence[LastPoll]) -> None:
+        """Replaces those of the same name, domain and worker."""
+        ...
+
+    async def find(self, name: str | None = None, since_ms: int = 0) -> Sequence[LastPoll]:
+        """In order; of all names if none is given."""
+        ...
+
+    async def forget(self, before_ms: int) -> None: ...
+
+
 class Timers(Protocol):
     async def due(self, now_ms: int, limit: int) -> Sequence[Timer]:
         """The first ones. They stay until `Changes.timers_gone` names them."""

@@ -116,7 +116,7 @@ def _is_first_begun(decision: Decision, step: Step, task: Task) -> bool:
         follow(decision, step, task, KINDS[step.kind].outlet_on_error)
         return False
     if KINDS[step.kind].is_polled:
-        task.domain = domain_of(execution, step.name)
+        task.domain = domain_of(decision, step.name)
     if task.path and step.kind != DYNAMIC and task.ref not in decision.plan.steps:
         task.name = step.name
     scope[TASK_ID] = execution.task_id(task)
@@ -204,7 +204,7 @@ def _become(decision: Decision, step: Step, task: Task, directive: Become) -> No
     task.name = entry.steps[entry.entry or ""].name
     stands_for = decision.step_of(task)
     if KINDS[stands_for.kind].is_polled:
-        task.domain = domain_of(decision.execution, task.name)
+        task.domain = domain_of(decision, task.name)
     begin(decision, task)
 
 

@@ -8,7 +8,7 @@ from tidemill.core.errors import TidemillError
 from tidemill.ingest.effect import EffectGroup
 from tidemill.workflows import decider
 from tidemill.workflows.decider import Refused
-from tidemill.workflows.decision import Decision
+from tidemill.workflows.decision import Decision, IsPolled
 from tidemill.workflows.draft import Draft
 from tidemill.workflows.effects import StartWorkflow
 from tidemill.workflows.expansion import Expansions
@@ -28,12 +28,21 @@ from tidemill.workflows.starts import (
 class Starter:
     """Adds to `drafts`, which are those of the batch."""
 
-    def __init__(self, now_ms: int, plans: Plans, drafts: dict[str, Draft], keys: Keys, expansions: Expansions) -> None:
+    def __init__(
+        self,
+        now_ms: int,
+        plans: Plans,
+        drafts: dict[str, Draft],
+        keys: Keys,
+        expansions: Expansions,
+        is_polled: IsPolled,
+    ) -> None:
         self._now_ms = now_ms
         self._plans = plans
         self._drafts = drafts
         self._keys = keys
         self._expansions = expansions
+        self._is_polled = is_polled
 
     def start(self, start: StartWorkflow, group: EffectGroup) -> str:
         """The id of the execution. Raises `Refused`."""
@@ -46,7 +55,7 @@ class Starter:
         except TidemillError as error:
             raise Refused(error) from error
         execution = new_execution(start, plan, group, self._now_ms)
-        decision = Decision(execution, plan, self._now_ms, self._expansions)
+        decision = Decision(execution, plan, self._now_ms, self._expansions, self._is_polled)
         self._drafts[start.execution_id] = Draft(decision, 0)
         self._keys.take(start)
         decider.start(decision)

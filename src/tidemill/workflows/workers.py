@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 
@@ -12,14 +13,16 @@ from tidemill.core.errors import Conflict, NotFound
 from tidemill.expressions.template import Template
 from tidemill.ingest.effect import EffectGroup
 from tidemill.ingest.gate import Gate
-from tidemill.workflows.effects import TaskPolled, UpdateTask
+from tidemill.workflows.deadlines import WAIT
+from tidemill.workflows.effects import ReportedStatus, ResetCallbacks, TaskPolled, UpdateTask
 from tidemill.workflows.engine import Written
 from tidemill.workflows.plan import Plan
+from tidemill.workflows.poll_data import PollData
 from tidemill.workflows.polling import Line, PolledTask
-from tidemill.workflows.ports import ExecutionStore, Plans, SecretSource, TaskLog, TaskLogs, TaskQueue
+from tidemill.workflows.ports import ExecutionStore, LastPoll, Plans, SecretSource, TaskLog, TaskLogs, TaskQueue
 from tidemill.workflows.rows import execution_of_row
 from tidemill.workflows.secrets import filled, input_template, names_in
-from tidemill.workflows.state import Execution, execution_of
+from tidemill.workflows.state import Execution, Task, execution_of
 from tidemill.workflows.whole import read_task
 
 _HOLD_MS = 5_000
@@ -41,6 +44,7 @@ class Workers:
         logs: TaskLogs,
         plans: Plans,
         secrets: SecretSource,
+        polls: PollData,
         clock: Clock,
     ) -> None:
         self._gate = gate
@@ -49,6 +53,7 @@ class Workers:
         self._logs = logs
         self._plans = plans
         self._secrets = secrets
+        self._polls = polls
         self._clock = clock
         self._lines: dict[str, dict[str | None, Line]] = {}
         """By task name and domain, for as long as a poll waits there."""
@@ -66,7 +71,9 @@ class Workers:
         line = self._lines.setdefault(name, {}).get(domain)
         if line is None:
             line = self._lines[name][domain] = self._line(name, domain)
-        return await line.poll(worker, min(max(count, 1), _COUNT_MAX), min(wait_ms, _WAIT_MS_MAX) / 1000)
+        wait_ms = min(wait_ms, _WAIT_MS_MAX)
+        self._polls.seen(name, domain, worker, wait_ms)
+        return await line.poll(worker, min(max(count, 1), _COUNT_MAX), wait_ms / 1000)
 
     def _line(self, name: str, domain: str | None) -> Line:
         async def claim(count: int) -> Sequence[str]:
@@ -118,6 +125,26 @@ class Workers:
         """The task's id. Raises what `UpdateTask` says."""
         return str((await self._gate.apply(EffectGroup((update,), "worker")))[0])
 
+    async def signal(self, execution_id: str, status: ReportedStatus, output: Mapping[str, Any]) -> str:
+        """Reports on the first task that waits for somebody outside, in the execution or a sub-workflow that it waits
+        for; the task's id. Raises `NotFound` where there is no such execution, `Conflict` where nothing waits."""
+        inner: str | None = execution_id
+        while inner is not None:
+            rows = await self._store.load([inner])
+            if inner not in rows:
+                raise NotFound(f"there is no execution {inner}")
+            execution = execution_of_row(rows[inner])
+            plan = await self._plan(execution)
+            waiting = next((task for task in execution.tasks if _waits_for_people(task, plan)), None)
+            if waiting is not None:
+                return await self.update(UpdateTask(status, task_id=execution.task_id(waiting), output=dict(output)))
+            inner = next((task.child for task in execution.tasks if task.is_open and task.child), None)
+        raise Conflict(f"no task of execution {execution_id} waits for a signal")
+
+    async def reset_callbacks(self, execution_id: str) -> None:
+        """Tasks that a worker has put back for later are to be had now. Raises `NotFound`."""
+        await self._gate.apply(EffectGroup((ResetCallbacks(execution_id),), "api"))
+
     async def get(self, task_id: str) -> PolledTask:
         """Raises `NotFound`."""
         rows = await self._store.load([execution_of(task_id)])
@@ -128,6 +155,10 @@ class Workers:
             if task is not None:
                 return execution, task, await self._plan(execution)
         raise NotFound(f"there is no task {task_id}")
+
+    async def last_polls(self, name: str | None = None) -> Sequence[LastPoll]:
+        """Who asked last, and when; of all names if none is given."""
+        return await self._polls.of(name)
 
     async def queue_sizes(self, names: Sequence[str] = ()) -> Mapping[str, int]:
         """How many tasks wait; of the names given each has an entry."""
@@ -143,3 +174,8 @@ class Workers:
 
     async def _plan(self, execution: Execution) -> Plan:
         return await self._plans.at(execution.name, execution.version, execution.save, execution.definition)
+
+
+def _waits_for_people(task: Task, plan: Plan) -> bool:
+    step = plan.steps.get(task.ref)
+    return task.status == "IN_PROGRESS" and step is not None and step.kind in ("wait", "human") and task.timer != WAIT

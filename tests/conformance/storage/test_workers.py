@@ -9,11 +9,12 @@ from sqlalchemy import text
 
 from tidemill.storage.database import Database
 from tidemill.storage.executions import StoredExecutions
+from tidemill.storage.last_polls import StoredLastPolls
 from tidemill.storage.task_logs import StoredTaskLogs
 from tidemill.storage.task_queue import _DUE_OF_PRIORITY, _TAKE, StoredTaskQueue
 from tidemill.storage.timers import StoredTimers
 from tidemill.workflows.plan import Limits
-from tidemill.workflows.ports import HELD_MS, SIZE_MAX, Changes, QueuedTask, TaskLog, Timer
+from tidemill.workflows.ports import HELD_MS, SIZE_MAX, Changes, LastPoll, QueuedTask, TaskLog, Timer
 
 
 async def write(database: Database, changes: Changes) -> None:
@@ -187,3 +188,19 @@ async def test_a_claim_looks_at_what_it_takes_and_no_more(database: Database) ->
 def _in_words(statement: str) -> str:
     """With names for its numbered values, as SQLAlchemy wants them."""
     return re.sub(r"[$](\d)", r":p\1", re.sub(r"[?](\d)", "1", statement))
+
+
+async def test_last_polls_are_one_row_a_worker(database: Database) -> None:
+    polls = StoredLastPolls(database)
+    await polls.put([LastPoll("ship", "", "w", 5), LastPoll("pack", "eu", "v", 7), LastPoll("pack", "", "w\x00", 6)])
+    await polls.put([LastPoll("ship", "", "w", 9)])
+
+    assert await polls.find() == [
+        LastPoll("pack", "", "w\ufffd", 6),
+        LastPoll("pack", "eu", "v", 7),
+        LastPoll("ship", "", "w", 9),
+    ]
+    assert [poll.name for poll in await polls.find(since_ms=8)] == ["ship"]
+    assert [poll.domain for poll in await polls.find("pack", 7)] == ["eu"]
+    await polls.forget(9)
+    assert [poll.name for poll in await polls.find()] == ["ship"]

@@ -73,7 +73,9 @@ def _plan(
 
 
 def _workers(mill: Mill) -> Workers:
-    workers = Workers(mill.gate, mill.places, mill.places, mill.places, mill.plans, mill.secrets, mill.clock)
+    workers = Workers(
+        mill.gate, mill.places, mill.places, mill.places, mill.plans, mill.secrets, mill.polls, mill.clock
+    )
     mill.on_written.append(workers.committed)
     return workers
 

@@ -338,3 +338,30 @@ async def test_schemas(api: httpx.AsyncClient) -> None:
     for method, path in (("GET", "/api/schema/order/1"), ("DELETE", "/api/schema/order"), ("GET", "/api/schema/order")):
         assert (await api.request(method, path)).status_code == 404
     assert (await api.post("/api/schema", json={"name": ""})).status_code == 400
+
+
+async def test_queues_and_who_polls_them(api: httpx.AsyncClient) -> None:
+    assert (await api.get("/api/tasks/queue/all")).json() == {"pack": 3}
+    assert (await api.get("/api/tasks/queue/all/verbose")).json() == {"pack": {"a": {"size": 3, "uacked": 0}}}
+    assert (await api.get("/api/tasks/queue/sizes?taskType=a&taskType=b")).json() == {"a": 3, "b": 3}
+    polls = (await api.get("/api/tasks/queue/polldata?taskType=ship")).json()
+    assert polls == [{"queueName": "ship", "workerId": "w", "lastPollTime": 17}]
+    assert [poll["queueName"] for poll in (await api.get("/api/tasks/queue/polldata/all")).json()] == ["pack"]
+    assert (await api.get("/api/tasks/queue/polldata")).status_code == 400
+    assert (await api.post("/api/tasks/queue/requeue/pack")).text == "0"
+
+
+async def test_signals(api: httpx.AsyncClient, room: ApiRoom) -> None:
+    execution_id = (await api.post("/api/workflow", json={"name": "pick"})).text
+    answer = await api.post(f"/api/tasks/{execution_id}/COMPLETED/signal", json={"ok": 1})
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert (room.workers.updates[-1].status, room.workers.updates[-1].output) == ("COMPLETED", {"ok": 1})
+    answer = await api.post(f"/api/tasks/{execution_id}/FAILED/signal/sync?returnStrategy=TARGET_WORKFLOW", json={})
+    assert (answer.status_code, answer.json()["workflowId"]) == (200, execution_id)
+    assert (await api.post(f"/api/tasks/{execution_id}/DONE/signal", json={})).status_code == 400
+    assert (
+        await api.post(f"/api/tasks/{execution_id}/FAILED/signal/sync?returnStrategy=X", json={})
+    ).status_code == 400
+    assert (await api.post("/api/tasks/gone/COMPLETED/signal", json={})).status_code == 404
+    assert (await api.post(f"/api/workflow/{execution_id}/resetcallbacks", json={})).status_code == 200
+    assert room.workers.resets == [execution_id]

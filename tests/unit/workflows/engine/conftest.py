@@ -9,13 +9,14 @@ import pytest
 
 from tests.fakes.sandbox import FakeSandbox
 from tests.fakes.secrets import KnownSecrets
-from tests.fakes.workflows import MemoryPlans, MemoryWorkflows
+from tests.fakes.workflows import MemoryLastPolls, MemoryPlans, MemoryWorkflows
 from tidemill.core.clock import HeldClock
 from tidemill.ingest.effect import Effect, EffectGroup, Verdict
 from tidemill.ingest.gate import Gate
 from tidemill.workflows.effects import StartWorkflow
 from tidemill.workflows.engine import Engine, PreparedBatch, Written
 from tidemill.workflows.plan import Plan
+from tidemill.workflows.poll_data import PollData
 from tidemill.workflows.rows import execution_of_row
 from tidemill.workflows.state import Execution
 from tidemill.workflows.whole import whole
@@ -32,7 +33,10 @@ class Mill:
         self.secrets = KnownSecrets()
         self.written: list[Written] = []
         self.on_written: list[Callable[[Written], None]] = [self.written.append]
-        self.engine = Engine(self.places, self.plans, self.sandbox, self.clock, self._committed)
+        self.last_polls = MemoryLastPolls()
+        self.polls = PollData(self.last_polls, self.clock)
+        is_polled = self.polls.is_polled
+        self.engine = Engine(self.places, self.plans, self.sandbox, self.clock, self._committed, is_polled)
         self.gate = Gate(self.engine, self.places)
 
     def _committed(self, written: Written) -> None:

@@ -14,7 +14,8 @@ from tidemill.ingest.effect import EffectGroup
 from tidemill.workflows import polling
 from tidemill.workflows.effects import StartWorkflow, UpdateTask, UpdateVariables
 from tidemill.workflows.executions import Executions
-from tidemill.workflows.ports import ExecutionQuery
+from tidemill.workflows.plan import Limits
+from tidemill.workflows.ports import ExecutionQuery, LastPoll
 from tidemill.workflows.workers import Workers
 
 PACK = plan(step("pack", "worker"))
@@ -22,7 +23,9 @@ PACK = plan(step("pack", "worker"))
 
 def _workers(mill: Mill) -> Workers:
     """On the system's clock: waiting polls are about real time."""
-    return Workers(mill.gate, mill.places, mill.places, mill.places, mill.plans, mill.secrets, SystemClock())
+    return Workers(
+        mill.gate, mill.places, mill.places, mill.places, mill.plans, mill.secrets, mill.polls, SystemClock()
+    )
 
 
 def _executions(mill: Mill) -> Executions:
@@ -136,6 +139,91 @@ async def test_a_write_in_between_costs_no_other_task(mill: Mill, monkeypatch: p
     monkeypatch.setattr(mill.places, "claim", claim_while_somebody_writes)
     polled = await _workers(mill).poll("pack", "w", count=3)
     assert [execution.id for execution, _, _ in polled] == ["x0", "x1"]
+
+
+async def test_no_more_at_once_than_the_limit_of_the_name(mill: Mill) -> None:
+    limits = Limits(concurrent=2)
+    mill.register(plan(step("pack", "worker", limits=limits)))
+    mill.plans.limited["pack"] = limits
+    await mill.run(*(StartWorkflow(f"x{index}", "wf") for index in range(5)))
+    workers = _workers(mill)
+    assert len(await workers.poll("pack", "w1", count=5)) == 2
+    assert await workers.poll("pack", "w2", count=5) == []
+    waiting = asyncio.create_task(workers.poll("pack", "w2", count=5, wait_ms=60_000))
+    await asyncio.sleep(0.02)
+    await workers.update(UpdateTask("FAILED", task_id="x0.1"))
+    async with asyncio.timeout(30):
+        assert [execution.id for execution, _, _ in await waiting] == ["x2"]
+
+
+async def test_a_task_of_several_domains_goes_where_a_worker_is(mill: Mill) -> None:
+    mill.register(PACK)
+    workers = _workers(mill)
+
+    async def domain_for(execution_id: str, domains: str) -> str | None:
+        await mill.run(StartWorkflow(execution_id, "wf", task_to_domain={"*": domains}))
+        return mill.execution(execution_id).tasks[0].domain
+
+    assert await domain_for("a", "blue, green ,red") == "red"
+    await workers.poll("pack", "w", "green")
+    assert await domain_for("b", "blue, green ,red") == "green"
+    assert await domain_for("c", "blue,NO_DOMAIN") is None
+    assert await domain_for("d", "NO_DOMAIN") is None
+    assert await domain_for("e", "blue") == "blue"
+    mill.clock.advance(10)
+    assert await domain_for("f", "blue, green ,red") == "red"
+    mill.last_polls.polls["pack", "blue", "elsewhere"] = LastPoll("pack", "blue", "elsewhere", mill.clock.now_ms())
+    running = asyncio.create_task(mill.polls.run())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    running.cancel()
+    assert await domain_for("g", "blue, green ,red") == "blue", "a worker that polls another process"
+
+
+async def test_who_polls_can_be_looked_up(mill: Mill) -> None:
+    workers = _workers(mill)
+    await workers.poll("pack", "w2", "blue")
+    await workers.poll("pack", "w1")
+    await workers.poll("ship", "w1")
+    assert [(poll.name, poll.domain, poll.worker) for poll in await workers.last_polls()] == [
+        ("pack", "", "w1"),
+        ("pack", "blue", "w2"),
+        ("ship", "", "w1"),
+    ]
+    assert [poll.worker for poll in await workers.last_polls("ship")] == ["w1"]
+
+
+async def test_a_signal_finds_the_task_that_waits_for_somebody(mill: Mill) -> None:
+    mill.register(
+        plan(step("t", "wait", wait_for("10s"), "a"), step("a", "wait", wait_for(), "pack"), step("pack", "worker"))
+    )
+    await mill.start()
+    workers = _workers(mill)
+    with pytest.raises(Conflict):
+        await workers.signal("x", "COMPLETED", {})
+    await mill.run(UpdateTask("COMPLETED", execution_id="x", ref="t"))
+    assert await workers.signal("x", "COMPLETED", {"ok": 1}) == "x.2"
+    assert mill.execution().tasks[1].output == {"ok": 1}
+    with pytest.raises(Conflict):
+        await workers.signal("x", "COMPLETED", {})
+    with pytest.raises(NotFound):
+        await workers.signal("gone", "COMPLETED", {})
+
+
+async def test_callbacks_can_be_reset(mill: Mill) -> None:
+    mill.register(PACK)
+    await mill.start()
+    workers = _workers(mill)
+    mill.clock.advance((SystemClock().now_ms() - mill.clock.now_ms()) / 1000)
+    await workers.poll("pack", "w")
+    await workers.update(UpdateTask("IN_PROGRESS", task_id="x.1", callback_after_s=3_600))
+    assert await workers.poll("pack", "w") == []
+    await workers.reset_callbacks("x")
+    assert len(await workers.poll("pack", "w")) == 1
+    await workers.reset_callbacks("x")
+    assert await workers.poll("pack", "w") == [], "one that a worker has stays its"
+    with pytest.raises(NotFound):
+        await workers.reset_callbacks("gone")
 
 
 async def test_logs_belong_to_a_task(mill: Mill) -> None:

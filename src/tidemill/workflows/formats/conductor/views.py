@@ -12,6 +12,7 @@ from typing import Any
 from tidemill.core.codec import to_json
 from tidemill.workflows.formats.conductor.shown_steps import reference_name, shown_input, step_in, type_and_name
 from tidemill.workflows.plan import Limits, Plan, Step
+from tidemill.workflows.ports import LastPoll
 from tidemill.workflows.state import Execution, Task, execution_of
 
 
@@ -97,6 +98,18 @@ def task_json(execution: Execution, task: Task, plan: Plan) -> dict[str, Any]:
             "subWorkflowId": task.child if step and step.kind == "sub_workflow" else None,
             "queueWaitTime": max(0, task.started_ms - task.scheduled_ms) if task.started_ms else 0,
             "subworkflowChanged": False,
+        }
+    )
+
+
+def poll_json(poll: LastPoll) -> dict[str, Any]:
+    """Conductor's PollData."""
+    return _present(
+        {
+            "queueName": poll.name,
+            "domain": poll.domain or None,
+            "workerId": poll.worker,
+            "lastPollTime": poll.polled_ms,
         }
     )
 
