@@ -7,7 +7,7 @@ KILLS ?= 1000
 BROKER_KILLS ?= 100
 FRAMES ?= 100000
 
-.PHONY: setup demo serve test check bench soak parts format clean
+.PHONY: setup demo serve test check bench soak parts format reference clean
 
 setup: $(VENV)/.ready-dev
 
@@ -38,6 +38,10 @@ soak: $(VENV)/.ready-dev parts
 format: $(VENV)/.ready-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# The pages of docs/reference/tasks, from the task types themselves.
+reference: $(VENV)/.ready-dev
+	$(BIN)/python -m tidemill.workflows.formats.conductor.reference examples/conductor docs/reference/tasks
 
 # Java, Maven and PostgreSQL, from Debian's packages where we may install them; else the tests say what is missing.
 parts:

@@ -14,9 +14,9 @@ from tidemill.workflows.formats.conductor.compilation import Compilation
 from tidemill.workflows.formats.conductor.references import references
 from tidemill.workflows.formats.conductor.task_definition import TaskDefinition
 from tidemill.workflows.formats.conductor.types import BY_NAME
+from tidemill.workflows.formats.conductor.types.fork_join_dynamic import BRANCHES_MAX
 from tidemill.workflows.plan import Expand, Expansion, Step
 
-BRANCHES_MAX = 10_000
 DEPTH_MAX = 100
 _TOLD_MAX = 3
 _OF_THE_TASK = ("sink", "asyncComplete", "subWorkflowParam", "evaluatorType", "expression")

@@ -6,7 +6,7 @@ from tidemill.core.codec import to_json
 from tidemill.sandbox.script import Script
 from tidemill.workflows.document import as_whole
 from tidemill.workflows.formats.conductor.source import JAVASCRIPT, Draft, Source, TaskType
-from tidemill.workflows.tasks.loop import LoopSettings
+from tidemill.workflows.tasks.loop import ITERATIONS_MAX, LoopSettings
 
 _ITEMS = "items"
 
@@ -78,5 +78,5 @@ DO_WHILE = TaskType(
         "<n>": "the outputs of the tasks of the n-th iteration, by their reference names",
     },
     notes="Inside the loop `${ref.output...}` is the task of the same iteration; the API shows it as `ref__<n>`. "
-    "A loop ends at 100,000 iterations, with that reason.",
+    f"A loop fails at {ITERATIONS_MAX:,} iterations, with that reason.",
 )

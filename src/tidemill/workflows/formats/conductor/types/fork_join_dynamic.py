@@ -5,6 +5,7 @@ from __future__ import annotations
 from tidemill.workflows.formats.conductor.source import Draft, Source, TaskType
 from tidemill.workflows.formats.conductor.types.fork_join import check_join_behind
 
+BRANCHES_MAX = 10_000
 _INPUTS = "forkTaskInputs"
 
 
@@ -49,5 +50,5 @@ FORK_JOIN_DYNAMIC = TaskType(
         "forkTaskWorkflow": "with forkTaskInputs: the workflow that each branch runs",
         "forkTaskWorkflowVersion": "its version; default the latest",
     },
-    notes="Up to 10,000 branches. What is wrong in the tasks fails this one task, with the reason.",
+    notes=f"Up to {BRANCHES_MAX:,} branches. What is wrong in the tasks fails this one task, with the reason.",
 )
