@@ -23,7 +23,7 @@ class JqTask(TaskKind):
     )
 
     def start(self, step: Step, task: Task, context: Context) -> Directive:
-        return Compute(step.settings.script, {"$": task.input})
+        return Compute(step.settings.rendered(context), {"$": task.input})
 
     def computed(self, step: Step, task: Task, computed: Computed) -> Directive:
         failed = failure(computed)

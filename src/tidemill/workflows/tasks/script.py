@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from tidemill.expressions.template import Template, as_text
 from tidemill.sandbox.script import Computed, Script
 from tidemill.workflows.plan import Step
 from tidemill.workflows.state import Task
@@ -15,7 +16,15 @@ _PASSING = frozenset({"timeout", "memory"})
 
 
 class ScriptSettings(msgspec.Struct, frozen=True):
+    """`template`, where there is one, renders to the script's text when the task begins."""
+
     script: Script
+    template: Template | None = None
+
+    def rendered(self, context: Context) -> Script:
+        if self.template is None:
+            return self.script
+        return msgspec.structs.replace(self.script, source=as_text(context.render(self.template)))
 
 
 def failure(computed: Computed) -> Fail | None:
@@ -41,7 +50,7 @@ class ScriptTask(TaskKind):
     )
 
     def start(self, step: Step, task: Task, context: Context) -> Directive:
-        return Compute(step.settings.script, {"$": task.input})
+        return Compute(step.settings.rendered(context), {"$": task.input})
 
     def computed(self, step: Step, task: Task, computed: Computed) -> Directive:
         return failure(computed) or Complete({"result": computed.value})

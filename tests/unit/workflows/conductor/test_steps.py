@@ -10,6 +10,7 @@ from tests.unit.workflows.conductor.parts import compiled, plan_of, task, told, 
 from tidemill.sandbox.script import Script
 from tidemill.workflows.formats.conductor.task_definition import read_task_definition
 from tidemill.workflows.plan import Limits, Retry, Step
+from tidemill.workflows.tasks.kind import Context
 from tidemill.workflows.tasks.wait import WaitSettings
 
 SCOPE: dict[str, Any] = {
@@ -96,12 +97,28 @@ def test_template_literals_of_javascript_are_left_alone() -> None:
     assert inline.settings.script.source == "`${$.n} and ${other}`"
 
 
-@pytest.mark.parametrize("name", ["workflow.input.n", "b.output.x"])
-def test_templates_inside_scripts_are_not_supported(name: str) -> None:
-    items = [task("b"), task("a", "INLINE", {"expression": f"${{{name}}} + 1"})]
-    ((path, message, level),) = told(compiled(workflow(*items)).findings)
-    assert (path, level) == ("tasks[1].inputParameters.expression", "error")
-    assert message.startswith("not yet supported: ${...}")
+@pytest.mark.parametrize(
+    ("kind", "key", "text", "rendered"),
+    [
+        ("INLINE", "expression", "${workflow.input.n} + ${b.output.x}", "2 + 5"),
+        ("LAMBDA", "scriptExpression", "return ${workflow.input.n}", "(function(){return 2\n})()"),
+        ("JSON_JQ_TRANSFORM", "queryExpression", ".items[${workflow.input.n}]", ".items[2]"),
+    ],
+)
+def test_templates_in_scripts_are_put_into_their_text(kind: str, key: str, text: str, rendered: str) -> None:
+    result = compiled(workflow(task("b"), task("a", kind, {key: text})))
+    root = {**SCOPE, "b": {"output": {"x": 5}}}
+    step = result.plan.steps["a"]
+    assert (result.findings, result.scripts) == ([], [])
+    assert step.settings.rendered(Context("x.1", 0, lambda template: template.render(root))).source == rendered
+    assert "workflow" in step.reads
+
+
+def test_templates_in_conditions_are_not_read() -> None:
+    item = task("a", "SWITCH", evaluatorType="javascript", expression="${workflow.input.n} > 1", decisionCases={})
+    ((path, message, level),) = told(compiled(workflow(item)).findings)
+    assert (path, level) == ("tasks[0].expression", "error")
+    assert message.startswith("${...} of the workflow is not read here")
 
 
 def test_jq() -> None:

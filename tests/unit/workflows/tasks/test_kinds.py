@@ -13,10 +13,11 @@ from tidemill.ingest.publication import Published
 from tidemill.sandbox.script import Computed, Script, ScriptError
 from tidemill.workflows.state import Task
 from tidemill.workflows.tasks import BUILT_IN, KINDS, registry
-from tidemill.workflows.tasks.directive import Complete, Directive, End, Fail, Publish, Wait
+from tidemill.workflows.tasks.directive import Complete, Compute, Directive, End, Fail, Publish, Wait
 from tidemill.workflows.tasks.kind import Context
 from tidemill.workflows.tasks.noop import NoopTask
 from tidemill.workflows.tasks.publish import PublishSettings, parse_sink
+from tidemill.workflows.tasks.script import ScriptSettings
 from tidemill.workflows.tasks.switch import SwitchSettings
 
 NOW_MS = 1_700_000_000_000
@@ -111,6 +112,13 @@ def test_publish_shows_where_the_record_went(is_async: bool) -> None:
     answer = KINDS["publish"].acknowledged(item, _task({"a": 1}), Published("x.1", "out", 2, 17))
     output = {"a": 1, "topic": "out", "partition": 2, "offset": 17}
     assert answer == (Wait(None, output) if is_async else Complete(output))
+
+
+@pytest.mark.parametrize("kind", ["script", "jq"])
+def test_a_script_may_be_rendered_when_it_begins(kind: str) -> None:
+    settings = ScriptSettings(Script("javascript", "", "expression"), compile_template("$.a + ${n}"))
+    directive = _start(kind, settings, {"a": 1}, root={"n": {"b": 2}})
+    assert directive == Compute(Script("javascript", '$.a + {"b":2}', "expression"), {"$": {"a": 1}})
 
 
 def test_script_gives_its_value_or_fails_for_good() -> None:

@@ -15,6 +15,7 @@ from tidemill.expressions.template import Template, compile_template
 from tidemill.sandbox.script import Script
 from tidemill.workflows.document import Fields
 from tidemill.workflows.tasks.kind import NoSettings
+from tidemill.workflows.tasks.script import ScriptSettings
 
 JAVASCRIPT = ("javascript", "graaljs", "js")
 
@@ -105,15 +106,24 @@ class Source(msgspec.Struct):
         inputs = {**self.inputs, **self.given}
         return Fields(inputs, self.fields.at("inputParameters"), self.fields.findings).name(key)
 
+    def script_input(self, script: Script, name: str) -> ScriptSettings:
+        """A script that is an input parameter: `${...}` of the workflow in it is put into its text, as everywhere in
+        the input, and it can be compiled only then."""
+        key = f"inputParameters.{name}"
+        if name not in self.given and self._is_templated(script.source):
+            return ScriptSettings(script, self.template(script.source, key))
+        if script.source:
+            self.walk.script(script, self.fields.at(key))
+        return ScriptSettings(script)
+
     def script(self, script: Script, key: str) -> Script:
+        """One that is no input parameter, and no template."""
         if script.source:
             self.walk.script(script, self.fields.at(key))
         if script.engine == "javascript" and self._is_templated(script.source):
             self.fields.add(
                 key,
-                "not yet supported: ${...} of the workflow inside a script; make it an input parameter, and read "
-                "that as $.name",
-                "not_supported",
+                "${...} of the workflow is not read here: make it an input parameter, and read that as $.name",
             )
         return script
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from tidemill.core.codec import to_json
 from tidemill.sandbox.script import Script
 from tidemill.workflows.formats.conductor.source import JAVASCRIPT, Draft, Source, TaskType
-from tidemill.workflows.tasks.script import ScriptSettings
 
 
 def _read(source: Source) -> Draft:
@@ -19,8 +18,8 @@ def _read(source: Source) -> Draft:
         text = f"$[{to_json(text).decode()}]"
     elif evaluator not in JAVASCRIPT:
         source.fields.add(key, f"must be javascript, graaljs or value-param, not {evaluator!r}")
-    script = source.script(Script("javascript", text, "expression"), "inputParameters.expression")
-    return Draft("script", source.without("expression", "evaluatorType"), ScriptSettings(script))
+    settings = source.script_input(Script("javascript", text, "expression"), "expression")
+    return Draft("script", source.without("expression", "evaluatorType"), settings)
 
 
 INLINE = TaskType(
@@ -28,7 +27,8 @@ INLINE = TaskType(
     "Runs JavaScript in the sandbox over the other input parameters.",
     _read,
     inputs={
-        "expression": "the script; the other inputs are `$.name`; its value is that of the last statement; required",
+        "expression": "the script; the other inputs are `$.name`; its value is that of the last statement; `${...}` "
+        "becomes a part of its text; required",
         "evaluatorType": "`javascript`, `graaljs`, or `value-param`: the value of the input that `expression` names",
         "*": "what the script reads",
     },

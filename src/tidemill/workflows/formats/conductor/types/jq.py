@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from tidemill.sandbox.script import Script
 from tidemill.workflows.formats.conductor.source import Draft, Source, TaskType
-from tidemill.workflows.tasks.script import ScriptSettings
 
 
 def _read(source: Source) -> Draft:
     script = Script("jq", source.text("queryExpression"), "query")
-    source.script(script, "inputParameters.queryExpression")
-    return Draft("jq", source.without("queryExpression"), ScriptSettings(script))
+    return Draft("jq", source.without("queryExpression"), source.script_input(script, "queryExpression"))
 
 
 JSON_JQ_TRANSFORM = TaskType(

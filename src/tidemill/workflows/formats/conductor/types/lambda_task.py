@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from tidemill.sandbox.script import Script
 from tidemill.workflows.formats.conductor.source import Draft, Source, TaskType
-from tidemill.workflows.tasks.script import ScriptSettings
 
 
 def _read(source: Source) -> Draft:
     body = source.text("scriptExpression")
     text = f"(function(){{{body}\n}})()" if body else ""
-    script = source.script(Script("javascript", text, "expression"), "inputParameters.scriptExpression")
-    return Draft("script", source.without("scriptExpression"), ScriptSettings(script))
+    settings = source.script_input(Script("javascript", text, "expression"), "scriptExpression")
+    return Draft("script", source.without("scriptExpression"), settings)
 
 
 LAMBDA = TaskType(
