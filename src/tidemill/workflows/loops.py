@@ -20,7 +20,7 @@ Named = Callable[[str], str]
 
 class _Edge(msgspec.Struct, frozen=True):
     """One way from a topic to a topic: a handler, the workflow that it starts, and what that publishes.
-    A failure workflow publishes too: it is then the last of several."""
+    Workflows that it starts, or that run when it fails, publish too: then it is the first of several."""
 
     handler: str
     workflows: tuple[tuple[str, int], ...]
@@ -61,14 +61,18 @@ class _Plans:
             self._newest[name] = max(version, self._newest.get(name, version))
 
     def ways(self, name: str, version: int | None) -> Sequence[Sequence[Plan]]:
-        """The workflow, and the workflow followed by the one that runs when it fails, and so on."""
+        """The workflow, and for each that it starts (also when it fails), and those that these start, the shortest
+        way there."""
         ways: list[list[Plan]] = []
-        way: list[Plan] = []
-        plan = self._get(name, version)
-        while plan is not None and plan not in way:
-            way = [*way, plan]
-            ways.append(way)
-            plan = self._get(*plan.failure_workflow) if plan.failure_workflow else None
+        pending: list[tuple[list[Plan], str, int | None]] = [([], name, version)]
+        seen: set[tuple[str, int]] = set()
+        for before, of, at in pending:  # grows while it is walked: breadth first
+            plan = self._get(of, at)
+            if plan is None or (plan.name, plan.version) in seen:
+                continue
+            seen.add((plan.name, plan.version))
+            ways.append([*before, plan])
+            pending.extend(([*before, plan], *started) for started in plan.starts())
         return ways
 
     def _get(self, name: str, version: int | None) -> Plan | None:

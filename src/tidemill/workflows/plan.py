@@ -112,6 +112,14 @@ class Plan(msgspec.Struct, frozen=True):
     expand: Expand | None = None
     announce: Announce | None = None
 
+    def starts(self) -> Sequence[tuple[str, int | None]]:
+        """(name, version) of all workflows that it may start, as far as they are known before it runs; for loop
+        findings."""
+        started = [
+            found for step in self.steps.values() if (found := getattr(step.settings, "started", None)) is not None
+        ]
+        return started if self.failure_workflow is None else [self.failure_workflow, *started]
+
     def publishes_to(self) -> Sequence[tuple[str, str]]:
         """(integration, topic) of all that is known before it runs; for loop findings."""
         targets = [

@@ -181,7 +181,10 @@ async def test_an_example(sandbox: SandboxPool, name: str) -> None:
     world = World(sandbox)
     for path in {FOLDER / f"{name.lower()}.json", FOLDER / "noop.json"}:
         await world.catalog.save_workflow(from_json(path.read_bytes()), "ann")
-    assert await world.catalog.findings("workflow", f"{name.lower()}_example") == []
+    document = from_json((FOLDER / f"{name.lower()}.json").read_bytes())
+    registered = await world.catalog.workflow(document["name"])
+    assert {key: registered[key] for key in document} == document
+    assert await world.catalog.findings("workflow", document["name"]) == []
     execution = await world.run(f"{name.lower()}_example", RUNS[name])
     assert (execution.status, execution.reason) == ("COMPLETED", "nothing to do" if name == "TERMINATE" else None)
     others = world.places.rows.keys() - {"x"}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.unit.workflows.conductor.parts import plan_of, task, workflow
 from tidemill.workflows.handlers.definition import Handler, read_handler
 from tidemill.workflows.loops import find_loops
@@ -73,3 +75,36 @@ def test_failure_workflows_that_name_each_other_end() -> None:
 
 def test_two_loops_of_one_handler() -> None:
     assert len(texts([handler("h", "a", "w", "v"), handler("g", "b", "w")], [publishes("w", "a", "b")])) == 2
+
+
+def starts(name: str, *children: str, kind: str = "SUB_WORKFLOW") -> Plan:
+    tasks = [
+        task(child, kind, {"startWorkflow": {"name": child}}, subWorkflowParam={"name": child}) for child in children
+    ]
+    return plan_of(workflow(*tasks, name=name))
+
+
+@pytest.mark.parametrize("kind", ["SUB_WORKFLOW", "START_WORKFLOW"])
+def test_what_a_workflow_starts_publishes_too(kind: str) -> None:
+    plans = [
+        starts("w", "x", "v", kind=kind),
+        starts("v", "w", "u", kind=kind),
+        publishes("x", "b"),
+        publishes("u", "a"),
+    ]
+    (text,) = texts([handler("h", "a", "w")], plans)
+    assert text == (
+        "kafka:k:a → event handler h → workflow w version 1 → workflow v version 1 → workflow u version 1 → kafka:k:a"
+    )
+
+
+def test_a_child_is_of_its_version() -> None:
+    param = {"name": "v", "version": 1}
+    parent = plan_of(workflow(task("c", "SUB_WORKFLOW", subWorkflowParam=param), name="w"))
+    assert len(texts([handler("h", "a", "w")], [parent, publishes("v", "a"), publishes("v", "b", version=2)])) == 1
+    assert texts([handler("h", "b", "w")], [parent, publishes("v", "a"), publishes("v", "b", version=2)]) == []
+
+
+def test_a_child_that_is_named_at_run_time_is_not_followed() -> None:
+    parent = plan_of(workflow(task("c", "SUB_WORKFLOW", subWorkflowParam={"name": "${workflow.input.n}"}), name="w"))
+    assert texts([handler("h", "a", "w")], [parent, publishes("v", "a")]) == []

@@ -28,6 +28,14 @@ class StartSettings(msgspec.Struct, frozen=True):
     idempotency_strategy: Template | None = None
     priority: Template | None = None
 
+    @property
+    def started(self) -> tuple[str, int | None] | None:
+        """(name, version) of the registered workflow, where that is known before it runs."""
+        if self.name is None or self.definition is not None or not self.name.is_constant:
+            return None
+        version = as_whole(self.version.render(None)) if self.version and self.version.is_constant else None
+        return str(self.name.render(None)), version or None
+
 
 def start_of(settings: StartSettings, given: Any, context: Context, *, is_awaited: bool) -> StartChild:
     """Raises `ValueError` with a sentence for people."""
