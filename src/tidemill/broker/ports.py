@@ -109,7 +109,7 @@ class PartitionLog(Protocol):
         """(largest epoch up to this one, its end offset), both -1 where there is none."""
         ...
 
-    def delete_records(self, before_offset: int) -> int:
+    async def delete_records(self, before_offset: int) -> int:
         """The log's new start. -1 is the high watermark. Raises `Refused`."""
         ...
 

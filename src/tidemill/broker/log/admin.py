@@ -55,11 +55,12 @@ class LogAdminHandlers:
             ApiKey.OFFSET_FOR_LEADER_EPOCH: self.offset_for_leader_epoch,
         }
 
-    def delete_records(self, request: DeleteRecordsRequest, context: RequestContext) -> DeleteRecordsResponse:
+    async def delete_records(self, request: DeleteRecordsRequest, context: RequestContext) -> DeleteRecordsResponse:
         return DeleteRecordsResponse(
             topics=[
                 DeleteRecordsTopicResult(
-                    name=topic.name, partitions=[self._delete(topic.name, wanted) for wanted in topic.partitions]
+                    name=topic.name,
+                    partitions=[await self._delete(topic.name, wanted) for wanted in topic.partitions],
                 )
                 for topic in request.topics
             ]
@@ -102,10 +103,10 @@ class LogAdminHandlers:
             ]
         )
 
-    def _delete(self, topic: str, wanted: DeleteRecordsPartition) -> DeleteRecordsPartitionResult:
+    async def _delete(self, topic: str, wanted: DeleteRecordsPartition) -> DeleteRecordsPartitionResult:
         index = wanted.partition_index
         try:
-            low = self._topics.log(topic, index).delete_records(wanted.offset)
+            low = await self._topics.log(topic, index).delete_records(wanted.offset)
         except Refused as refusal:
             return DeleteRecordsPartitionResult(partition_index=index, low_watermark=NO_OFFSET, error_code=refusal.code)
         return DeleteRecordsPartitionResult(partition_index=index, low_watermark=low)

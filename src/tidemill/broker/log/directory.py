@@ -46,6 +46,7 @@ class LogFiles:
         self._flusher = flusher
         self._clock = clock
         self._thread = BlockingThread("broker-logs")
+        self._starts = BlockingThread("broker-log-starts")  # nobody waits behind a compaction
         self._sealed = SealedFiles()
         self._logs: dict[str, Upkeep] = {}
         self._deleted: list[Upkeep] = []
@@ -71,7 +72,7 @@ class LogFiles:
             # Records may have been lost that consumers have seen: by the new epoch they find out.
             contents.begin_epoch(contents.epoch + 1, contents.end_offset)
             is_unsaved = True
-        log_ = Partition(contents, settings, self._flusher, self._clock)
+        log_ = Partition(contents, settings, self._flusher, self._clock, self._starts)
         log_.writer.batches_unsaved = recovered.batches_scanned
         self._logs[name] = Upkeep(
             log_, self._flusher, self._thread, now_ms, is_unsaved=is_unsaved, bytes_unsaved=recovered.bytes_scanned
@@ -140,6 +141,7 @@ class LogFiles:
             upkeep.partition.close(Refused(ErrorCode.KAFKA_STORAGE_ERROR, "the broker has stopped"))
             upkeep.close()
         self._thread.close()
+        self._starts.close()
 
     async def _save_all(self) -> bool:
         """Whether a start will find everything as it is now."""

@@ -6,6 +6,7 @@ What it holds is in `contents.py`, how it grows in `writer.py`, what it does ove
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from tidemill.broker.errors import Refused
@@ -17,15 +18,23 @@ from tidemill.broker.log.writer import LogWriter, storage_error
 from tidemill.broker.ports import ActiveProducer, Slice, TimedOffset
 from tidemill.broker.protocol.error_code import ErrorCode
 from tidemill.broker.topics.settings import TopicSettings
+from tidemill.core.blocking import BlockingThread
 from tidemill.core.clock import Clock
 
 HIGH_WATERMARK = -1
 
 
 class Partition:
-    """`contents` has been recovered."""
+    """`contents` has been recovered. `thread` is for what blocks."""
 
-    def __init__(self, contents: LogContents, settings: TopicSettings, flusher: Flusher, clock: Clock) -> None:
+    def __init__(
+        self,
+        contents: LogContents,
+        settings: TopicSettings,
+        flusher: Flusher,
+        clock: Clock,
+        thread: BlockingThread,
+    ) -> None:
         self.contents = contents
         self.writer = LogWriter(contents, settings, flusher, clock, self._wake)
         self.append = self.writer.append
@@ -33,6 +42,8 @@ class Partition:
         self.end_of_epoch = contents.end_of_epoch
         self._wakes: set[Callable[[], None]] = set()
         self._refusal: Refused | None = None
+        self._thread = thread
+        self._deleting = asyncio.Lock()
 
     @property
     def log_start_offset(self) -> int:
@@ -95,20 +106,21 @@ class Partition:
         except OSError as error:
             raise storage_error("log cannot be read", self.contents, error) from error
 
-    def delete_records(self, before_offset: int) -> int:
-        self._check_open()
-        contents = self.contents
-        wanted = self.high_watermark if before_offset == HIGH_WATERMARK else before_offset
-        if not 0 <= wanted <= self.high_watermark:
-            raise Refused(ErrorCode.OFFSET_OUT_OF_RANGE)
-        if wanted > contents.start_offset:
-            try:
-                write_start(contents.disk, contents.folder, wanted)
-            except OSError as error:
-                raise storage_error("start of the log cannot be written", contents, error) from error
-            contents.start_offset = wanted
-            self._wake()  # an open transaction before it no longer holds anything back
-        return contents.start_offset
+    async def delete_records(self, before_offset: int) -> int:
+        async with self._deleting:  # one after the other: what is on the disk must not go back
+            self._check_open()
+            contents = self.contents
+            wanted = self.high_watermark if before_offset == HIGH_WATERMARK else before_offset
+            if not 0 <= wanted <= self.high_watermark:
+                raise Refused(ErrorCode.OFFSET_OUT_OF_RANGE)
+            if wanted > contents.start_offset:
+                try:
+                    await self._thread.run(write_start, contents.disk, contents.folder, wanted)
+                except OSError as error:
+                    raise storage_error("start of the log cannot be written", contents, error) from error
+                contents.start_offset = max(contents.start_offset, wanted)  # retention went on meanwhile
+                self._wake()  # an open transaction before it no longer holds anything back
+            return contents.start_offset
 
     def active_producers(self) -> list[ActiveProducer]:
         return self.contents.producers.active()

@@ -70,6 +70,7 @@ class Rig:
     def kill(self) -> None:
         """The process is gone; what it wrote is in the files."""
         self.files._thread.close()
+        self.files._starts.close()
         self.flusher._thread.close()
 
 

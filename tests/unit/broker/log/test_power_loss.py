@@ -58,7 +58,7 @@ class History:
             case 2:
                 self.clock.advance(70)
             case 3 if chance.random() < 0.3:
-                self.start = log.delete_records(chance.randint(self.start, log.high_watermark))
+                self.start = await log.delete_records(chance.randint(self.start, log.high_watermark))
             case 4 | 5:
                 if self.is_open:
                     log.append_marker(1, 0, committed=chance.random() < 0.5, coordinator_epoch=0)

@@ -186,7 +186,7 @@ async def test_aborted_transactions_go_with_their_records(tmp_path: Path) -> Non
         for sequence in range(20):
             send(rig, b"a" * 50, sequence=sequence, in_txn=True)
             end(rig, committed=False)
-        rig.log.delete_records(30)
+        await rig.log.delete_records(30)
         await rig.files.tidy()
         assert 5 <= len(rig.log.contents.aborted) < 10
         assert consume(rig.log, committed_only=True) == []

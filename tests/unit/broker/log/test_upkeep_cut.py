@@ -83,7 +83,7 @@ async def test_nothing_changes_wherever_it_was(seed: int) -> None:
     for _ in range(4):
         sequence = await write(rig, chance, clock, sequence)
         before, end = last_values(rig), rig.log.log_end_offset
-        rig.log.delete_records(chance.randint(0, rig.log.contents.segments[0].base_offset))
+        await rig.log.delete_records(chance.randint(0, rig.log.contents.segments[0].base_offset))
         disk.found.clear()
         clock.advance(chance.choice((1, 70)))
         await rig.files.tidy()
