@@ -21,9 +21,11 @@ from conductor.client.http.models.workflow import Workflow
 from conductor.client.http.rest import ApiException, AuthorizationException
 from conductor.client.orkes_clients import OrkesClients
 from conductor.client.workflow.conductor_workflow import ConductorWorkflow
+from conductor.client.workflow.task.do_while_task import LoopTask
 from conductor.client.workflow.task.event_task import EventTaskInterface
 from conductor.client.workflow.task.javascript_task import JavascriptTask
 from conductor.client.workflow.task.simple_task import SimpleTask
+from conductor.client.workflow.task.sub_workflow_task import InlineSubWorkflowTask
 from conductor.client.workflow.task.wait_task import WaitTask
 from confluent_kafka import Consumer, Producer
 
@@ -105,6 +107,34 @@ def test_hello_world_by_a_decorated_worker(clients: OrkesClients, workers: TaskH
     logs = clients.get_task_client().get_task_logs(task.task_id)
     assert [line.log for line in logs] == ["greeting Ada"]
     assert clients.get_metadata_client().get_task_def("sdk_greet").name == "sdk_greet"
+
+
+def test_a_workflow_of_forks_loops_and_workflows_runs_without_being_registered(clients: OrkesClients) -> None:
+    executor = clients.get_workflow_executor()
+    inner = ConductorWorkflow(executor, name=f"inner-{mark()}", version=1) >> JavascriptTask("double", "$.n * 2", {
+        "n": "${workflow.input.n}"
+    })  # fmt: skip
+    workflow = ConductorWorkflow(executor, name=f"outer-{mark()}", version=1)
+    workflow >> [JavascriptTask("one", "1"), JavascriptTask("two", "2")]
+    workflow >> LoopTask("loop", 3, [JavascriptTask("count", "$.n", {"n": "${loop.output.iteration}"})])
+    workflow >> InlineSubWorkflowTask("child", inner).input(key="n", value="${count.output.result}")
+    workflow.output_parameters(
+        {"sum": ["${one.output.result}", "${two.output.result}"], "child": "${child.output.result}"}
+    )
+
+    run = workflow.execute(wait_for_seconds=30)
+    assert (run.status, run.output) == ("COMPLETED", {"sum": [1, 2], "child": 6})
+    ended = clients.get_workflow_client().get_workflow(run.workflow_id, include_tasks=True)
+    names = {
+        task.reference_task_name for task in ended.tasks if not task.reference_task_name.startswith(("fork", "join"))
+    }
+    assert names == {"one", "two", "loop", "count__1", "count__2", "count__3", "child"}
+    (child,) = [task for task in ended.tasks if task.task_type == "SUB_WORKFLOW"]
+    below = clients.get_workflow_client().get_workflow(child.sub_workflow_id)
+    assert (below.status, below.parent_workflow_id) == ("COMPLETED", run.workflow_id)
+    with pytest.raises(ApiException) as missing:
+        clients.get_metadata_client().get_workflow_def(workflow.name)
+    assert missing.value.status == 404
 
 
 def test_failed_attempt_is_retried(clients: OrkesClients, workers: TaskHandler) -> None:

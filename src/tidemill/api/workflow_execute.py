@@ -16,7 +16,7 @@ from tidemill.api.body import Plain
 from tidemill.api.call import Call
 from tidemill.api.params import Text, Version, WaitSeconds
 from tidemill.api.router import Routes
-from tidemill.api.workflow_start import StartRequest, check_start, start_effect
+from tidemill.api.workflow_start import StartRequest, own_definition, start_effect
 from tidemill.core.errors import BadInput
 from tidemill.workflows.document import as_whole
 from tidemill.workflows.formats.conductor.runs import ReturnStrategy, task_run, workflow_run
@@ -105,12 +105,12 @@ def read_strategy(text: str | None) -> ReturnStrategy:
 
 
 async def _start(call: Call, request: StartRequest, request_id: str | None) -> str:
-    await check_start(call, request)
+    definition = await own_definition(call, request)
     if request_id is not None and request.idempotency_key is None:
         request = msgspec.structs.replace(
             request, idempotency_key=f"request {request_id}", idempotency_strategy="RETURN_EXISTING"
         )
-    return await call.services.executions.start(start_effect(call, request), traceparent=call.traceparent)
+    return await call.services.executions.start(start_effect(call, request, definition), traceparent=call.traceparent)
 
 
 def _version(text: str, given: int | None) -> int | None:

@@ -42,8 +42,7 @@ class StartRequest(msgspec.Struct, frozen=True, rename="camel"):
 async def start(call: Call) -> Response:
     """Starts an execution. Answers its id as plain text."""
     request = await call.json(StartRequest)
-    await check_start(call, request)
-    return await _start(call, request)
+    return await _start(call, request, await own_definition(call, request))
 
 
 @by_name_routes.post("/{name}", actions.WORKFLOW_START, dict[str, Any], str)
@@ -66,30 +65,29 @@ async def start_by_name(
         idempotency_key=key,
         idempotency_strategy=_strategy(strategy),
     )
-    return await _start(call, request)
+    return await _start(call, request, None)
 
 
-async def check_start(call: Call, request: StartRequest) -> None:
-    """Raises `NotSupported` for what cannot be started."""
-    if request.workflow_def:
-        await _check_given_definition(call, request, request.workflow_def)
+async def own_definition(call: Call, request: StartRequest) -> dict[str, Any] | None:
+    """The definition that the execution is to run by, where that is not a registered one. The SDK's workflow objects
+    send theirs along with every start, registered or not. Raises `Forbidden` for those who may save none, and
+    `NotSupported` for what cannot be started."""
     if request.external_input_payload_storage_path:
         raise NotSupported("not yet supported: externalInputPayloadStoragePath")
+    given = request.workflow_def
+    if not given or await _is_registered(call, request, given):
+        return None
+    await call.services.access.check(call.principal, actions.WORKFLOW_DEF_WRITE, "workflowDef")
+    own = {key: value for key, value in given.items() if value is not None and key not in STAMPS}
+    return {"name": request.name, "version": request.version or 1, **own}
 
 
-async def _check_given_definition(call: Call, request: StartRequest, given: dict[str, Any]) -> None:
-    """The SDK's workflow objects send their definition along with every start. It may say nothing else than
-    the registered one, by which the execution runs."""
+async def _is_registered(call: Call, request: StartRequest, given: dict[str, Any]) -> bool:
     try:
         registered = await call.services.catalog.workflow(request.name, request.version)
-    except NotFound as error:
-        raise NotSupported("not yet supported: starting a workflowDef that is not registered") from error
-    differing = [
-        key for key, value in given.items() if value is not None and key not in STAMPS and registered.get(key) != value
-    ]
-    if differing:
-        names = ", ".join(differing)
-        raise NotSupported(f"not yet supported: a workflowDef that differs from the registered one (in {names})")
+    except NotFound:
+        return False
+    return all(value is None or key in STAMPS or registered.get(key) == value for key, value in given.items())
 
 
 def _strategy(text: str | None) -> IdempotencyStrategy | None:
@@ -101,7 +99,7 @@ def _strategy(text: str | None) -> IdempotencyStrategy | None:
     return None
 
 
-def start_effect(call: Call, request: StartRequest) -> StartWorkflow:
+def start_effect(call: Call, request: StartRequest, definition: dict[str, Any] | None) -> StartWorkflow:
     return StartWorkflow(
         execution_id=new_id(call.services.clock.now_ms()),
         name=request.name,
@@ -113,9 +111,11 @@ def start_effect(call: Call, request: StartRequest) -> StartWorkflow:
         idempotency_strategy=request.idempotency_strategy or "RETURN_EXISTING",
         created_by=call.author,
         priority=request.priority or 0,
+        definition=definition,
     )
 
 
-async def _start(call: Call, request: StartRequest) -> Response:
-    started = call.services.executions.start(start_effect(call, request), traceparent=call.traceparent)
+async def _start(call: Call, request: StartRequest, definition: dict[str, Any] | None) -> Response:
+    effect = start_effect(call, request, definition)
+    started = call.services.executions.start(effect, traceparent=call.traceparent)
     return text_answer(await started)

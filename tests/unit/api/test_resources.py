@@ -55,15 +55,33 @@ async def test_start_carries_everything(room: ApiRoom, api: httpx.AsyncClient) -
     assert traceparent == trace
 
 
-async def test_start_with_the_registered_definition_as_the_sdk_sends_it(api: httpx.AsyncClient) -> None:
+async def test_start_with_a_definition_as_the_sdk_sends_it(room: ApiRoom, api: httpx.AsyncClient) -> None:
     definition = {"name": "pick", "version": 1, "tasks": [{"name": "a"}]}
-    body = {"name": "pick", "version": 1, "workflowDef": {**definition, "createTime": 5}}
-    assert (await api.post("/api/workflow", json=body)).status_code == 501
-    await api.post("/api/metadata/workflow", json=definition)
+    body = {"name": "pick", "version": 1, "workflowDef": {**definition, "createTime": 5, "description": None}}
+    other = {"name": "pick", "version": 1, "workflowDef": {"tasks": []}}
     assert (await api.post("/api/workflow", json=body)).status_code == 200
-    other = {"name": "pick", "version": 1, "workflowDef": {**definition, "tasks": []}}
-    answer = await api.post("/api/workflow", json=other)
-    assert (answer.status_code, "(in tasks)" in answer.text) == (501, True)
+    await api.post("/api/metadata/workflow", json=definition)
+    for each in (body, other):
+        assert (await api.post("/api/workflow", json=each)).status_code == 200
+    unregistered, registered, differing = (started.definition for started, _ in room.executions.started)
+    assert (unregistered, registered) == (definition, None)
+    assert differing == {"name": "pick", "version": 1, "tasks": []}
+
+
+async def test_who_may_save_no_definition_may_start_by_none_of_his_own(room: ApiRoom, api: httpx.AsyncClient) -> None:
+    definition = {"name": "pick", "version": 1, "tasks": [{"name": "a"}]}
+    await api.post("/api/metadata/workflow", json=definition)
+    application = (await api.post("/api/applications", json={"name": "shop"})).json()
+    await api.post(f"/api/applications/{application['id']}/roles/WORKFLOW_MANAGER")
+    key = (await api.post(f"/api/applications/{application['id']}/accessKeys")).json()
+    token = (await api.post("/api/token", json={"keyId": key["id"], "keySecret": key["secret"]})).json()["token"]
+    async with room.client_with({"X-Authorization": token}) as starter:
+        for path in ("/api/workflow", "/api/workflow/execute/pick/1"):
+            given = {"name": "pick", "version": 1, "workflowDef": {**definition, "tasks": []}}
+            assert (await starter.post(path, json=given)).status_code == 403
+        given["workflowDef"] = definition
+        assert (await starter.post("/api/workflow", json=given)).status_code == 200
+    assert len(room.executions.started) == 1
 
 
 async def test_start_by_name_takes_the_key_from_headers(room: ApiRoom, api: httpx.AsyncClient) -> None:
