@@ -174,7 +174,9 @@ class Feed:
         while not self._stop.is_set():
             send(self._producer, self._topic, self.count)
             self.count += 1
-            self._producer.poll(self._pause_s)
+            self._producer.poll(0)
+            # A poll that waits ends with the first delivery, and the pace would be the broker's.
+            self._stop.wait(self._pause_s)
 
 
 def send(producer: Producer, topic: str, number: int) -> None:

@@ -35,6 +35,7 @@ class EchoService:
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
+            request_queue_size = 1_000
 
             def handle_error(self, request: object, client_address: object) -> None:
                 return  # whoever called was killed

@@ -32,7 +32,7 @@ def test_kills_of_branches(rig: Rig, parts: Parts, capsys: pytest.CaptureFixture
     time is killed."""
     with EchoService() as service:
         rig.use(branching(rig.integration, rig.topic_out, service.url))
-        count = _kill(rig, parts, per_s=40)
+        count = _kill(rig, parts, per_s=20)
         # A call may be made twice, by the same key; each record is one call that was meant.
         assert {path: len(keys) for path, keys in service.keys.items()} == {f"/{n}": 1 for n in range(count)}
         _say(capsys, f"{count} records, {service.calls - count} calls made again")
