@@ -95,7 +95,7 @@ class CompiledPlans:
         if plan is None:
             if depth(definition) > DEPTH_MAX:
                 raise BadInput(f"the definition is nested deeper than {DEPTH_MAX} levels")
-            compiled = compile_workflow(definition, self.snapshot.task_definitions, 0)
+            compiled = compile_workflow(definition, self.snapshot.task_definitions, 0, is_saved=False)
             if errors(compiled.findings):
                 raise BadInput(compiled.findings)
             plan = compiled.plan

@@ -23,6 +23,10 @@ KEEP = "workflow.secrets."
 _MENTION = re.compile(r"(?<!\$)\$\{\s*" + re.escape(KEEP) + r"([^}]*?)\s*\}")
 
 
+def mentions_secrets(text: str) -> bool:
+    return _MENTION.search(text) is not None
+
+
 def names_in(templates: Collection[Template]) -> frozenset[str]:
     return frozenset(kept.removeprefix(KEEP) for template in templates for kept in template.kept)
 

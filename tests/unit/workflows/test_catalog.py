@@ -323,3 +323,12 @@ async def test_findings_of_a_handler_are_not_those_of_another_kind(shop: Shop, k
     assert await shop.catalog.findings("event_handler", handler_document()["name"])
     with pytest.raises(NotFound):
         await shop.catalog.findings(kind, handler_document()["name"])
+
+
+async def test_a_definition_that_comes_along_with_a_start_names_no_secrets(shop: Shop) -> None:
+    document = workflow(task("a", inputs={"x": "${workflow.secrets.X}"}))
+    await shop.catalog.save_workflow(document, "ann")
+    await shop.catalog.refresh()
+    assert shop.catalog.latest("w", None).steps["a"].input.kept == {"workflow.secrets.X"}
+    with pytest.raises(BadInput, match="saved definitions name secrets"):
+        shop.catalog.unregistered(document)

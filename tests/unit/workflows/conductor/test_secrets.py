@@ -8,6 +8,7 @@ import pytest
 
 from tests.unit.workflows.conductor.parts import compiled, task, workflow
 from tidemill.workflows.document import refuse
+from tidemill.workflows.formats.conductor.definition import compile_workflow
 from tidemill.workflows.formats.conductor.expansion import expander
 from tidemill.workflows.formats.conductor.source import constant
 from tidemill.workflows.plan import Step
@@ -45,10 +46,22 @@ def test_tasks_that_are_made_from_data_name_no_secrets() -> None:
     fork = {"name": "f", "dynamicForkTasksParam": "tasks", "type": "FORK_JOIN_DYNAMIC"}
     step = Step("f", "fork", "f", constant({}), None, {}, source=fork)
     expansion = expander({}, frozenset())(step, {"tasks": [made]})
-    assert expansion.problem is None
-    given = expansion.steps["b"].input
-    assert given.kept == frozenset()
-    assert given.render({"workflow": {}}) == {"x": None, "y": "v null"}
+    assert expansion.problem is not None and "saved definitions name secrets" in expansion.problem
+    data = {"forkTaskName": "b", "forkTaskInputs": [{"x": "${workflow.secrets.X}"}]}
+    given = expander({}, frozenset())(step, data).steps["_b_0"].input
+    assert (given.kept, given.render({})["x"]) == (frozenset(), "${workflow.secrets.X}")
+
+
+def test_definitions_out_of_data_name_no_secrets() -> None:
+    """Whoever may start a workflow would then read every secret by a definition of their own."""
+    document = workflow(task("a", inputs={"x": "${workflow.secrets.X}"}))
+    (finding,) = compile_workflow(document, {}, 0, is_saved=False).findings
+    assert (finding.path, finding.kind, finding.level) == ("tasks[0].inputParameters", "not_supported", "error")
+    inner = {"subWorkflowParam": {"workflowDefinition": document}}
+    findings = compiled(workflow(task("s", "SUB_WORKFLOW", **inner))).findings
+    assert [(found.path, found.kind) for found in findings if found.level == "error"] == [
+        ("tasks[0].subWorkflowParam.workflowDefinition.tasks[0].inputParameters", "not_supported")
+    ]
 
 
 @pytest.mark.parametrize(

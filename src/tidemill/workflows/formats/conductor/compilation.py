@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from tidemill.core.codec import to_json
 from tidemill.core.findings import Finding, near
 from tidemill.expressions.template import Template
 from tidemill.sandbox.script import Script
@@ -25,6 +26,7 @@ from tidemill.workflows.formats.conductor.task_definition import (
 )
 from tidemill.workflows.formats.conductor.types import BY_NAME, TYPES
 from tidemill.workflows.plan import NEXT, Step
+from tidemill.workflows.secrets import mentions_secrets
 
 WORKER_TYPES = frozenset({"SIMPLE", "USER_DEFINED"})
 
@@ -97,6 +99,11 @@ class Compilation:
         fields = Fields({}, "", self.findings)
         template = fields.compiled(value, path, self._keep)
         self._kept.extend((path, name) for name in sorted(template.kept))
+        if not self._keep and "workflow" in template.roots and mentions_secrets(to_json(value).decode()):
+            message = (
+                "not supported: ${workflow.secrets...} in what is made while it runs: saved definitions name secrets"
+            )
+            self.findings.append(Finding(path, message, "not_supported"))
         if template.roots:
             self._readings.append(Reading(path, template, self._here))
         return template

@@ -40,23 +40,28 @@ class Compiled(msgspec.Struct, frozen=True):
     """(where, name, version): the workflows that it starts, as far as they are known beforehand."""
 
 
-def compile_workflow(document: Any, task_definitions: Mapping[str, TaskDefinition], save: int) -> Compiled:
-    """`save` is the number that the plan is to carry."""
+def compile_workflow(
+    document: Any, task_definitions: Mapping[str, TaskDefinition], save: int, *, is_saved: bool = True
+) -> Compiled:
+    """`save` is the number that the plan is to carry. Only what a user has saved, or is about to, may name secrets:
+    other definitions come out of data."""
     findings: list[Finding] = []
-    plan, found = _compile(Fields(document, "", findings), task_definitions, save)
+    plan, found = _compile(Fields(document, "", findings), task_definitions, save, KEEP if is_saved else "")
     findings.extend(_recursion(plan, found.starts))
     starts = [(start.path, start.name, start.version) for start in found.starts]
     return Compiled(plan, findings, found.scripts, found.sinks, found.clusters, starts)
 
 
-def _compile(fields: Fields, task_definitions: Mapping[str, TaskDefinition], save: int) -> tuple[Plan, Compilation]:
+def _compile(
+    fields: Fields, task_definitions: Mapping[str, TaskDefinition], save: int, keep: str
+) -> tuple[Plan, Compilation]:
     refs = frozenset(references(fields.value.get("tasks")))
     compilation = Compilation(
         fields.findings,
         task_definitions,
         refs,
-        examine=lambda inner: _compile(inner, task_definitions, save)[1],
-        keep=KEEP,
+        examine=lambda inner: _compile(inner, task_definitions, save, "")[1],
+        keep=keep,
     )
     entry = compilation.sequence(list(fields.each("tasks")), None)
     if not fields.items("tasks"):
