@@ -78,7 +78,7 @@ class Broker:
             settings.data / "broker", "give this broker a directory of its own, or stop the other one"
         )
         self._supervisor = Supervisor(on_death)
-        self.listener = Listener(settings)
+        self.listener = Listener(settings, self._clock)
         self._address: tuple[str, int] | None = None
 
     @property

@@ -13,6 +13,7 @@ from tidemill.broker.connection import Connection
 from tidemill.broker.dispatch import Dispatcher
 from tidemill.broker.metrics import Traffic
 from tidemill.broker.settings import BrokerSettings
+from tidemill.core.clock import Clock
 from tidemill.core.errors import Unavailable
 
 log = structlog.get_logger(__name__)
@@ -24,12 +25,18 @@ PORT_PAUSE_S = 0.05
 STRANGERS_SHARE = 2
 """At most one connection in so many may be one that has not authenticated: the others have room."""
 
+REFUSALS_SAID_EVERY_S = 10.0
+"""A flood of connections is not to become one of lines in the log."""
+
 
 class Listener:
     """Bound first, so that the port is known; served when everybody is ready to answer."""
 
-    def __init__(self, settings: BrokerSettings) -> None:
+    def __init__(self, settings: BrokerSettings, clock: Clock) -> None:
         self._settings = settings
+        self._clock = clock
+        self._refusals_unsaid = 0
+        self._said_s: float | None = None
         self.tls: ssl.SSLContext | None = None
         """Set before `bind`."""
         self._dispatcher: Dispatcher | None = None
@@ -82,18 +89,25 @@ class Listener:
 
     def _admit(self, connection: Connection) -> bool:
         if len(self.connections) >= self._settings.connections_max:
-            log.warning("connection refused: there are too many", connections_max=self._settings.connections_max)
-            self.traffic.refused += 1
+            self._refused("there are too many")
             return False
         if (
             not connection.session.is_authenticated
             and self._strangers() * STRANGERS_SHARE >= self._settings.connections_max
         ):
-            log.warning("connection refused: too many have not authenticated")
-            self.traffic.refused += 1
+            self._refused("too many have not authenticated")
             return False
         self.connections.add(connection)
         return True
+
+    def _refused(self, reason: str) -> None:
+        self.traffic.refused += 1
+        self._refusals_unsaid += 1
+        now_s = self._clock.monotonic_s()
+        if self._said_s is None or now_s - self._said_s >= REFUSALS_SAID_EVERY_S:
+            maximum, count = self._settings.connections_max, self._refusals_unsaid
+            log.warning("connections refused", reason=reason, count=count, connections_max=maximum)
+            self._refusals_unsaid, self._said_s = 0, now_s
 
     def _strangers(self) -> int:
         return sum(not connection.session.is_authenticated for connection in self.connections)
