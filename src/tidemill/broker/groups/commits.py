@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 from tidemill.broker.dispatch import Answer, Handlers, RequestContext
 from tidemill.broker.durability import Durable, when_durable
@@ -38,14 +38,27 @@ from tidemill.broker.protocol.messages.txn_offset_commit import (
 from tidemill.broker.topics.topics import Topics
 from tidemill.core.clock import Clock
 
+T = TypeVar("T")
 Errors = dict[Place, ErrorCode]
 
 
-class WantedPartition(Protocol):
-    """A partition of either commit request."""
-
+class NamedPartition(Protocol):
     @property
     def partition_index(self) -> int: ...
+
+
+class NamedTopic(Protocol):
+    """A topic of any of these requests."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def partitions(self) -> Sequence[NamedPartition]: ...
+
+
+class WantedPartition(NamedPartition, Protocol):
+    """A partition of either commit request."""
+
     @property
     def committed_offset(self) -> int: ...
     @property
@@ -80,18 +93,7 @@ class CommitHandlers:
             return self._groups.offsets.commit(request.group_id, offsets)
 
         def respond(errors: Errors) -> OffsetCommitResponse:
-            topics = [
-                OffsetCommitResponseTopic(
-                    name=topic.name,
-                    partitions=[
-                        OffsetCommitResponsePartition(
-                            partition_index=one.partition_index, error_code=errors[topic.name, one.partition_index]
-                        )
-                        for one in topic.partitions
-                    ],
-                )
-                for topic in request.topics
-            ]
+            topics = _answered(request.topics, errors, OffsetCommitResponseTopic, OffsetCommitResponsePartition)
             return OffsetCommitResponse(topics=topics)
 
         def check() -> None:
@@ -109,18 +111,7 @@ class CommitHandlers:
             return self._groups.offsets.commit_later(request.producer_id, request.group_id, offsets)
 
         def respond(errors: Errors) -> TxnOffsetCommitResponse:
-            topics = [
-                TxnOffsetCommitResponseTopic(
-                    name=topic.name,
-                    partitions=[
-                        TxnOffsetCommitResponsePartition(
-                            partition_index=one.partition_index, error_code=errors[topic.name, one.partition_index]
-                        )
-                        for one in topic.partitions
-                    ],
-                )
-                for topic in request.topics
-            ]
+            topics = _answered(request.topics, errors, TxnOffsetCommitResponseTopic, TxnOffsetCommitResponsePartition)
             return TxnOffsetCommitResponse(topics=topics)
 
         def check() -> None:
@@ -141,18 +132,7 @@ class CommitHandlers:
             )
         except Refused as refusal:
             return OffsetDeleteResponse(error_code=_as_clients_know(refusal.code), topics=[])
-        topics = [
-            OffsetDeleteResponseTopic(
-                name=topic.name,
-                partitions=[
-                    OffsetDeleteResponsePartition(
-                        partition_index=one.partition_index, error_code=errors[topic.name, one.partition_index]
-                    )
-                    for one in topic.partitions
-                ],
-            )
-            for topic in request.topics
-        ]
+        topics = _answered(request.topics, errors, OffsetDeleteResponseTopic, OffsetDeleteResponsePartition)
         response = OffsetDeleteResponse(topics=topics)
 
         def lost(refusal: Refused) -> Answer:
@@ -218,6 +198,18 @@ class CommitHandlers:
         found = self._topics.get(topic)
         is_there = found is not None and 0 <= partition < len(found.logs)
         return ErrorCode.NONE if is_there else ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+
+
+def _answered(
+    named: Iterable[NamedTopic], errors: Errors, topic_of: Callable[..., T], partition_of: Callable[..., object]
+) -> list[T]:
+    """What became of each partition, in the form of one answer."""
+
+    def partitions(topic: NamedTopic) -> list[object]:
+        indexes = [one.partition_index for one in topic.partitions]
+        return [partition_of(partition_index=index, error_code=errors[topic.name, index]) for index in indexes]
+
+    return [topic_of(name=topic.name, partitions=partitions(topic)) for topic in named]
 
 
 def _as_clients_know(code: ErrorCode) -> ErrorCode:
