@@ -76,11 +76,11 @@ async def test_who_may_save_no_definition_may_start_by_none_of_his_own(room: Api
     key = (await api.post(f"/api/applications/{application['id']}/accessKeys")).json()
     token = (await api.post("/api/token", json={"keyId": key["id"], "keySecret": key["secret"]})).json()["token"]
     async with room.client_with({"X-Authorization": token}) as starter:
+        own = {"name": "pick", "version": 1, "workflowDef": {**definition, "tasks": []}}
         for path in ("/api/workflow", "/api/workflow/execute/pick/1"):
-            given = {"name": "pick", "version": 1, "workflowDef": {**definition, "tasks": []}}
-            assert (await starter.post(path, json=given)).status_code == 403
-        given["workflowDef"] = definition
-        assert (await starter.post("/api/workflow", json=given)).status_code == 200
+            assert (await starter.post(path, json=own)).status_code == 403
+        saved = {**own, "workflowDef": definition}
+        assert (await starter.post("/api/workflow", json=saved)).status_code == 200
     assert len(room.executions.started) == 1
 
 
