@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable
+from copy import copy
 from operator import attrgetter
 
 import msgspec
@@ -20,7 +21,7 @@ from tidemill.workflows.effects import StartWorkflow
 from tidemill.workflows.expansion import DYNAMIC, Expansions, step_of
 from tidemill.workflows.plan import Expansion, Plan, Step
 from tidemill.workflows.ports import HELD_MS, QueuedTask, TaskLog, Timer
-from tidemill.workflows.rows import copy_of
+from tidemill.workflows.rows import pack, unpack
 from tidemill.workflows.scope import Scope
 from tidemill.workflows.state import Execution, Task
 from tidemill.workflows.tasks.directive import Compute
@@ -73,6 +74,13 @@ class Joins(msgspec.Struct):
             self.by_ref.setdefault(ref, []).append(join)
         if join.fork:
             self.by_fork.setdefault(join.fork, []).append(join)
+
+
+_KEPT = (
+    "alarms", "children", "has_path_ended", "is_changed", "logs", "publications", "queued", "starts", "steps_begun",
+    "stored_status", "tells_parent", "timers", "timers_gone", "unqueued",
+)  # fmt: skip
+"""What a copy of a decision has beside the execution: values, and collections of what does not change."""
 
 
 class Decision:
@@ -145,29 +153,29 @@ class Decision:
 
     def copy(self) -> Decision:
         """One that can take this one's place after an event has gone wrong. Not while anything is ready."""
-        copy = Decision(copy_of(self.execution), self.plan, self.now_ms, self.expansions, self.is_polled)
-        copy.departed = self.departed.copy()
-        copy.scope = Scope(copy.execution, self.plan, copy.departed)
-        copy.computations = [
-            msgspec.structs.replace(each, task=found)
-            for each in self.computations
-            if (found := copy.task(each.task.seq)) is not None
-        ]
-        copy.has_path_ended = self.has_path_ended
-        copy.queued = dict(self.queued)
-        copy.unqueued = dict(self.unqueued)
-        copy.timers = dict(self.timers)
-        copy.timers_gone = dict(self.timers_gone)
-        copy.publications = list(self.publications)
-        copy.logs = list(self.logs)
-        copy.alarms = list(self.alarms)
-        copy.starts = list(self.starts)
-        copy.children = list(self.children)
-        copy.tells_parent = self.tells_parent
-        copy.is_changed = self.is_changed
-        copy.steps_begun = self.steps_begun
-        copy.stored_status = self.stored_status
-        return copy
+        return self.remember()()
+
+    def remember(self) -> Callable[[], Decision]:
+        """What makes such a copy when it is needed, of this decision as it is now. It seldom is, and reading a large
+        document costs ten times what writing it does."""
+        document, departed = pack(self.execution), self.departed.copy()
+        kept = {name: copy(getattr(self, name)) for name in _KEPT}
+        computations = list(self.computations)
+
+        def again() -> Decision:
+            made = Decision(unpack(document), self.plan, self.now_ms, self.expansions, self.is_polled)
+            made.departed = departed
+            made.scope = Scope(made.execution, self.plan, departed)
+            for name, value in kept.items():
+                setattr(made, name, value)
+            made.computations = [
+                msgspec.structs.replace(each, task=found)
+                for each in computations
+                if (found := made.task(each.task.seq)) is not None
+            ]
+            return made
+
+        return again
 
     def task(self, seq: int) -> Task | None:
         """The task with that number. Raises `NotRead`."""

@@ -48,11 +48,11 @@ class Draft(msgspec.Struct):
         """Raises `NotRead`, and then the decision is as it was before, and waits."""
         if not self.decision.execution.tasks_left:
             return event(self.decision)
-        before = self.decision.copy()
+        before = self.decision.remember()
         try:
             return event(self.decision)
         except NotRead as missing:
-            self.decision, self.unread = before, missing.wanted
+            self.decision, self.unread = before(), missing.wanted
             raise
 
 

@@ -36,9 +36,12 @@ def execution_of_row(row: ExecutionRow) -> Execution:
     return _decoder.decode(row.document)
 
 
-def copy_of(execution: Execution) -> Execution:
-    """One that shares nothing with it."""
-    return _decoder.decode(_pack(execution))
+def pack(execution: Execution) -> bytes:
+    return _pack(execution)
+
+
+def unpack(document: bytes) -> Execution:
+    return _decoder.decode(document)
 
 
 def pack_task(task: Task) -> bytes:

@@ -9,7 +9,7 @@ from tidemill.workflows.decision import Decision
 from tidemill.workflows.effects import TaskPolled, TimerFired
 from tidemill.workflows.flow import release
 from tidemill.workflows.plan import Plan
-from tidemill.workflows.rows import copy_of
+from tidemill.workflows.rows import pack, unpack
 from tidemill.workflows.running import run
 from tidemill.workflows.state import Execution
 
@@ -26,7 +26,7 @@ def started(of: Plan, given: Any = None, **fields: Any) -> Decision:
 
 def later(decision: Decision, after_s: float = 0) -> Decision:
     """What the next event finds: the state as it was stored, and no commands."""
-    return Decision(copy_of(decision.execution), decision.plan, decision.now_ms + round(after_s * 1000))
+    return Decision(unpack(pack(decision.execution)), decision.plan, decision.now_ms + round(after_s * 1000))
 
 
 def fire(decision: Decision, seq: int, purpose: str) -> None:

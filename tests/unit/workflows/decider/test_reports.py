@@ -13,7 +13,7 @@ from tidemill.workflows import decider
 from tidemill.workflows.decider import Refused
 from tidemill.workflows.decision import Decision
 from tidemill.workflows.effects import TaskPolled, TerminateExecution, UpdateTask, UpdateVariables
-from tidemill.workflows.rows import copy_of
+from tidemill.workflows.rows import pack, unpack
 from tidemill.workflows.state import Execution, Task
 
 
@@ -66,7 +66,7 @@ def test_a_task_waits_in_its_domain(domains: dict[str, str], expected: str | Non
 
 
 def _refusal(decision: Decision, update: UpdateTask) -> Refused:
-    before = copy_of(decision.execution)
+    before = unpack(pack(decision.execution))
     with pytest.raises(Refused) as refused:
         decider.task_updated(decision, update)
     assert decision.execution == before

@@ -14,7 +14,8 @@ from tidemill.workflows import departed
 from tidemill.workflows.effects import StartWorkflow, UpdateTask, UpdateVariables
 from tidemill.workflows.plan import Plan
 from tidemill.workflows.ports import Unread
-from tidemill.workflows.rows import execution_of_row
+from tidemill.workflows.rows import execution_of_row, unpack
+from tidemill.workflows.state import Execution
 from tidemill.workflows.tasks.join import JoinSettings
 from tidemill.workflows.tasks.loop import LoopSettings
 
@@ -178,3 +179,26 @@ async def test_what_a_step_writes_does_not_grow_with_the_tasks_before_it(mill: M
         written.append(document + sum(len(task.document) for task in mill.places.left.values()) - left)
     tenth, late = written[9], sum(written[-100:]) / 100
     assert late < 2 * tenth, (tenth, late)
+
+
+async def test_a_document_is_read_again_only_where_something_has_to_be_put_back(
+    mill: Mill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refs = [f"s{number}" for number in range(3 * departed.FINISHED_MAX)]
+    waiting = (step(ref, "worker") for ref in refs)
+    mill.register(plan(step("f", "fork", to="j", branches=refs), *waiting, step("j", "join", JoinSettings())))
+    await mill.start()
+    half = len(refs) // 2
+    await mill.run(*(UpdateTask("COMPLETED", execution_id="x", ref=ref) for ref in refs[:half]))
+    assert mill.places.left
+    read: list[bytes] = []
+
+    def counted(document: bytes) -> Execution:
+        read.append(document)
+        return unpack(document)
+
+    monkeypatch.setattr("tidemill.workflows.decision.unpack", counted)
+    await mill.run(*(UpdateTask("COMPLETED", execution_id="x", ref=ref) for ref in refs[half:-1]))
+    assert not read
+    await mill.run(UpdateTask("COMPLETED", execution_id="x", ref=refs[-1]))
+    assert len(read) == 1 and mill.execution().status == "COMPLETED"
