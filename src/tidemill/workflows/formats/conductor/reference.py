@@ -49,6 +49,8 @@ def _page(each: TaskType, example: str) -> Iterator[str]:
     yield from _table("Output", each.output)
     if each.notes:
         yield f"{each.notes}\n"
+    if each.takes_secrets:
+        yield "Its input may name secrets, as `${workflow.secrets.NAME}`.\n"
     kind = KINDS[_kind_of(each, example)]
     yield f"Run by the task kind `{kind.name}`: {_begun_small(kind.summary)}"
     yield "Keys that all types have are in the [list of types](README.md).\n"
