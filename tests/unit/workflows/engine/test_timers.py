@@ -16,6 +16,7 @@ from tidemill.core.errors import Unavailable
 from tidemill.workflows import timers
 from tidemill.workflows.effects import StartWorkflow, UpdateTask, UpdateVariables
 from tidemill.workflows.engine import Engine, Written
+from tidemill.workflows.plan import Limits
 from tidemill.workflows.timers import TimerRunner
 
 SLEEPY = plan(step("a", "wait", wait_for("10s")))
@@ -61,6 +62,26 @@ async def test_what_was_due_while_everything_was_down_fires_once_after_the_start
         await _until_ended(mill)
     assert not mill.places.timers
     assert mill.places.writes - writes == 2
+
+
+async def test_thousands_that_wait_cost_nothing_but_their_rows(mill: Mill) -> None:
+    """After a start of everything nothing reads them: not the timers, not an empty poll, until something is due."""
+    limits = Limits(run_s=86_400)
+    mill.register(
+        plan(step("a", "wait", wait_for("10 days"), limits=limits)),
+        plan(step("a", "wait", wait_for()), name="asks"),
+        plan(step("pack", "worker", response_timeout_s=3_600, limits=Limits(poll_s=86_400)), name="works"),
+    )
+    names = ("wf", "asks", "works")
+    await mill.run(*(StartWorkflow(f"{name}{index}", name) for index in range(1_000) for name in names))
+    reads, writes = mill.places.loads, mill.places.writes
+    runner = _runner(mill)
+    for _ in range(10):
+        assert await runner._round() > 0
+        mill.clock.advance(3_600)
+    assert await mill.places.claim("ship", None, 9, mill.clock.now_ms(), 1) == []
+    assert (mill.places.loads, mill.places.writes) == (reads, writes)
+    assert len(mill.places.timers) == 2_000, "one row each, for what comes first"
 
 
 async def test_two_runners_fire_each_timer_once(mill: Mill) -> None:
