@@ -52,10 +52,14 @@ class FetchHandler:
                     response, is_enough = self._read(request)
                     if is_enough:
                         return response
-                    await arrived.wait()
-                    arrived.clear()
+                    seen = Seen(logs, request.min_bytes - _size_of(response))
+                    is_outdated = False
+                    while not is_outdated:
+                        await arrived.wait()
+                        arrived.clear()
+                        is_outdated = seen.is_outdated() or self._logs(request) != logs
         except TimeoutError:
-            return response
+            return self._read(request)[0]
         finally:
             for log in logs:
                 log.unsubscribe(arrived.set)
@@ -111,6 +115,29 @@ class FetchHandler:
             else [AbortedTransaction(producer_id=item.producer_id, first_offset=item.first_offset) for item in aborted],
             records=found.records,
         )
+
+
+class Seen:
+    """Logs as they were when they did not hold enough. Reading them is dear: who waits for much, of which little comes
+    at a time, reads again when there may be enough, and not at each batch."""
+
+    def __init__(self, logs: list[PartitionLog], missing_bytes: int) -> None:
+        self._logs = logs
+        self._starts = [log.log_start_offset for log in logs]
+        # What is there and may not be seen yet can be enough as soon as it may.
+        self._is_all = all(log.last_stable_offset == log.log_end_offset for log in logs)
+        self._enough_bytes = self._bytes() + missing_bytes
+
+    def is_outdated(self) -> bool:
+        starts = [log.log_start_offset for log in self._logs]
+        return not self._is_all or self._bytes() >= self._enough_bytes or self._starts != starts
+
+    def _bytes(self) -> int:
+        return sum(log.size_bytes for log in self._logs)
+
+
+def _size_of(response: FetchResponse) -> int:
+    return sum(len(one.records or b"") for topic in response.responses for one in topic.partitions)
 
 
 def _nothing_of(log: PartitionLog, partition: int) -> PartitionData:

@@ -17,7 +17,9 @@ from tidemill.broker.journal import Journal
 from tidemill.broker.log.directory import LogFiles
 from tidemill.broker.log.fetch import FetchHandler
 from tidemill.broker.log.partition import Partition
+from tidemill.broker.ports import Slice
 from tidemill.broker.protocol.apis import APIS, ApiKey
+from tidemill.broker.protocol.error_code import ErrorCode
 from tidemill.broker.protocol.messages.fetch import FetchPartition, FetchRequest, FetchResponse, FetchTopic
 from tidemill.broker.settings import BrokerSettings, Fsync
 from tidemill.broker.topics.topics import Topics
@@ -29,12 +31,16 @@ LONG_MS = 3_600_000
 
 class Fetching:
     def __init__(self, topics: Topics, settings: BrokerSettings) -> None:
+        self.topics = topics
         self.logs = [cast(Partition, log) for log in topics.create("t", 2, {}).logs]
         self.log = self.logs[0]
         self._handler = FetchHandler(topics, settings)
 
-    def fetch(self, wait_ms: int = LONG_MS, bytes_min: int = 1, bytes_max: int = 1 << 20) -> Awaitable[FetchResponse]:
+    def fetch(
+        self, wait_ms: int = LONG_MS, bytes_min: int = 1, bytes_max: int = 1 << 20, *, committed_only: bool = False
+    ) -> Awaitable[FetchResponse]:
         request = FetchRequest(
+            isolation_level=int(committed_only),
             max_wait_ms=wait_ms,
             min_bytes=bytes_min,
             max_bytes=bytes_max,
@@ -114,3 +120,39 @@ async def test_full_answer_leaves_other_partitions_for_the_next(fetching: Fetchi
     sizes = size_of(await fetching.fetch(bytes_max=100))
     assert sizes[0] > 500
     assert sizes[1] == 0
+
+
+async def test_who_waits_for_much_does_not_read_at_each_batch(
+    fetching: Fetching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads, read = 0, fetching.log.read
+
+    def counted(offset: int, bytes_max: int, *, committed_only: bool) -> Slice:
+        nonlocal reads
+        reads += 1
+        return read(offset, bytes_max, committed_only=committed_only)
+
+    monkeypatch.setattr(fetching.log, "read", counted)
+    answer = asyncio.ensure_future(fetching.fetch(bytes_min=20_000))
+    for _ in range(100):
+        await asyncio.sleep(0)
+        fetching.log.append(batch(bytes(150)))
+    assert sum(size_of(await answer)) >= 20_000
+    assert reads <= 4
+
+
+async def test_who_waits_for_much_gets_what_a_commit_shows(fetching: Fetching) -> None:
+    """It was there before, and is enough."""
+    fetching.log.append(batch(bytes(5_000), producer=(1, 0), sequence=0, is_transactional=True))
+    answer = asyncio.ensure_future(fetching.fetch(bytes_min=5_000, committed_only=True))
+    await asyncio.sleep(0)
+    fetching.log.append_marker(1, 0, committed=True, coordinator_epoch=0)
+    assert sum(size_of(await answer)) >= 5_000
+
+
+async def test_who_waits_for_much_hears_that_the_topic_is_gone(fetching: Fetching) -> None:
+    answer = asyncio.ensure_future(fetching.fetch(bytes_min=5_000))
+    await asyncio.sleep(0)
+    fetching.topics.delete("t")
+    (topic,) = (await answer).responses
+    assert {partition.error_code for partition in topic.partitions} == {ErrorCode.UNKNOWN_TOPIC_OR_PARTITION}
