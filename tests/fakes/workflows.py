@@ -15,7 +15,16 @@ from tidemill.core.errors import BadInput, NotFound, StaleWrite, TidemillError, 
 from tidemill.core.transaction import Transaction
 from tidemill.ingest.publication import Publication
 from tidemill.workflows.plan import Limits, Plan
-from tidemill.workflows.ports import Changes, ExecutionQuery, ExecutionRow, LastPoll, QueuedTask, TaskLog, Timer
+from tidemill.workflows.ports import (
+    Changes,
+    ExecutionQuery,
+    ExecutionRow,
+    LastPoll,
+    QueuedTask,
+    Removal,
+    TaskLog,
+    Timer,
+)
 
 
 class MemoryTransaction(OpenTransaction):
@@ -150,6 +159,22 @@ class MemoryWorkflows(MemoryFinishedTasks):
     async def find(self, query: ExecutionQuery) -> tuple[int, Sequence[ExecutionRow]]:
         found = [row for row in self.rows.values() if not query.names or row.name in query.names]
         return len(found), found[query.start : query.start + query.count]
+
+    async def ended(self, before_ms: int, limit: int) -> Sequence[ExecutionRow]:
+        rows = [row for row in self.rows.values() if 0 < row.ended_ms < before_ms]
+        return sorted(rows, key=lambda row: row.ended_ms)[:limit]
+
+    async def remove(self, tx: Transaction, removals: Sequence[Removal]) -> None:
+        assert isinstance(tx, MemoryTransaction)
+        for removal in removals:
+            row = self.rows.get(removal.execution_id)
+            if row is None or row.revision != removal.revision:
+                raise StaleWrite("somebody wrote first")
+        for removal in removals:
+            del self.rows[removal.execution_id]
+            self.left = {key: task for key, task in self.left.items() if key[0] != removal.execution_id}
+            self.entries = [entry for entry in self.entries if entry.task_id not in removal.task_ids]
+            self.keys = {key: id_ for key, id_ in self.keys.items() if id_ != removal.execution_id}
 
     async def counts(self) -> Mapping[str, int]:
         statuses = [row.status for row in self.rows.values()]

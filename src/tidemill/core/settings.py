@@ -39,6 +39,7 @@ class Settings(BaseSettings):
         "interval", description="When the embedded broker's records are safe from a power cut"
     )
     history_days: float = Field(7, gt=0, description="How long the history of records is kept")
+    executions_days: float = Field(30, gt=0, description="How long finished executions are kept")
     token_hours: float = Field(24, gt=0, description="How long a token lasts")
     hops_max: int = Field(16, ge=1, description="A record that came through Tidemill more often is a dead letter")
     batch_records: int = Field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -56,6 +57,7 @@ from tidemill.workflows.engine import Engine, Written
 from tidemill.workflows.executions import Executions
 from tidemill.workflows.handlers.subscriptions import HandlerSubscriptions
 from tidemill.workflows.poll_data import PollData
+from tidemill.workflows.removals import ExecutionRemovals
 from tidemill.workflows.schemas import Schemas
 from tidemill.workflows.timers import TimerRunner
 from tidemill.workflows.waits import ExecutionWaits
@@ -88,7 +90,7 @@ class Server:
     waits: ExecutionWaits | None
     """Where others than this process write."""
     executions: StoredExecutions
-    retention: Retention
+    retentions: Mapping[str, Retention]
     orphans: Orphans
     broker: BrokerProcess | None
     clock: Clock
@@ -103,7 +105,8 @@ class Server:
         if self.waits is not None:
             _ = supervisor.start("waits", self.waits.run())
         _ = supervisor.start("pumps", self.pumps.run())
-        _ = supervisor.start("retention", self.retention.run())
+        for what, retention in self.retentions.items():
+            _ = supervisor.start(f"retention of {what}", retention.run())
         _ = supervisor.start("orphans", self.orphans.run())
         _ = supervisor.start("gauges", sample_gauges(self.executions, self.clock))
         if self.broker is not None:
@@ -172,7 +175,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         polls=polls,
         waits=None if database.is_sqlite else waits,
         executions=executions,
-        retention=Retention(places.history, clock, settings.history_days * DAY_S),
+        retentions=_retentions(ground, places, executions),
         orphans=Orphans(subscriptions, places.parking, lambda key: BatchWriter(key, *around, settings.hops_max), clock),
         broker=ground.broker,
         clock=clock,
@@ -206,6 +209,15 @@ def _calls(ground: Ground, workers: Workers, stack: AsyncExitStack) -> CallRunne
 
 def _task_stores(database: Database) -> tuple[StoredTaskQueue, StoredTaskLogs]:
     return StoredTaskQueue(database), StoredTaskLogs(database)
+
+
+def _retentions(ground: Ground, places: StoredPlaces, executions: StoredExecutions) -> Mapping[str, Retention]:
+    settings, clock = ground.settings, ground.clock
+    removals = ExecutionRemovals(executions, ground.database)
+    return {
+        "history": Retention(places.history, clock, settings.history_days * DAY_S),
+        "executions": Retention(removals, clock, settings.executions_days * DAY_S),
+    }
 
 
 def _publishers(ground: Ground, integrations: Integrations, engine: Engine, faults: Faults) -> Publishers:

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from tidemill.core.transaction import Transaction
 from tidemill.storage import bulk, execution_search
 from tidemill.storage.database import Database
 from tidemill.storage.definitions import verify_revision
-from tidemill.storage.finished_tasks import count_finished, read_finished, read_page, write_finished
+from tidemill.storage.finished_tasks import count_finished, read_finished, read_page, remove_finished, write_finished
 from tidemill.storage.outbox import add_publications
 from tidemill.storage.session import Session, session_of
 from tidemill.storage.tables import executions, idempotency, task_queue, timers
-from tidemill.storage.task_logs import add_logs
+from tidemill.storage.task_logs import add_logs, remove_logs
 from tidemill.storage.text import storable
 from tidemill.workflows.ports import (
     Changes,
@@ -26,6 +26,7 @@ from tidemill.workflows.ports import (
     FinishedTask,
     IdempotencyRow,
     QueuedTask,
+    Removal,
     Timer,
     Unread,
 )
@@ -44,6 +45,14 @@ _QUEUE = bulk.upsert(task_queue, QueuedTask.__struct_fields__)
 _DROP_TIMERS = bulk.delete(timers, ("id",))
 _SET_TIMERS = bulk.upsert(timers, Timer.__struct_fields__)
 
+_ENDED = (
+    select(*(executions.c[name] for name in _COLUMNS))
+    .where(executions.c.ended_ms > 0, executions.c.ended_ms < bindparam("before_ms"))
+    .order_by(executions.c.ended_ms)
+    .limit(bindparam("limit"))
+)
+_REMOVE = bulk.delete(executions, ("id", "revision"))
+_GIVE_KEYS_BACK = bulk.delete(idempotency, ("workflow", "key", "execution_id"))
 _COUNTS = select(executions.c.status, func.count()).group_by(executions.c.status)
 
 
@@ -94,6 +103,30 @@ class StoredExecutions:
     async def find(self, query: ExecutionQuery) -> tuple[int, Sequence[ExecutionRow]]:
         async with self._database.read() as session:
             return await execution_search.find(session, query)
+
+    async def ended(self, before_ms: int, limit: int) -> Sequence[ExecutionRow]:
+        async with self._database.read() as session:
+            rows = await session.execute(_ENDED, {"before_ms": before_ms, "limit": limit})
+            return [ExecutionRow(*row) for row in rows]
+
+    async def remove(self, tx: Transaction, removals: Sequence[Removal]) -> None:
+        session = session_of(tx)
+        removals = sorted(removals, key=lambda each: each.execution_id)
+        _REMOVE.write(
+            session,
+            [(each.execution_id, each.revision) for each in removals],
+            all_or="executions were changed or removed by somebody else",
+        )
+        remove_finished(session, [each.execution_id for each in removals])
+        remove_logs(session, [task_id for each in removals for task_id in each.task_ids])
+        _GIVE_KEYS_BACK.write(
+            session,
+            sorted(
+                (each.workflow, storable(each.idempotency_key), each.execution_id)
+                for each in removals
+                if each.idempotency_key is not None
+            ),
+        )
 
     async def counts(self) -> Mapping[str, int]:
         async with self._database.read() as session:

@@ -14,6 +14,7 @@ from tidemill.storage.text import storable
 from tidemill.workflows.ports import TaskLog
 
 _INSERT = bulk.insert(task_logs, TaskLog.__struct_fields__)
+_REMOVE = bulk.delete(task_logs, ("task_id",))
 _OF_TASK = (
     select(task_logs.c.task_id, task_logs.c.created_ms, task_logs.c.text)
     .where(task_logs.c.task_id == bindparam("task_id"))
@@ -32,6 +33,10 @@ class StoredTaskLogs:
     async def of_task(self, task_id: str) -> Sequence[TaskLog]:
         async with self._database.read() as session:
             return [TaskLog(*row) for row in await session.execute(_OF_TASK, {"task_id": storable(task_id)})]
+
+
+def remove_logs(session: Session, task_ids: Sequence[str]) -> None:
+    _REMOVE.write(session, [(task_id,) for task_id in sorted(task_ids)])
 
 
 def add_logs(session: Session, logs: Sequence[TaskLog]) -> None:

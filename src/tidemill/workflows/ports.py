@@ -157,6 +157,16 @@ class ExecutionQuery(msgspec.Struct, frozen=True):
     text: str | None = None
 
 
+class Removal(msgspec.Struct, frozen=True):
+    """A finished execution that is to be no more, as it was read: with its logs, by their tasks, and its key."""
+
+    execution_id: str
+    revision: int
+    workflow: str
+    idempotency_key: str | None
+    task_ids: Sequence[str]
+
+
 class ExecutionStore(Protocol):
     async def load(self, ids: Sequence[str]) -> Mapping[str, ExecutionRow]:
         """Those that exist, in one statement."""
@@ -192,6 +202,14 @@ class ExecutionStore(Protocol):
 
     async def counts(self) -> Mapping[str, int]:
         """Executions by status."""
+        ...
+
+    async def ended(self, before_ms: int, limit: int) -> Sequence[ExecutionRow]:
+        """Those that have ended before then, first ends first."""
+        ...
+
+    async def remove(self, tx: Transaction, removals: Sequence[Removal]) -> None:
+        """With finished tasks, logs and idempotency keys. Raises `StaleWrite` if one has been changed or is gone."""
         ...
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +27,7 @@ from tests.unit.workflows.engine.branching import (
 )
 from tests.unit.workflows.engine.conftest import Mill
 from tidemill.ingest.effect import Effect, EffectGroup
+from tidemill.workflows import departed
 from tidemill.workflows.effects import StartWorkflow, UpdateTask
 from tidemill.workflows.state import Execution, execution_of
 from tidemill.workflows.timers import effect_of
@@ -91,10 +93,13 @@ def _without_ids(value: Any) -> Any:
 
 
 @settings(max_examples=150, deadline=None)
-@given(nodes=trees(), seed=st.integers(0, 2**32))
-async def test_every_order_of_events_comes_to_the_same_end(nodes: list[Node], seed: int) -> None:
+@given(nodes=trees(), seed=st.integers(0, 2**32), finished_max=st.sampled_from([0, 3, departed.FINISHED_MAX]))
+async def test_every_order_of_events_comes_to_the_same_end(nodes: list[Node], seed: int, finished_max: int) -> None:
+    """Also where tasks leave the document as soon as they have finished."""
     mill = Mill()
-    await World(mill, nodes, Random(seed)).run()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(departed, "FINISHED_MAX", finished_max)
+        await World(mill, nodes, Random(seed)).run()
     end, expected = _end(mill, mill.execution()), interpreted(nodes)
     assert end.status == expected.status
     assert came_to(end) == came_to(expected)
