@@ -346,6 +346,6 @@ def test_access_keys_by_the_authorization_client(server: ServerProcess, clients:
 
 def test_known_and_not_built_says_so(clients: OrkesClients) -> None:
     with pytest.raises(ApiException) as refused:
-        clients.get_workflow_client().pause_workflow("any")
+        clients.get_workflow_client().send_message("any", {})
     assert refused.value.status == 501
     assert "not yet supported" in str(refused.value.body)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import httpx
+import msgspec
 from fastapi import FastAPI
 
 from tests.fakes.access import AccessRoom
@@ -17,11 +18,20 @@ from tidemill.api.services import Services
 from tidemill.core.clock import HeldClock
 from tidemill.core.codec import to_json
 from tidemill.core.definitions import Definition, Kind
-from tidemill.core.errors import BadInput, Conflict, NotFound
+from tidemill.core.errors import BadInput, Conflict, NotFound, TidemillError
 from tidemill.core.findings import Finding
 from tidemill.expressions.template import compile_template
+from tidemill.ingest.effect import Effect
 from tidemill.ingest.record import PartitionKey, Record
-from tidemill.workflows.effects import ReportedStatus, StartWorkflow, UpdateTask, UpdateVariables
+from tidemill.workflows.control import Revival
+from tidemill.workflows.effects import (
+    ReportedStatus,
+    RerunExecution,
+    StartWorkflow,
+    TerminateExecution,
+    UpdateTask,
+    UpdateVariables,
+)
 from tidemill.workflows.plan import Plan, Step
 from tidemill.workflows.ports import ExecutionQuery, LastPoll, TaskLog
 from tidemill.workflows.schemas import Schemas
@@ -100,13 +110,49 @@ class FakeExecutions:
         found = [(execution, plan_of(execution)) for execution in self.by_id.values()]
         return len(found), found
 
-    async def terminate(self, execution_id: str, reason: str | None = None) -> None:
-        execution, _ = await self.get(execution_id)
-        execution.status, execution.reason = "TERMINATED", reason
 
-    async def set_variables(self, update: UpdateVariables) -> None:
-        execution, _ = await self.get(update.execution_id)
-        execution.variables = {**execution.variables, **update.variables}
+class FakeControl:
+    """Notes what it is asked for. `refuses` has what stands against operations on an execution."""
+
+    def __init__(self, executions: FakeExecutions) -> None:
+        self._executions = executions
+        self.effects: list[Effect] = []
+        self.into_children: list[str] = []
+        self.refuses: dict[str, TidemillError] = {}
+
+    async def apply(self, *effects: Effect) -> None:
+        for effect in effects:
+            execution_id = effect.execution_id
+            if execution_id in self.refuses:
+                raise self.refuses[execution_id]
+            execution, _ = await self._executions.get(execution_id)
+            self.effects.append(effect)
+            if isinstance(effect, TerminateExecution):
+                execution.status, execution.reason = "TERMINATED", effect.reason
+            elif isinstance(effect, UpdateVariables):
+                execution.variables = {**execution.variables, **effect.variables}
+
+    async def apply_each(self, effects: Sequence[Effect]) -> Sequence[TidemillError | None]:
+        errors: list[TidemillError | None] = []
+        for effect in effects:
+            try:
+                await self.apply(effect)
+            except TidemillError as error:
+                errors.append(error)
+            else:
+                errors.append(None)
+        return errors
+
+    async def revive(self, revival: Revival, *, into_children: bool = False) -> None:
+        await self.apply(revival)
+        if into_children:
+            self.into_children.append(revival.execution_id)
+
+    async def revive_each(self, revivals: Sequence[Revival]) -> Sequence[TidemillError | None]:
+        return await self.apply_each(revivals)
+
+    async def rerun(self, rerun: RerunExecution, task_id: str) -> None:
+        await self.apply(msgspec.structs.replace(rerun, seq=int(task_id.rpartition(".")[2])))
 
 
 class FakeWaits:
@@ -311,6 +357,7 @@ class ApiRoom:
         self.clock = HeldClock()
         self.access = AccessRoom(self.clock)
         self.executions = FakeExecutions()
+        self.control = FakeControl(self.executions)
         self.waits = FakeWaits(self.executions)
         self.workers = FakeWorkers(self.executions)
         self.catalog = FakeCatalog()
@@ -331,6 +378,7 @@ class ApiRoom:
         """Making the routes takes longer than most tests: one app serves them all, each with its own services."""
         services = Services(
             executions=self.executions,
+            control=self.control,
             waits=self.waits,
             workers=self.workers,
             catalog=self.catalog,

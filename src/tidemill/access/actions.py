@@ -37,7 +37,7 @@ SECRET_DELETE = Action("secret.delete", "Remove secrets")
 
 WORKFLOW_START = Action("workflow.start", "Start workflows")
 WORKFLOW_READ = Action("workflow.read", "See and search executions")
-WORKFLOW_CONTROL = Action("workflow.control", "Terminate executions and change their variables")
+WORKFLOW_CONTROL = Action("workflow.control", "Steer executions: pause, end, revive, change variables")
 TASK_POLL = Action("task.poll", "Poll for tasks")
 TASK_UPDATE = Action("task.update", "Report results and logs of tasks")
 TASK_READ = Action("task.read", "See tasks, their logs and the queues")

@@ -6,9 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from tidemill.core.definitions import Definition, Kind
+from tidemill.core.errors import TidemillError
 from tidemill.core.findings import Finding
+from tidemill.ingest.effect import Effect
 from tidemill.ingest.record import PartitionKey, Record
-from tidemill.workflows.effects import ReportedStatus, StartWorkflow, UpdateTask, UpdateVariables
+from tidemill.workflows.control import Revival
+from tidemill.workflows.effects import ReportedStatus, RerunExecution, StartWorkflow, UpdateTask
 from tidemill.workflows.plan import Plan
 from tidemill.workflows.ports import ExecutionQuery, LastPoll, TaskLog
 from tidemill.workflows.state import Execution, Task
@@ -41,9 +44,25 @@ class Executions(Protocol):
         """(how many match, exact up to a bound; the page)."""
         ...
 
-    async def terminate(self, execution_id: str, reason: str | None = None) -> None: ...
 
-    async def set_variables(self, update: UpdateVariables) -> None: ...
+class Control(Protocol):
+    """What people do to executions. The effects say what each raises."""
+
+    async def apply(self, *effects: Effect) -> None:
+        """All of them or none."""
+        ...
+
+    async def apply_each(self, effects: Sequence[Effect]) -> Sequence[TidemillError | None]:
+        """What stood against each."""
+        ...
+
+    async def revive(self, revival: Revival, *, into_children: bool = False) -> None: ...
+
+    async def revive_each(self, revivals: Sequence[Revival]) -> Sequence[TidemillError | None]: ...
+
+    async def rerun(self, rerun: RerunExecution, task_id: str) -> None:
+        """From a task of the execution or of a child of it."""
+        ...
 
 
 class Waits(Protocol):

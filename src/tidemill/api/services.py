@@ -14,6 +14,7 @@ from tidemill.access.tags import Tags
 from tidemill.api.body import BODY_BYTES_MAX
 from tidemill.api.ports import (
     Catalog,
+    Control,
     Executions,
     Integrations,
     Readiness,
@@ -31,6 +32,7 @@ from tidemill.ingest.subscription import Subscriptions
 @dataclass(frozen=True, slots=True)
 class Services:
     executions: Executions
+    control: Control
     waits: Waits
     workers: Workers
     catalog: Catalog

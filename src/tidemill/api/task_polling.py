@@ -90,11 +90,18 @@ def _refuse_own(name: str) -> None:
 
 
 async def _report(call: Call, result: TaskResult) -> str:
+    return await call.services.workers.update(task_update(result))
+
+
+def task_update(result: TaskResult, execution_id: str | None = None, ref: str | None = None) -> UpdateTask:
+    """The task is named by its ref in the execution, where there is one, else by the result."""
     if result.external_output_payload_storage_path:
         raise NotSupported("not yet supported: externalOutputPayloadStoragePath")
-    effect = UpdateTask(
+    return UpdateTask(
         status=result.status,
-        task_id=result.task_id,
+        task_id=None if ref else result.task_id,
+        execution_id=execution_id,
+        ref=ref,
         output=result.output_data or {},
         reason=result.reason_for_incompletion,
         worker=result.worker_id,
@@ -102,4 +109,3 @@ async def _report(call: Call, result: TaskResult) -> str:
         extend_lease=bool(result.extend_lease),
         logs=tuple(line.log for line in result.logs or () if line.log),
     )
-    return await call.services.workers.update(effect)

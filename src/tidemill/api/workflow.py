@@ -8,13 +8,12 @@ import msgspec
 from fastapi import Query, Response
 
 from tidemill.access import actions
-from tidemill.api.answers import empty_answer, json_answer
+from tidemill.api.answers import json_answer
 from tidemill.api.body import Plain
 from tidemill.api.call import Call
 from tidemill.api.params import Count, Flag, Number, Start, Text, Version
 from tidemill.api.router import Routes
 from tidemill.api.search_query import read_search
-from tidemill.workflows.effects import UpdateVariables
 from tidemill.workflows.formats.conductor.views import execution_json, summary_json, task_json
 from tidemill.workflows.ports import ExecutionQuery
 from tidemill.workflows.state import RUNNING
@@ -30,13 +29,6 @@ FOUND_MAX = 1_000
 class CorrelatedRequest(msgspec.Struct, frozen=True, rename="camel"):
     workflow_names: list[Plain]
     correlation_ids: list[Plain]
-
-
-@routes.post("/{execution_id}/resetcallbacks", actions.WORKFLOW_CONTROL)
-async def reset_callbacks(call: Call, execution_id: str) -> Response:
-    """Lets tasks that workers have put back for later be taken now."""
-    await call.services.workers.reset_callbacks(execution_id)
-    return empty_answer()
 
 
 @routes.get("/search", actions.WORKFLOW_READ)
@@ -168,23 +160,6 @@ async def tasks(
     execution, plan, page = await call.services.executions.tasks(execution_id, status or (), start, count)
     results = [task_json(execution, task, plan) for task in page.tasks]
     return json_answer({"totalHits": page.total, "results": results, "summary": page.counts})
-
-
-@routes.delete("/{execution_id}", actions.WORKFLOW_CONTROL)
-async def terminate(call: Call, execution_id: str, reason: Text = None) -> Response:
-    """Terminates an execution."""
-    await call.services.executions.terminate(execution_id, reason)
-    return empty_answer()
-
-
-@routes.post("/{execution_id}/variables", actions.WORKFLOW_CONTROL, dict[str, Any])
-async def set_variables(
-    call: Call, execution_id: str, append: Annotated[Flag, Query(alias="appendArray")] = False
-) -> Response:
-    """Changes the variables of an execution. Answers the whole execution."""
-    await call.services.executions.set_variables(UpdateVariables(execution_id, await call.object(), append))
-    execution, plan = await call.services.executions.get(execution_id)
-    return json_answer(execution_json(execution, plan, include_tasks=True))
 
 
 async def _correlated(

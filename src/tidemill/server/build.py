@@ -53,6 +53,7 @@ from tidemill.storage.timers import StoredTimers
 from tidemill.web.client import WebClient
 from tidemill.workflows.calls import CallRunner
 from tidemill.workflows.catalog import Catalog
+from tidemill.workflows.control import Control
 from tidemill.workflows.engine import Engine, Written
 from tidemill.workflows.executions import Executions
 from tidemill.workflows.handlers.subscriptions import HandlerSubscriptions
@@ -134,8 +135,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
     engine = Engine(executions, catalog, ground.sandbox, clock, wakes, polls.is_polled)
     gate, access = Gate(engine, database), _access(ground)
     workers = Workers(gate, executions, *_task_stores(database), catalog, access.secrets, polls, clock)
-    waits = ExecutionWaits(executions, catalog, clock)
-    timers = TimerRunner(engine, database, StoredTimers(database), clock)
+    waits, timers = ExecutionWaits(executions, catalog, clock), _timers(engine, database, clock)
     faults = Faults.from_environment()
     publishers, sources = _publishers(ground, integrations, engine, faults), _sources(ground, integrations, faults)
     around = (subscriptions, places, engine, database, clock, faults)
@@ -144,6 +144,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
 
     services = Services(
         executions=Executions(gate, executions, catalog, clock),
+        control=Control(gate, executions),
         waits=waits,
         workers=workers,
         catalog=catalog,
@@ -218,6 +219,10 @@ def _retentions(ground: Ground, places: StoredPlaces, executions: StoredExecutio
         "history": Retention(places.history, clock, settings.history_days * DAY_S),
         "executions": Retention(removals, clock, settings.executions_days * DAY_S),
     }
+
+
+def _timers(engine: Engine, database: Database, clock: Clock) -> TimerRunner:
+    return TimerRunner(engine, database, StoredTimers(database), clock)
 
 
 def _publishers(ground: Ground, integrations: Integrations, engine: Engine, faults: Faults) -> Publishers:

@@ -36,6 +36,8 @@ _INSERT = bulk.insert(executions, _COLUMNS)
 _UPDATE = bulk.update(
     executions, ("id", "revision"), ("status", "updated_ms", "ended_ms", "document"), counting="revision"
 )
+_MOVE = bulk.update(executions, ("id",), ("version", "correlation_id"))
+"""Rare, and apart from the others: what is written to an index costs, whether it changes or not."""
 _LOAD = bulk.BulkSelect(executions, ("id",), _COLUMNS)
 _KEYS_TAKEN = bulk.BulkSelect(idempotency, ("workflow", "key"), ("workflow", "key", "execution_id"))
 _TAKE_KEYS = bulk.insert(idempotency, ("workflow", "key", "execution_id"))
@@ -91,6 +93,7 @@ class StoredExecutions:
             verify_revision(session, changes.definitions_revision)
         _INSERT.write(session, sorted(_inserted(row) for row in changes.inserts))
         _update(session, changes.updates)
+        _MOVE.write(session, sorted((row.id, row.version, _correlation(row)) for row in changes.moved))
         write_finished(session, changes)
         _take_keys(session, changes.idempotency)
         _UNQUEUE.write(session, [(id_,) for id_ in sorted(set(changes.unqueued))])
@@ -149,9 +152,12 @@ def _take_keys(session: Session, rows: Sequence[IdempotencyRow]) -> None:
 
 def _inserted(row: ExecutionRow) -> bulk.Row:
     """With revision 1, whatever the row says."""
-    correlation_id = None if row.correlation_id is None else storable(row.correlation_id)
-    head = (row.id, row.name, row.version, row.status, correlation_id)
+    head = (row.id, row.name, row.version, row.status, _correlation(row))
     return (*head, row.created_ms, row.updated_ms, row.ended_ms, 1, row.document)
+
+
+def _correlation(row: ExecutionRow) -> str | None:
+    return None if row.correlation_id is None else storable(row.correlation_id)
 
 
 def _queued(task: QueuedTask) -> bulk.Row:

@@ -14,7 +14,7 @@ import msgspec
 from tidemill.core.errors import BadInput, Conflict, NotFound, TidemillError
 from tidemill.ingest.effect import Effect, EffectGroup, Verdict
 from tidemill.ingest.publication import PublicationRefused, Published
-from tidemill.workflows import decider
+from tidemill.workflows import decider, operations, revival
 from tidemill.workflows.announcements import announcements
 from tidemill.workflows.decider import Refused
 from tidemill.workflows.decision import Alarm, Decision
@@ -55,7 +55,18 @@ def targets(effect: Effect) -> str:
     return _TARGETS[type(effect)](effect)
 
 
+_EVENTS_WITH_PLANS: Mapping[type[Any], Callable[[Decision, Any, Plans], Any]] = {
+    **operations.EVENTS_WITH_PLANS,
+    **revival.EVENTS_WITH_PLANS,
+}
+_OPERATIONS = frozenset({*operations.EVENTS, *revival.EVENTS, *_EVENTS_WITH_PLANS})
+ASKING = frozenset({StartWorkflow, *_EVENTS_WITH_PLANS})
+"""Effects that ask for the definitions of now."""
+WHOLE = frozenset({*revival.EVENTS, *revival.EVENTS_WITH_PLANS, *operations.WHOLE})
+"""Effects that need all tasks of their execution, also those that have left its document."""
+
 _TARGETS: Mapping[type[Any], Callable[[Any], str]] = {
+    **dict.fromkeys(_OPERATIONS, lambda effect: effect.execution_id),
     StartWorkflow: lambda effect: effect.execution_id,
     UpdateTask: lambda effect: effect.execution_id or execution_of(effect.task_id or ""),
     TaskPolled: lambda effect: execution_of(effect.task_id),
@@ -69,6 +80,8 @@ _TARGETS: Mapping[type[Any], Callable[[Any], str]] = {
 }
 
 _EVENTS: Mapping[type[Any], Callable[[Decision, Any], Any]] = {
+    **operations.EVENTS,
+    **revival.EVENTS,
     UpdateTask: decider.task_updated,
     TaskPolled: decider.task_polled,
     ResetCallbacks: decider.callbacks_reset,
@@ -85,6 +98,7 @@ _ANSWERS = (TimerFired, ChildEnded, Published, PublicationRefused)
 
 class Batch:
     def __init__(self, plans: Plans, drafts: dict[str, Draft], starter: Starter) -> None:
+        self._plans = plans
         self._drafts = drafts
         self._starter = starter
         self.pending = Pending()
@@ -146,6 +160,8 @@ class Batch:
             child = self._drafts.get(effect.child)
             ended = child.decision.execution if child is not None else None
             return lambda decision: decider.child_ended(decision, effect, ended)
+        if kind in _EVENTS_WITH_PLANS:
+            return lambda decision: _EVENTS_WITH_PLANS[kind](decision, effect, self._plans)
         return lambda decision: _EVENTS[kind](decision, effect)
 
     def _start(self, start: StartWorkflow, group: EffectGroup) -> str:
@@ -212,6 +228,8 @@ class Batch:
                 (changes.updates if draft.revision else changes.inserts).append(draft.row)
             decision = draft.decision
             changes.finished.extend(draft.finished.values())
+            if decision.is_moved and draft.row is not None:
+                changes.moved.append(draft.row)
             changes.queued.extend(decision.queued.values())
             changes.unqueued.extend(decision.unqueued)
             changes.timers.extend(decision.timers.values())
@@ -220,6 +238,7 @@ class Batch:
             if draft.row is not None:
                 changes.publications.extend(announcements(decision, draft.revision))
             changes.logs.extend(decision.logs)
+            changes.finished_gone.extend((decision.execution.id, seq) for seq in decision.returned)
         return changes
 
 

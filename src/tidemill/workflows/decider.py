@@ -23,7 +23,17 @@ from tidemill.workflows.effects import (
     UpdateTask,
     UpdateVariables,
 )
-from tidemill.workflows.flow import complete, end, fail, fail_execution, fail_for_good, go_to, release, set_variables
+from tidemill.workflows.flow import (
+    complete,
+    end,
+    fail,
+    fail_execution,
+    fail_for_good,
+    go_to,
+    release,
+    set_variables,
+    start_failure_workflow,
+)
 from tidemill.workflows.notices import parent_ended_id, start_timeout
 from tidemill.workflows.plan import NEXT, Step
 from tidemill.workflows.ports import TaskLog
@@ -43,10 +53,10 @@ class Refused(Exception):
 
 
 def start(decision: Decision) -> None:
-    """The execution has just been made."""
-    plan, execution = decision.plan, decision.execution
+    """The execution has just been made, or made anew."""
+    plan = decision.plan
     if plan.timeout_s > 0:
-        start_timeout(decision, execution.created_ms + round(plan.timeout_s * 1000))
+        start_timeout(decision, decision.now_ms + round(plan.timeout_s * 1000))
     if plan.entry is None:
         decision.has_path_ended = True
     else:
@@ -307,6 +317,8 @@ def terminated(decision: Decision, termination: TerminateExecution) -> str:
     if not execution.is_running:
         raise Refused(Conflict(f"execution {execution.id} has ended: {execution.status}"))
     end(decision, "TERMINATED", termination.reason)
+    if termination.triggers_failure_workflow:
+        start_failure_workflow(decision)
     return execution.id
 
 

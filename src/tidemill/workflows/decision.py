@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from operator import attrgetter
 
@@ -77,8 +77,8 @@ class Joins(msgspec.Struct):
 
 
 _KEPT = (
-    "alarms", "children", "has_path_ended", "is_changed", "logs", "publications", "queued", "starts", "steps_begun",
-    "stored_status", "tells_parent", "timers", "timers_gone", "unqueued",
+    "alarms", "children", "has_path_ended", "is_changed", "is_moved", "logs", "publications", "queued", "returned",
+    "starts", "steps_begun", "stored_status", "tells_parent", "timers", "timers_gone", "unqueued",
 )  # fmt: skip
 """What a copy of a decision has beside the execution: values, and collections of what does not change."""
 
@@ -96,6 +96,7 @@ class Decision:
         "expansions",
         "has_path_ended",
         "is_changed",
+        "is_moved",
         "is_polled",
         "joins",
         "logs",
@@ -104,6 +105,7 @@ class Decision:
         "publications",
         "queued",
         "ready",
+        "returned",
         "scope",
         "starts",
         "steps_begun",
@@ -147,9 +149,13 @@ class Decision:
         self.has_path_ended = False
         self.is_changed = False
         """The execution is no longer what is stored."""
+        self.is_moved = False
+        """Nor is what else than its status it is found by: its version and its correlation id."""
         self.steps_begun = 0
         self.tells_parent = False
         """It has ended, and its parent may be in the same batch."""
+        self.returned: list[int] = []
+        """Finished tasks that had left the document and are in it again."""
 
     def copy(self) -> Decision:
         """One that can take this one's place after an event has gone wrong. Not while anything is ready."""
@@ -160,12 +166,12 @@ class Decision:
         document costs ten times what writing it does."""
         document, departed = pack(self.execution), self.departed.copy()
         kept = {name: copy(getattr(self, name)) for name in _KEPT}
-        computations = list(self.computations)
+        computations, plan = list(self.computations), self.plan
 
         def again() -> Decision:
-            made = Decision(unpack(document), self.plan, self.now_ms, self.expansions, self.is_polled)
+            made = Decision(unpack(document), plan, self.now_ms, self.expansions, self.is_polled)
             made.departed = departed
-            made.scope = Scope(made.execution, self.plan, departed)
+            made.scope = Scope(made.execution, plan, departed)
             for name, value in kept.items():
                 setattr(made, name, value)
             made.computations = [
@@ -262,6 +268,29 @@ class Decision:
         if earliest(task, step) is not None:
             task.timer, task.timer_due_ms = "", 0
             self.remove_timer(self.execution.task_id(task))
+
+    def take_back(self, tasks: Sequence[Task]) -> None:
+        """All finished tasks that had left the document."""
+        execution = self.execution
+        execution.tasks = sorted((*tasks, *execution.tasks), key=_seq)
+        execution.tasks_left = 0
+        self.returned = [task.seq for task in tasks]
+        self.look_again()
+
+    def go_by(self, plan: Plan) -> None:
+        """Another plan is the execution's from now on."""
+        if plan is not self.plan:
+            self.execution.definition = None
+        self.plan = plan
+        self.is_moved = self.is_moved or plan.version != self.execution.version
+        self.execution.version, self.execution.save = plan.version, plan.save
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Tasks are gone, or the plan is another: forgets what was found by looking at them."""
+        self.scope = Scope(self.execution, self.plan, self.departed)
+        self.joins = None
+        self.is_changed = True
 
     def remove_timer(self, timer_id: str) -> None:
         self.timers.pop(timer_id, None)

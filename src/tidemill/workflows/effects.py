@@ -83,10 +83,86 @@ class ResetCallbacks(msgspec.Struct, frozen=True):
 
 
 class TerminateExecution(msgspec.Struct, frozen=True):
-    """Result: the id. `Conflict` where it has ended."""
+    """Result: the id. `Conflict` where it has ended. The plan's failure workflow runs only if that is asked for."""
 
     execution_id: str
     reason: str | None = None
+    triggers_failure_workflow: bool = False
+
+
+class PauseExecution(msgspec.Struct, frozen=True):
+    """What is open goes on, and nothing new begins. Result: the id. `Conflict` where it has ended; one that is paused
+    already stays so."""
+
+    execution_id: str
+
+
+class ResumeExecution(msgspec.Struct, frozen=True):
+    """What was held back begins. Result: the id. `Conflict` where it is not paused."""
+
+    execution_id: str
+
+
+class RetryExecution(msgspec.Struct, frozen=True):
+    """The tasks that have failed or been cancelled last run again: one attempt more. The tasks `resumed` (by number)
+    do not begin again but wait on for the children that they have started. Result: the id. `Conflict` where it has not
+    ended, has completed, or has no such task."""
+
+    execution_id: str
+    resumed: tuple[int, ...] = ()
+
+
+class RestartExecution(msgspec.Struct, frozen=True):
+    """From the start, with the same input, by the same or by the latest definition. Result: the id. `Conflict` where it
+    has not ended, or may not be restarted."""
+
+    execution_id: str
+    uses_latest: bool = False
+
+
+class RerunExecution(msgspec.Struct, frozen=True):
+    """From one of its tasks again: what followed from it is forgotten. `seq` None: from the start. What is given
+    replaces what was there. Result: the id. `Conflict` where it has not ended, `BadInput` for a task
+    that there is not."""
+
+    execution_id: str
+    seq: int | None = None
+    task_input: dict[str, Any] | None = None
+    input: dict[str, Any] | None = None
+    correlation_id: str | None = None
+    resumed: tuple[int, ...] = ()
+
+
+class SkipTask(msgspec.Struct, frozen=True):
+    """A task that has not been scheduled yet is not to run, and to have this output. Result: the id. `Conflict` where
+    it has been scheduled or the execution has ended, `BadInput` for a ref that the workflow does not have."""
+
+    execution_id: str
+    ref: str
+    output: dict[str, Any] = {}
+    input: dict[str, Any] = {}
+
+
+class JumpToTask(msgspec.Struct, frozen=True):
+    """What is open is skipped, and the execution goes on at `ref`; inside a branch or a loop, those are what is left.
+    `input` replaces what the definition says. Result: the id. `Conflict` where it does not run or the place of the task
+    is not open, `BadInput` for a ref that the workflow does not have."""
+
+    execution_id: str
+    ref: str
+    input: dict[str, Any] | None = None
+
+
+class UpgradeExecution(msgspec.Struct, frozen=True):
+    """A running execution goes on by another version of its workflow (None: the latest). `outputs` are those of tasks
+    that are not to run any more, by ref; `input` is added to its own. Result: the id. `Conflict` where it has ended, or
+    stands where the version has no place for it."""
+
+    execution_id: str
+    name: str
+    version: int | None = None
+    outputs: dict[str, dict[str, Any]] = {}
+    input: dict[str, Any] = {}
 
 
 class UpdateVariables(msgspec.Struct, frozen=True):

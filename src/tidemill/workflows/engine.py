@@ -6,7 +6,7 @@ A thousand effects cost one read, one sandbox call per script, and one handful o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import structlog
@@ -18,18 +18,18 @@ from tidemill.core.metrics import timeouts
 from tidemill.core.transaction import Transaction
 from tidemill.ingest.effect import EffectGroup, Verdict
 from tidemill.sandbox.script import Sandbox, Script
-from tidemill.workflows.batch import Batch, Run, targets
+from tidemill.workflows.batch import ASKING, WHOLE, Batch, Run, targets
 from tidemill.workflows.decision import Alarm, Decision, IsPolled, nobody_polls
 from tidemill.workflows.draft import Draft
 from tidemill.workflows.effects import ChildEnded, StartWorkflow
 from tidemill.workflows.expansion import Expansions
 from tidemill.workflows.pending import Answer, PendingComputation
 from tidemill.workflows.plan import Plan
-from tidemill.workflows.ports import Changes, ExecutionRow, ExecutionStore, Plans
-from tidemill.workflows.rows import execution_of_row
+from tidemill.workflows.ports import Changes, ExecutionRow, ExecutionStore, Plans, Unread
+from tidemill.workflows.rows import execution_of_row, task_of
 from tidemill.workflows.starter import Starter
 from tidemill.workflows.starts import Keys, key_of
-from tidemill.workflows.state import Execution
+from tidemill.workflows.state import Execution, Task
 
 log = structlog.get_logger(__name__)
 
@@ -69,8 +69,9 @@ class Engine:
 
     async def prepare(self, groups: Sequence[EffectGroup], verified: int | None = None) -> PreparedBatch:
         starts = [effect for group in groups for effect in group.effects if isinstance(effect, StartWorkflow)]
-        revision = await self._revision(verified) if starts else None
-        batch = await self._load(groups, starts)
+        kinds = {type(effect) for group in groups for effect in group.effects}
+        revision = await self._revision(verified) if not kinds.isdisjoint(ASKING) else None
+        batch = await self._load(groups, starts, is_whole=not kinds.isdisjoint(WHOLE))
         waiting = [Run(index, group) for index, group in enumerate(groups)]
         while waiting:
             waiting = batch.advance(waiting)
@@ -99,7 +100,7 @@ class Engine:
     async def _revision(self, verified: int | None) -> int:
         return verified if verified == self._plans.revision and verified is not None else await self._plans.refresh()
 
-    async def _load(self, groups: Sequence[EffectGroup], starts: Sequence[StartWorkflow]) -> Batch:
+    async def _load(self, groups: Sequence[EffectGroup], starts: Sequence[StartWorkflow], *, is_whole: bool) -> Batch:
         ids = {targets(effect): None for group in groups for effect in group.effects}
         wanted = {key: None for start in starts if (key := key_of(start)) is not None}
         taken = await self._store.idempotent(list(wanted)) if wanted else {}
@@ -120,8 +121,20 @@ class Engine:
             for execution, revision in executions
             if (plan := await self._plan(execution, plans)) is not None
         }
+        if is_whole:
+            await self._complete({draft.decision.execution.id: draft.decision for draft in drafts.values()}, groups)
         keys = Keys(dict(taken), dict(taken))
         return Batch(self._plans, drafts, Starter(now_ms, self._plans, drafts, keys, self._expansions, self._is_polled))
+
+    async def _complete(self, decisions: Mapping[str, Decision], groups: Sequence[EffectGroup]) -> None:
+        """Brings back into their documents the tasks that have left them, for the effects that need all of them."""
+        ids = {targets(effect) for group in groups for effect in group.effects if type(effect) in WHOLE}
+        wanted = {id_: Unread(since=0) for id_ in ids if id_ in decisions and decisions[id_].execution.tasks_left}
+        tasks: dict[str, list[Task]] = {}
+        for finished in await self._store.finished(wanted) if wanted else ():
+            tasks.setdefault(finished.execution_id, []).append(task_of(finished.document))
+        for execution_id, found in tasks.items():
+            decisions[execution_id].take_back(found)
 
     async def _plan(self, execution: Execution, known: dict[PlanKey, Plan | None]) -> Plan | None:
         """None for a plan that is lost: its executions cannot move, and must not hold up the others."""

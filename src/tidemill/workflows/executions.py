@@ -1,4 +1,4 @@
-"""Executions for those who ask from outside: start, look, end, set variables. What the API and the CLI call."""
+"""Executions for those who ask from outside: start and look. What the API and the CLI call."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from tidemill.core.clock import Clock
 from tidemill.core.errors import NotFound
-from tidemill.ingest.effect import Effect, EffectGroup
+from tidemill.ingest.effect import EffectGroup
 from tidemill.ingest.gate import Gate
-from tidemill.workflows.effects import StartWorkflow, TerminateExecution, UpdateVariables
+from tidemill.workflows.effects import StartWorkflow
 from tidemill.workflows.plan import Plan
 from tidemill.workflows.ports import ExecutionQuery, ExecutionStore, Plans
 from tidemill.workflows.rows import execution_of_row
@@ -17,7 +17,7 @@ from tidemill.workflows.whole import TaskPage, read_page, read_whole
 
 
 class Executions:
-    """What changes an execution raises the error of its verdict (`workflows.effects` says which)."""
+    """`start` raises what `StartWorkflow` says. What is done to those that are there is in `control`."""
 
     def __init__(self, gate: Gate, store: ExecutionStore, plans: Plans, clock: Clock) -> None:
         self._gate = gate
@@ -29,12 +29,6 @@ class Executions:
         """The id of the execution; an existing one's where the id or the idempotency key says so."""
         group = EffectGroup((start,), cause, traceparent=traceparent)
         return str((await self._gate.apply(group))[0])
-
-    async def terminate(self, execution_id: str, reason: str | None = None) -> None:
-        await self._apply(TerminateExecution(execution_id, reason))
-
-    async def set_variables(self, update: UpdateVariables) -> None:
-        await self._apply(update)
 
     async def get(self, execution_id: str, *, with_tasks: bool = True) -> tuple[Execution, Plan]:
         """With the plan that it runs by. Without `with_tasks`, those that have left the document are not read.
@@ -66,6 +60,3 @@ class Executions:
 
     async def _with_plan(self, execution: Execution) -> tuple[Execution, Plan]:
         return execution, await self._plans.at(execution.name, execution.version, execution.save, execution.definition)
-
-    async def _apply(self, effect: Effect) -> None:
-        await self._gate.apply(EffectGroup((effect,), "api"))

@@ -62,7 +62,8 @@ def _give_up(decision: Decision, step: Step, task: Task, status: TaskStatus, rea
         end(decision, "TIMED_OUT" if status == "TIMED_OUT" else "FAILED", reason or f"task {task.ref} failed")
 
 
-def _retry(decision: Decision, step: Step, failed: Task) -> None:
+def attempt_again(decision: Decision, failed: Task) -> Task:
+    """The next attempt at what a task has failed at, which is yet to begin."""
     failed.is_retried = True
     task = decision.add(failed.ref, failed.path, failed.previous)
     task.input = failed.input
@@ -72,6 +73,11 @@ def _retry(decision: Decision, step: Step, failed: Task) -> None:
     task.retry_count = failed.retry_count + 1
     task.retried_seq = failed.seq
     task.first_ms = failed.first_ms or failed.scheduled_ms
+    return task
+
+
+def _retry(decision: Decision, step: Step, failed: Task) -> None:
+    task = attempt_again(decision, failed)
     wait_ms = delay_ms(step.retry, task.retry_count, decision.execution.task_id(failed))
     if wait_ms > 0:
         decision.set_timer(task, "start", decision.now_ms + wait_ms)
@@ -162,7 +168,8 @@ def end(decision: Decision, status: ExecutionStatus, reason: str | None, output:
     execution = decision.execution
     decision.ready.clear()
     if execution.held:
-        execution.held = []
+        # A retry goes on there. Held tasks are cancelled like all others.
+        execution.held = [item for item in execution.held if item.ref]
         decision.remove_timer(go_on_id(execution.id))
     decision.computations.clear()
     decision.children.clear()
@@ -179,7 +186,7 @@ def end(decision: Decision, status: ExecutionStatus, reason: str | None, output:
     decision.changed("workflow")
     execution.output = _output(decision) if output is None else output
     if status in ("FAILED", "TIMED_OUT"):
-        _start_failure_workflow(decision)
+        start_failure_workflow(decision)
 
 
 def _output(decision: Decision) -> Any:
@@ -189,7 +196,7 @@ def _output(decision: Decision) -> Any:
     return last.output if last is not None and last.output is not None else {}
 
 
-def _start_failure_workflow(decision: Decision) -> None:
+def start_failure_workflow(decision: Decision) -> None:
     execution, plan = decision.execution, decision.plan
     if plan.failure_workflow is None or execution.failure_execution or execution.hops >= FAILURES_IN_A_ROW_MAX:
         return

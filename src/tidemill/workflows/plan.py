@@ -111,6 +111,8 @@ class Plan(msgspec.Struct, frozen=True):
     source: Mapping[str, Any] = {}
     expand: Expand | None = None
     announce: Announce | None = None
+    is_restartable: bool = True
+    """Also after it has completed."""
 
     def starts(self) -> Sequence[tuple[str, int | None]]:
         """(name, version) of all workflows that it may start, as far as they are known before it runs; for loop

@@ -129,6 +129,8 @@ class Changes(msgspec.Struct):
     """Tasks that leave their documents, and those that have changed after they left."""
     finished_gone: list[tuple[str, int]] = []
     """(execution, number) of those that are no more; removed before `finished` are added."""
+    moved: list[ExecutionRow] = []
+    """Those of `updates` whose version or correlation id has changed as well."""
 
 
 COUNTED_MAX = 10_000

@@ -112,7 +112,9 @@ def _is_first_begun(decision: Decision, step: Step, task: Task) -> bool:
         end(decision, "FAILED", f"more than {TASKS_MAX:,} tasks: the workflow goes round in circles")
         return False
     if task.ref in execution.skips:
-        close(decision, task, "SKIPPED", execution.skips[task.ref], None)
+        skipped = execution.skips[task.ref]
+        task.input = skipped.input
+        close(decision, task, "SKIPPED", skipped.output, None)
         follow(decision, step, task, KINDS[step.kind].outlet_on_error)
         return False
     if KINDS[step.kind].is_polled:

@@ -90,6 +90,13 @@ class Held(msgspec.Struct, array_like=True):
     previous: int = 0
 
 
+class Skipped(msgspec.Struct, array_like=True):
+    """What a task that is not to run is to show."""
+
+    output: Any = None
+    input: Any = None
+
+
 class Execution(msgspec.Struct, array_like=True):
     """One run of a workflow. `save` names the save of the definition that it runs by, for good."""
 
@@ -127,8 +134,8 @@ class Execution(msgspec.Struct, array_like=True):
     tasks_left: int = 0
     """How many finished tasks have left the document."""
     held: list[Held] = []
-    skips: dict[str, Any] = {}
-    """Refs that are not to run, and the output that each is to have."""
+    skips: dict[str, Skipped] = {}
+    """Refs that are not to run."""
     definition: Any = None
     """The definition that it runs by, in the format's own JSON, where it is not a registered one."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tidemill.core.errors import StaleWrite
@@ -62,6 +63,16 @@ async def test_an_update_changes_what_may_change_and_counts(database: Database) 
     found = await StoredExecutions(database).load(["a", "b"])
     assert found["a"] == ExecutionRow("a", "order", 3, "COMPLETED", "c", 1_000, 7, 8, 2, b"new")
     assert found["b"] == row("b", revision=1)
+
+
+async def test_version_and_correlation_id_change_only_where_that_is_said(database: Database) -> None:
+    await write(database, Changes(inserts=[row("a", correlation_id="c"), row("b", correlation_id="c")]))
+    updates = [msgspec.structs.replace(row(id_, revision=1, correlation_id="d\x00"), version=7) for id_ in ("a", "b")]
+    await write(database, Changes(updates=updates, moved=updates[:1]))
+
+    found = await StoredExecutions(database).load(["a", "b"])
+    assert (found["a"].version, found["b"].version, found["b"].correlation_id) == (7, row("b").version, "c")
+    assert found["a"].correlation_id not in (None, "c") and found["a"].revision == 2
 
 
 async def test_the_second_of_two_updates_from_one_revision_loses_with_all_it_wrote(database: Database) -> None:

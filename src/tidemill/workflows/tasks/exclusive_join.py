@@ -24,6 +24,7 @@ class ExclusiveJoinTask(TaskKind):
     """Output: that of the task that counts; nothing where none was reached."""
 
     name = "exclusive_join"
+    is_join = True
     summary = "Has the output of the first of several tasks that has ended."
     is_exclusive = True
     config = ExclusiveJoinSettings

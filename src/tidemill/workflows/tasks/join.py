@@ -23,6 +23,7 @@ class JoinTask(TaskKind):
     """Output: each awaited task's output, by its reference name. One that was never reached is left out."""
 
     name = "join"
+    is_join = True
     summary = "Waits until the tasks that it names, or all branches of its fork, have ended."
     config = JoinSettings
     example = Example(settings=JoinSettings(("pack", "bill")), input={}, directive=Join(("pack", "bill")))

@@ -62,6 +62,8 @@ class TaskKind(ABC):
     """Where an optional step goes on after it has failed, and any step that is skipped."""
     is_fork: ClassVar[bool] = False
     """Begins branches, for which a join after it can wait."""
+    is_join: ClassVar[bool] = False
+    """Waits for tasks of other branches; it can begin again and find what has ended meanwhile."""
     is_exclusive: ClassVar[bool] = False
     """A join for which one of the tasks is enough."""
     is_expanded: ClassVar[bool] = False

@@ -15,6 +15,7 @@ from tidemill.workflows import decider
 from tidemill.workflows.decision import Decision
 from tidemill.workflows.effects import UpdateTask
 from tidemill.workflows.plan import Expansion, Plan, Retry, Step
+from tidemill.workflows.state import Skipped
 from tidemill.workflows.tasks.exclusive_join import ExclusiveJoinSettings
 from tidemill.workflows.tasks.join import JoinSettings
 
@@ -195,7 +196,7 @@ def test_a_join_that_waits_across_branches_for_what_never_comes_does_not_hang() 
 
 
 def test_a_fork_that_is_skipped_begins_no_branch() -> None:
-    decision = started(_forked("b", "c"), skips={"f": {}})
+    decision = started(_forked("b", "c"), skips={"f": Skipped({})})
     assert statuses(decision) == [("f", "SKIPPED"), ("j", "COMPLETED"), ("z", "COMPLETED")]
 
 

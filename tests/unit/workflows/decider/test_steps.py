@@ -12,7 +12,7 @@ from tidemill.workflows import decider, running
 from tidemill.workflows.effects import TerminateExecution, UpdateTask
 from tidemill.workflows.plan import Retry
 from tidemill.workflows.running import STEPS_IN_A_ROW_MAX
-from tidemill.workflows.state import Held
+from tidemill.workflows.state import Held, Skipped
 
 
 def test_a_plan_without_steps_completes_at_once() -> None:
@@ -102,7 +102,7 @@ def test_a_paused_execution_ends_when_it_is_resumed() -> None:
 
 def test_a_step_that_is_to_be_skipped_has_the_output_that_was_given() -> None:
     chain = plan(step("a", "worker", to="b"), step("b", "worker", to="c"), step("c", given={"n": "${b.output.n}"}))
-    decision = started(chain, skips={"b": {"n": 5}})
+    decision = started(chain, skips={"b": Skipped({"n": 5})})
     decider.task_updated(decision, UpdateTask("COMPLETED", task_id="x.1"))
     assert statuses(decision) == [("a", "COMPLETED"), ("b", "SKIPPED"), ("c", "COMPLETED")]
     assert decision.execution.tasks[2].input == {"n": 5}

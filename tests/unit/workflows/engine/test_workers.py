@@ -12,7 +12,8 @@ from tidemill.core.clock import SystemClock
 from tidemill.core.errors import Conflict, NotFound
 from tidemill.ingest.effect import EffectGroup
 from tidemill.workflows import polling
-from tidemill.workflows.effects import StartWorkflow, UpdateTask, UpdateVariables
+from tidemill.workflows.control import Control
+from tidemill.workflows.effects import StartWorkflow, TerminateExecution, UpdateTask, UpdateVariables
 from tidemill.workflows.executions import Executions
 from tidemill.workflows.plan import Limits
 from tidemill.workflows.ports import ExecutionQuery, LastPoll
@@ -241,8 +242,9 @@ async def test_executions_from_outside(mill: Mill) -> None:
     mill.register(plan(step("a", "wait", wait_for())))
     executions = _executions(mill)
     assert await executions.start(StartWorkflow("x", "wf", input={"a": 1})) == "x"
-    await executions.set_variables(UpdateVariables("x", {"v": 1}))
-    await executions.terminate("x", "enough")
+    control = Control(mill.gate, mill.places)
+    await control.apply(UpdateVariables("x", {"v": 1}))
+    await control.apply(TerminateExecution("x", "enough"))
     execution, of = await executions.get("x")
     assert (execution.status, execution.reason, execution.variables, of.name) == (
         "TERMINATED",
@@ -253,7 +255,7 @@ async def test_executions_from_outside(mill: Mill) -> None:
     total, page = await executions.find(ExecutionQuery(names=["wf"]))
     assert (total, [found.id for found, _ in page]) == (1, ["x"])
     with pytest.raises(Conflict):
-        await executions.terminate("x")
+        await control.apply(TerminateExecution("x"))
     with pytest.raises(NotFound):
         await executions.get("gone")
     with pytest.raises(NotFound):
@@ -265,8 +267,9 @@ async def test_who_loses_the_race_decides_again(mill: Mill) -> None:
     executions = _executions(mill)
     await executions.start(StartWorkflow("x", "wf"))
     updates = (UpdateVariables("x", {"l": [n]}, append=True) for n in range(10))
-    await executions.set_variables(UpdateVariables("x", {"l": []}))
-    await asyncio.gather(*(executions.set_variables(update) for update in updates))
+    control = Control(mill.gate, mill.places)
+    await control.apply(UpdateVariables("x", {"l": []}))
+    await asyncio.gather(*(control.apply(update) for update in updates))
     assert sorted(mill.execution().variables["l"]) == list(range(10))
 
 

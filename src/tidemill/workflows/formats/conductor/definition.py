@@ -86,6 +86,7 @@ def _compile(
         is_timeout_fatal=fields.choice("timeoutPolicy", TIMEOUT_POLICIES, "ALERT_ONLY") == "TIME_OUT_WF",
         failure_workflow=(failure, failure_version) if failure else None,
         source=fields.value,
+        is_restartable=fields.flag("restartable", True),
         expand=expander(task_definitions, refs) if has_expansions else None,
         announce=announce,
     )

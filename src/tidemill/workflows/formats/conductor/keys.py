@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 WORKFLOW_NOTED = (
-    "description", "inputParameters", "schemaVersion", "restartable", "ownerEmail", "ownerApp", "metadata",
+    "description", "inputParameters", "schemaVersion", "ownerEmail", "ownerApp", "metadata",
     "createTime", "updateTime", "createdBy", "updatedBy", "tags", "accessPolicy", "overwriteTags", "maskedFields",
     "workflowStatusListenerSink", "enforceSchema",
 )  # fmt: skip

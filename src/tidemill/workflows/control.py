@@ -1,0 +1,121 @@
+"""What people do to executions, for those who ask from outside: one operation, or one on many executions at once.
+
+An operation on an execution that has ended also wakes its parents, and with `into_children` its children: they are read
+here, and each becomes an effect of the same group. What does not fit what somebody has changed in between is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from tidemill.core.errors import BadInput, Conflict, TidemillError
+from tidemill.ingest.effect import Effect, EffectGroup
+from tidemill.ingest.gate import Gate
+from tidemill.workflows.effects import RerunExecution, RestartExecution, RetryExecution
+from tidemill.workflows.ports import ExecutionStore
+from tidemill.workflows.revival import is_lost
+from tidemill.workflows.rows import execution_of_row
+from tidemill.workflows.state import Execution, execution_of
+from tidemill.workflows.whole import read_whole
+
+Revival = RetryExecution | RestartExecution | RerunExecution
+_FAMILY_MAX = 1_000
+"""Executions that one revival may touch."""
+
+
+class Control:
+    def __init__(self, gate: Gate, store: ExecutionStore) -> None:
+        self._gate = gate
+        self._store = store
+
+    async def apply(self, *effects: Effect) -> None:
+        """All of them or none. Raises what the effects say."""
+        await self._gate.apply(EffectGroup(effects, "api"))
+
+    async def apply_each(self, effects: Sequence[Effect]) -> Sequence[TidemillError | None]:
+        """Each by itself, all in one transaction: what stood against each."""
+        verdicts = await self._gate.apply_all([EffectGroup((effect,), "api") for effect in effects])
+        return [verdict.error for verdict in verdicts]
+
+    async def revive(self, revival: Revival, *, into_children: bool = False) -> None:
+        """With `into_children`, failed children are retried too instead of being started anew. Raises what the effect
+        says."""
+        (error,) = await self.revive_each([revival], into_children=into_children)
+        if error is not None:
+            raise error
+
+    async def revive_each(
+        self, revivals: Sequence[Revival], *, into_children: bool = False
+    ) -> Sequence[TidemillError | None]:
+        groups = [EffectGroup(await self._family(revival, into_children), "api") for revival in revivals]
+        return [verdict.error for verdict in await self._gate.apply_all(groups)]
+
+    async def rerun(self, rerun: RerunExecution, task_id: str) -> None:
+        """From a task of the execution, or of a child of it. Raises what the effect says."""
+        execution_id, _, seq = task_id.rpartition(".")
+        is_found = seq.isascii() and seq.isdigit() and await self._is_inside(execution_id, rerun.execution_id)
+        if not is_found:
+            raise BadInput(f"execution {rerun.execution_id} and its children have no task {task_id}")
+        await self.revive(msgspec.structs.replace(rerun, execution_id=execution_id, seq=int(seq)))
+
+    async def _is_inside(self, execution_id: str, outer_id: str) -> bool:
+        """Whether an execution is the other one, or a child of it, or a child of that."""
+        for _ in range(_FAMILY_MAX):
+            if execution_id == outer_id:
+                return True
+            found = await self._read([execution_id])
+            if not found or found[0].parent is None:
+                return False
+            execution_id = execution_of(found[0].parent)
+        return False
+
+    async def _family(self, revival: Revival, into_children: bool) -> Sequence[Effect]:
+        """The revival, with what it asks of the execution's children and parents."""
+        found = await self._read([revival.execution_id])
+        if not found:
+            return [revival]
+        effects: list[Effect] = []
+        if into_children and isinstance(revival, RetryExecution):
+            below, resumed = await self._below(found[0])
+            effects += below
+            revival = msgspec.structs.replace(revival, resumed=resumed)
+        return [*effects, revival, *await self._above(found[0])]
+
+    async def _above(self, execution: Execution) -> Sequence[Effect]:
+        """Parents that have ended because this one has: they wait for it again."""
+        effects: list[Effect] = []
+        while execution.parent is not None and len(effects) < _FAMILY_MAX:
+            found = await self._read([execution_of(execution.parent)])
+            if not found:
+                break
+            parent = found[0]
+            task = next((task for task in parent.tasks if parent.task_id(task) == execution.parent), None)
+            if task is None or not is_lost(task) or parent.is_running or parent.status == "COMPLETED":
+                break
+            effects.append(RetryExecution(parent.id, (task.seq,)))
+            execution = parent
+        return effects
+
+    async def _below(self, execution: Execution) -> tuple[Sequence[Effect], tuple[int, ...]]:
+        """What is asked of the children that have failed, and the numbers of the tasks that wait for them."""
+        lost = {task.child: task for task in execution.tasks if task.child is not None and is_lost(task)}
+        effects: list[Effect] = []
+        resumed: list[int] = []
+        for child in await self._read(list(lost)):
+            if child.status == "COMPLETED":
+                continue
+            if not child.is_running:
+                inner, seqs = await self._below(child)
+                effects += [*inner, RetryExecution(child.id, seqs)]
+            if len(effects) > _FAMILY_MAX:
+                raise Conflict(f"more than {_FAMILY_MAX:,} children of execution {execution.id} have failed")
+            resumed.append(lost[child.id].seq)
+        return effects, tuple(resumed)
+
+    async def _read(self, ids: Sequence[str]) -> Sequence[Execution]:
+        """Those that exist, with all their tasks."""
+        executions = {row.id: execution_of_row(row) for row in (await self._store.load(ids)).values()}
+        found = [executions[execution_id] for execution_id in ids if execution_id in executions]
+        return await read_whole(self._store, found)
