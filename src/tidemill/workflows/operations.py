@@ -27,6 +27,7 @@ from tidemill.workflows.places import places_of
 from tidemill.workflows.plan import Plan
 from tidemill.workflows.ports import Plans
 from tidemill.workflows.running import run
+from tidemill.workflows.standing import count_branches
 from tidemill.workflows.state import Execution, Skipped
 from tidemill.workflows.tasks import KINDS
 
@@ -75,12 +76,15 @@ def jumped(decision: Decision, jump: JumpToTask) -> str:
         if each.is_open:
             close(decision, each, "SKIPPED", None, f"jumped to {jump.ref}")
     execution.held = [item for item in execution.held if not _is_held_on(decision, item.seq, item.path, path)]
+    decision.look_again()
+    count_branches(decision)
     last = next((task for task in reversed(passed) if task.path == path), None)
     task = go_to(decision, jump.ref, path, last.seq if last else 0, last.iteration if last else 0)
     if task is not None and jump.input is not None:
         task.input = jump.input
         if KINDS[step.kind].is_polled:
             task.domain = domain_of(decision, step.name)
+    decision.has_path_ended = True
     run(decision)
     return execution.id
 

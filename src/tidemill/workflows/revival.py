@@ -20,6 +20,7 @@ from tidemill.workflows.notices import parent_ended_id, start_timeout
 from tidemill.workflows.paths import below, container_of, is_within
 from tidemill.workflows.ports import Plans
 from tidemill.workflows.running import run
+from tidemill.workflows.standing import count_branches, open_paths
 from tidemill.workflows.state import Execution, Task
 from tidemill.workflows.tasks import KINDS
 
@@ -130,11 +131,11 @@ def _go_on(decision: Decision, resumed: tuple[int, ...]) -> None:
             attempt.first_ms = 0  # its time limits count anew
             decision.ready.append(attempt)
     decision.look_again()
-    _count_branches(decision)
+    count_branches(decision)
     release(decision)
     for loop in reversed(loops):
         path = below(loop.path, loop.seq, loop.iterations)
-        if not any(is_within(open_path, path) for open_path in _open_paths(decision)):
+        if not any(is_within(open_path, path) for open_path in open_paths(decision)):
             decision.ready.append(loop)
     run(decision)
 
@@ -158,24 +159,6 @@ def _is_alive(decision: Decision, path: str) -> bool:
             return False
         path = path.rpartition("/")[0]
     return True
-
-
-def _open_paths(decision: Decision) -> list[str]:
-    execution = decision.execution
-    held = [item.path for item in execution.held if item.ref]
-    return held + [task.path for task in execution.tasks if task.is_open]
-
-
-def _count_branches(decision: Decision) -> None:
-    """Says anew of each fork how many of its branches are open."""
-    branches: dict[int, set[int]] = {}
-    for path in filter(None, _open_paths(decision)):
-        seq, index = container_of(path)
-        branches.setdefault(seq, set()).add(index)
-    for task in decision.execution.tasks:
-        left = len(branches.get(task.seq, ()))
-        if not task.iterations and (left or task.branches_left):
-            task.branches_left = left
 
 
 def _require_ended(execution: Execution) -> None:

@@ -16,6 +16,7 @@ import structlog
 from tidemill.core.clock import Clock
 from tidemill.core.errors import NotFound, Unavailable
 from tidemill.workflows.engine import Written
+from tidemill.workflows.expansion import Expansions, step_of
 from tidemill.workflows.plan import Plan
 from tidemill.workflows.ports import ExecutionRow, ExecutionStore, Plans
 from tidemill.workflows.rows import execution_of_row
@@ -171,8 +172,15 @@ def _blocking(execution: Execution, plan: Plan, refs: Collection[str]) -> Blocki
     if not execution.is_running:
         return None
     for task in execution.tasks:
-        step = plan.steps.get(task.ref)
-        is_waiting = step is not None and step.kind == "wait" and task.status == "IN_PROGRESS" and task.timer != "wait"
-        if is_waiting or (task.ref in refs and not task.is_open and not task.is_retried):
+        is_done = task.ref in refs and not task.is_open and not task.is_retried
+        if is_done or (task.status == "IN_PROGRESS" and task.timer != "wait" and _is_wait(execution, plan, task)):
             return Blocking(execution, plan, task)
     return None
+
+
+def _is_wait(execution: Execution, plan: Plan, task: Task) -> bool:
+    by_seq = {each.seq: each for each in execution.tasks} if task.ref not in plan.steps else {}
+    try:
+        return step_of(plan, execution.id, task, by_seq.get, Expansions()).kind == "wait"
+    except KeyError:  # what made its step has left the document
+        return False
