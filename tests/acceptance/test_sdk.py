@@ -14,6 +14,8 @@ from conductor.client.http.api.event_resource_api import EventResourceApi
 from conductor.client.http.api_client import ApiClient
 from conductor.client.http.models.action import Action
 from conductor.client.http.models.event_handler import EventHandler
+from conductor.client.http.models.rerun_workflow_request import RerunWorkflowRequest
+from conductor.client.http.models.skip_task_request import SkipTaskRequest
 from conductor.client.http.models.start_workflow import StartWorkflow
 from conductor.client.http.models.start_workflow_request import StartWorkflowRequest
 from conductor.client.http.models.task_def import TaskDef
@@ -342,6 +344,39 @@ def test_access_keys_by_the_authorization_client(server: ServerProcess, clients:
     authorization.delete_access_key(application.id, key.id)
     authorization.delete_application(application.id)
     assert application.id not in {each.id for each in authorization.list_applications()}
+
+
+def test_what_is_done_to_a_running_execution_and_to_one_that_has_ended(clients: OrkesClients) -> None:
+    executor, workflows = clients.get_workflow_executor(), clients.get_workflow_client()
+    workflow = ConductorWorkflow(executor, f"steps-{mark()}", version=1)
+    workflow >> WaitTask("first") >> SimpleTask("nobody", "second") >> WaitTask("third")
+    workflow.register(overwrite=True)
+    run = executor.execute(workflow.name, 1, {"n": 1}, wait_for_seconds=60)
+    assert (run.status, [task.reference_task_name for task in run.tasks]) == ("RUNNING", ["first"])
+
+    def now() -> tuple[str, list[tuple[str, str]]]:
+        found = workflows.get_workflow(run.workflow_id, include_tasks=True)
+        return found.status, [(task.reference_task_name, task.status) for task in found.tasks]
+
+    workflows.pause_workflow(run.workflow_id)
+    clients.get_task_client().update_task_by_ref_name(run.workflow_id, "first", "COMPLETED", {})
+    assert now() == ("PAUSED", [("first", "COMPLETED")])
+    workflows.skip_task_from_workflow(run.workflow_id, "second", SkipTaskRequest(task_output={"n": 2}))
+    workflows.resume_workflow(run.workflow_id)
+    assert now() == ("RUNNING", [("first", "COMPLETED"), ("second", "SKIPPED"), ("third", "IN_PROGRESS")])
+    workflows.terminate_workflow(run.workflow_id, reason="enough")
+    workflows.retry_workflow(run.workflow_id)
+    assert now()[1][-2:] == [("third", "CANCELED"), ("third", "IN_PROGRESS")]
+    with pytest.raises(ApiException) as refused:
+        workflows.restart_workflow(run.workflow_id)
+    assert refused.value.status == 409
+    workflows.terminate_workflow(run.workflow_id)
+    workflows.rerun_workflow(run.workflow_id, RerunWorkflowRequest(re_run_from_task_id=f"{run.workflow_id}.1"))
+    assert now() == ("RUNNING", [("first", "IN_PROGRESS")])
+    workflows.terminate_workflow(run.workflow_id)
+    workflows.restart_workflow(run.workflow_id, use_latest_def=True)
+    assert now() == ("RUNNING", [("first", "IN_PROGRESS")])
+    workflows.terminate_workflow(run.workflow_id)
 
 
 def test_known_and_not_built_says_so(clients: OrkesClients) -> None:
