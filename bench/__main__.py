@@ -18,6 +18,7 @@ from rich.table import Table
 from bench.bare import bare_loop
 from bench.broker import BrokerFigures, compare
 from bench.pipeline import Measured, measure
+from bench.queue import Worked, work, worker_table
 from bench.warm import warm
 from tests.parts.broker import BrokerServer
 from tests.parts.kafka import KafkaServer, kafka_jars
@@ -66,6 +67,9 @@ def _run(kafka: KafkaServer, embedded: BrokerServer, kafka_start_s: float) -> di
     results["sqlite_on_embedded"] = asdict(measure(embedded, None, some, paced))
     with postgres_cluster() as postgres:
         results["postgres"] = asdict(measure(kafka, postgres.url("bench"), some, paced))
+        tasks = int(20_000 * SCALE)
+        workers = work(None, tasks), work(postgres.url("workers"), tasks)
+        results["workers"] = dict(zip(("sqlite", "postgres"), map(asdict, workers), strict=True))
     return results
 
 
@@ -77,6 +81,8 @@ def _print(results: dict[str, Any]) -> None:
     console = Console()
     console.print(results["machine"])
     console.print(_pipelines(results))
+    workers = results["workers"]
+    console.print(worker_table(Worked(**workers["sqlite"]), Worked(**workers["postgres"])))
     console.print(_brokers({name: BrokerFigures(**figures) for name, figures in results["brokers"].items()}))
 
 

@@ -214,7 +214,6 @@ async def _median_ms(queue: StoredTaskQueue, name: str) -> float:
 
 
 def main() -> None:
-    console = Console()
     table = Table("", "SQLite", "PostgreSQL")
     with postgres_cluster() as postgres, tempfile.TemporaryDirectory(prefix="tidemill-bench-") as folder:
         for queued in (100, int(1_000_000 * SCALE)):
@@ -223,11 +222,19 @@ def main() -> None:
             table.add_row(f"claim of 10 of {queued:,}, ms", *(f"{ready:.2f}" for ready, _ in found))
             table.add_row(f"claim of nothing, {queued:,} due later, ms", *(f"{later:.2f}" for _, later in found))
         both = work(None, int(20_000 * SCALE)), work(postgres.url("workers"), int(20_000 * SCALE))
+    console = Console()
+    console.print(table)
+    console.print(worker_table(*both))
+
+
+def worker_table(*both: Worked) -> Table:
+    """On SQLite and on PostgreSQL."""
+    table = Table("", "SQLite", "PostgreSQL")
     table.add_row("tasks/s, eight workers", *(f"{one.tasks_per_s:,.0f}" for one in both))
     table.add_row("server CPU for a task, us", *(f"{one.cpu_us:.0f}" for one in both))
     table.add_row("between two tasks, median, ms", *(f"{one.between_p50_ms:.1f}" for one in both))
     table.add_row("between two tasks, p99, ms", *(f"{one.between_p99_ms:.1f}" for one in both))
-    console.print(table)
+    return table
 
 
 def _workflow(name: str, count: int) -> dict[str, Any]:

@@ -162,3 +162,12 @@ def test_the_wait_before_an_attempt(retry: Retry, waits_s: list[float]) -> None:
         assert due_s <= wait_s if retry.jitter_ms else due_s == wait_s
         decision = later(decision, due_s)
         fire(decision, number + 1, "start")
+
+
+def test_what_was_put_back_for_later_is_given_to_nobody_before() -> None:
+    decision = polled(_pack(Limits()))
+    decider.task_updated(decision, UpdateTask("IN_PROGRESS", task_id="x.1", callback_after_s=5))
+    assert decision.queued["x.1"].due_ms == T0 + 5_000
+    with pytest.raises(decider.Refused):
+        decider.task_polled(later(decision, 4.9), TaskPolled("x.1", "w2"))
+    assert decider.task_polled(later(decision, 5), TaskPolled("x.1", "w2")) == "x.1"
