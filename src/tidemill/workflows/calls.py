@@ -21,6 +21,7 @@ from tidemill.core.errors import Conflict, NotFound, Unavailable
 from tidemill.workflows.effects import UpdateTask
 from tidemill.workflows.expansion import Expansions, step_of
 from tidemill.workflows.plan import Step
+from tidemill.workflows.polling import PolledTask
 from tidemill.workflows.ports import CallFailed, HttpCaller, HttpRequest, TaskQueue
 from tidemill.workflows.state import Execution, Task
 from tidemill.workflows.tasks.http import HTTP_QUEUE, HttpTask, answered, request_of, unanswered
@@ -107,8 +108,7 @@ class CallRunner:
             task_id = execution.task_id(task)
             # One that is here already had a lease that ended while this process stood still: one call is enough.
             if task_id not in self._held:
-                step = step_of(plan, execution.id, task, _finder(execution), self._expansions)
-                call = group.create_task(self._carry_out(task_id, task, step), name=task_id)
+                call = group.create_task(self._carry_out(task_id, (execution, task, plan)), name=task_id)
                 self._held[task_id] = call
                 call.add_done_callback(self._let_go)
 
@@ -125,8 +125,8 @@ class CallRunner:
                 except Unavailable as error:
                     log.warning("leases of calls could not be made longer", error=str(error), calls=len(self._held))
 
-    async def _carry_out(self, task_id: str, task: Task, step: Step) -> None:
-        report = await self._report_of(task_id, task, step)
+    async def _carry_out(self, task_id: str, polled: PolledTask) -> None:
+        report = await self._report_of(task_id, polled)
         while True:
             try:
                 await self._workers.update(report)
@@ -138,7 +138,17 @@ class CallRunner:
             else:
                 return
 
-    async def _report_of(self, task_id: str, task: Task, step: Step) -> UpdateTask:
+    async def _report_of(self, task_id: str, polled: PolledTask) -> UpdateTask:
+        execution, task, plan = polled
+        try:
+            step = step_of(plan, execution.id, task, _finder(execution), self._expansions)
+            return await self._outcome(task_id, task, step)
+        except Exception as error:
+            # A defect that one call shows must not take down all others.
+            log.error("a call failed by a defect of ours", task=task_id, exc_info=error)
+            return unanswered(task_id, CallFailed(f"the call could not be made: {type(error).__name__}"))
+
+    async def _outcome(self, task_id: str, task: Task, step: Step) -> UpdateTask:
         try:
             request = _with_key(request_of(step.settings, task.input), task_id)
             return await self._call(task_id, request, step)
@@ -147,9 +157,6 @@ class CallRunner:
         except CallFailed as error:
             metrics.calls.labels("failed").inc()
             return unanswered(task_id, _shown(error, step))
-        except Exception as error:
-            log.error("a call failed by a defect of ours", task=task_id, exc_info=error)
-            return unanswered(task_id, CallFailed(f"the call could not be made: {type(error).__name__}"))
 
     async def _call(self, task_id: str, request: HttpRequest, step: Step) -> UpdateTask:
         host = urlsplit(request.uri).netloc

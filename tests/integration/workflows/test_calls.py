@@ -21,6 +21,7 @@ from tidemill.workflows import calls as calls_module
 from tidemill.workflows.calls import CallBounds, CallRunner
 from tidemill.workflows.effects import StartWorkflow, TerminateExecution
 from tidemill.workflows.plan import Plan, Retry
+from tidemill.workflows.ports import HttpRequest, HttpResponse
 from tidemill.workflows.state import Execution
 from tidemill.workflows.tasks.http import HTTP_QUEUE, HttpSettings, HttpTask
 from tidemill.workflows.workers import Workers
@@ -155,6 +156,26 @@ async def test_what_can_never_be_called_fails_for_good(mill: Mill, client: WebCl
         await mill.start()
         execution = await _ended(mill)
     assert [task.status for task in execution.tasks] == ["FAILED_WITH_TERMINAL_ERROR"]
+
+
+async def test_a_defect_that_one_call_shows_takes_down_no_other(
+    mill: Mill, client: WebClient, service: WebService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.answers["/a"] = reply()
+    mill.register(_plan("http://defect"), _plan(f"{service.url}/a", name="well"))
+    make_call = client.call
+
+    async def call(request: HttpRequest) -> HttpResponse:
+        if "defect" in request.uri:
+            raise KeyError("ours")
+        return await make_call(request)
+
+    monkeypatch.setattr(client, "call", call)
+    async with _running(mill, client):
+        await mill.start()
+        assert (await _ended(mill)).reason == "the call could not be made: KeyError"
+        await mill.start("well", "y")
+        assert (await _ended(mill, "y")).status == "COMPLETED"
 
 
 async def test_a_key_of_the_users_own_is_kept(mill: Mill, client: WebClient, service: WebService) -> None:
