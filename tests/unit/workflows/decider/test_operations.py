@@ -177,6 +177,7 @@ def test_a_jump_within_a_branch_leaves_the_others_alone() -> None:
 def test_a_jump_out_of_a_fork_leaves_nothing_of_it_open() -> None:
     decision = after(started(FORKED), JumpToTask("x", "z"))
     assert [task.ref for task in decision.execution.tasks if task.is_open] == ["z"]
+    assert decision.execution.tasks[0].branches_left == 0
     assert after(decision, done("z")).execution.status == "COMPLETED"
 
 

@@ -270,6 +270,7 @@ def test_a_rerun_in_a_branch_leaves_the_others_and_opens_the_join() -> None:
     decision = after(started(FORKED), done("a"), done("b"), done("c", n=1), done("z"))
     decision = back(decision, rerun(2))
     assert open_refs(decision) == ["j", "a"]
+    assert decision.execution.tasks[0].branches_left == 1
     assert [task.ref for task in decision.execution.tasks if not task.is_open] == ["f", "c"]
     decision = after(decision, done("a"), done("b"))
     assert newest(decision, "j").output["c"] == {"n": 1}

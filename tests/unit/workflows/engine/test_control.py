@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.fakes.plans import plan, step
+from tests.fakes.plans import plan, step, workflow_of
 from tests.unit.workflows.engine.conftest import Mill
 from tidemill.core.errors import BadInput, Conflict, NotFound
 from tidemill.ingest.effect import EffectGroup
@@ -181,3 +181,25 @@ async def test_what_search_finds_an_execution_by_is_what_it_is_now(mill: Mill, c
     await mill.run(TerminateExecution("x"))
     await control.revive(RerunExecution("x", correlation_id="c2"))
     assert mill.places.rows["x"].correlation_id == "c2"
+
+
+async def test_a_child_that_was_about_to_hear_of_its_parent_s_end_goes_on_with_it(mill: Mill, control: Control) -> None:
+    mill.register(plan(step("s", "sub_workflow", workflow_of("wf")), name="top"))
+    await mill.start("top", "x")
+    child = mill.execution("x").tasks[0].child or ""
+    await control.apply(TerminateExecution("x"))
+    assert [timer.purpose for timer in mill.places.timers.values()] == ["parent_ended"]
+    await control.revive(RetryExecution("x"), into_children=True)
+    assert not mill.places.timers
+    assert state(mill, "x", child) == [("RUNNING", ["IN_PROGRESS"]), ("RUNNING", ["SCHEDULED"])]
+
+
+async def test_what_is_put_back_runs_by_the_plan_that_it_had(mill: Mill, control: Control) -> None:
+    await mill.start()
+    await mill.start("wf", "y")
+    await mill.run(TerminateExecution("x"))
+    mill.register(Plan("wf", 2, 1, "b", PACK.steps))
+    both = EffectGroup((RestartExecution("x", uses_latest=True), RestartExecution("y")))
+    refused, retried = await mill.run_groups(both, EffectGroup((RetryExecution("x"),)))
+    assert isinstance(refused.error, Conflict) and retried.error is None
+    assert (mill.execution("x").version, mill.execution("x").tasks[-1].ref) == (1, "a")
