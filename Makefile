@@ -17,8 +17,10 @@ demo: $(VENV)/.ready
 serve: $(VENV)/.ready
 	@$(BIN)/tidemill serve
 
+# By files, one for each of two processes; most of them wait for other processes most of the time.
 test: $(VENV)/.ready-dev parts
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile -m "not alone"
+	$(BIN)/pytest -m alone
 
 check: $(VENV)/.ready-dev
 	$(BIN)/ruff check .

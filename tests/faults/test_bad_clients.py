@@ -16,6 +16,8 @@ from tests.parts.server import wait_for
 from tests.parts.wire_frames import fetch_frame
 from tidemill.broker.settings import Fsync
 
+pytestmark = pytest.mark.alone
+
 ANSWERS = 300
 RECORDS = 2_000
 VALUE = b"x" * 1000

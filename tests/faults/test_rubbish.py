@@ -20,6 +20,8 @@ from tests.parts.rubbish import Rubbish
 from tidemill.broker.security.users import Users
 from tidemill.broker.settings import Fsync
 
+pytestmark = pytest.mark.alone
+
 FRAMES = int(os.environ.get("TIDEMILL_FRAMES", "2000"))
 SEED = int(os.environ.get("TIDEMILL_SEED", "20261121"))
 OPEN_MAX = 60
