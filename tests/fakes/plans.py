@@ -33,6 +33,7 @@ def step(
     limits: Limits | None = None,
     branches: Sequence[str] = (),
     body: str | None = None,
+    within: Sequence[bool] = (),
 ) -> Step:
     """`to` is the next step, or the edges; `given` the input with its `${...}`."""
     return Step(
@@ -49,6 +50,7 @@ def step(
         limits=limits or Limits(),
         branches=branches,
         body=body,
+        within=within,
     )
 
 

@@ -12,6 +12,7 @@ from tidemill.core.errors import Conflict, NotFound, TidemillError
 from tidemill.ingest.publication import PublicationRefused, Published
 from tidemill.sandbox.script import Computed
 from tidemill.workflows import children
+from tidemill.workflows.addressed import TooEarly, find
 from tidemill.workflows.deadlines import RESPONSE, START, TOTAL, WAIT, WORKFLOW, earliest, reason_of
 from tidemill.workflows.decision import Alarm, ChildStart, Computation, Decision
 from tidemill.workflows.effects import (
@@ -98,23 +99,16 @@ def task_updated(decision: Decision, update: UpdateTask) -> str:
 
 def _reported(decision: Decision, update: UpdateTask) -> Task:
     """The task that the report is about."""
-    execution = decision.execution
     if update.task_id is not None:
         seq = update.task_id.rpartition(".")[2]
         task = decision.task(int(seq)) if seq.isascii() and seq.isdigit() else None
         if task is None:
             raise Refused(NotFound(f"there is no task {update.task_id}"))
         return task
-    ref = update.ref or ""
-    task = decision.scope.find(ref)
-    if task is not None:
-        return task
-    if ref not in decision.plan.steps:
-        raise Refused(NotFound(f"workflow {execution.name} version {execution.version} has no task {ref!r}"))
-    if not execution.is_running:
-        raise Refused(Conflict(f"execution {execution.id} has ended without task {ref!r}: {execution.status}"))
-    early = Conflict(f"task {ref!r} of execution {execution.id} has not been scheduled yet")
-    raise Refused(early, is_retryable=True)
+    try:
+        return find(decision, update.ref or "")
+    except (NotFound, Conflict) as error:
+        raise Refused(error, is_retryable=isinstance(error, TooEarly)) from error
 
 
 _SAME = {"COMPLETED_WITH_ERRORS": frozenset({"FAILED", "FAILED_WITH_TERMINAL_ERROR"})}

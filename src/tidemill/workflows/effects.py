@@ -49,7 +49,7 @@ class StartWorkflow(msgspec.Struct, frozen=True):
 
 class UpdateTask(msgspec.Struct, frozen=True):
     """A task's result, from a worker or an event handler. Named by `task_id`, or by execution and `ref`
-    (the newest attempt). Result: the task's id.
+    (the newest attempt; `ref__2`: of the second iteration of the loop around it). Result: the task's id.
 
     Fails with `NotFound` where there is no such execution; retryable where the execution runs and the ref
     is a step that has not been scheduled yet; `Conflict` where the task has ended, except that the same

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 
 def below(path: str, seq: int, index: int) -> str:
@@ -26,3 +26,19 @@ def containers(path: str) -> Iterator[int]:
 def is_within(path: str, outer: str) -> bool:
     """Whether a path is another one, or hangs somewhere on it."""
     return path == outer or path.startswith(f"{outer}/")
+
+
+def iterations(path: str, within: Sequence[bool]) -> tuple[int, ...]:
+    """The number of the iteration of each loop around, from the outside in. `within`: per container, if it is a loop;
+    `Step.within`."""
+    return tuple(int(part.partition(".")[2]) for part in _of_loops(path, within))
+
+
+def loops(path: str, within: Sequence[bool]) -> tuple[int, ...]:
+    """The numbers of the loops' tasks themselves, from the outside in."""
+    return tuple(int(part.partition(".")[0]) for part in _of_loops(path, within))
+
+
+def _of_loops(path: str, within: Sequence[bool]) -> Iterator[str]:
+    parts = path.split("/") if path else ()
+    return (part for part, is_loop in zip(parts, within, strict=False) if is_loop)

@@ -202,3 +202,22 @@ async def test_a_document_is_read_again_only_where_something_has_to_be_put_back(
     assert not read
     await mill.run(UpdateTask("COMPLETED", execution_id="x", ref=refs[-1]))
     assert len(read) == 1 and mill.execution().status == "COMPLETED"
+
+
+async def test_a_task_of_an_early_iteration_is_found_where_it_has_left(
+    mill: Mill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(departed, "FINISHED_MAX", 3)
+    mill.register(
+        plan(
+            step("l", "loop", LoopSettings(items="items"), given={"items": list(range(20))}, body="each"),
+            step("each", "worker", within=(True,)),
+        )
+    )
+    await mill.start()
+    for _ in range(12):
+        await mill.run(UpdateTask("COMPLETED", execution_id="x", ref="each", output={"a": 1}))
+    assert ("x", 3) in mill.places.left
+    again = UpdateTask("COMPLETED", execution_id="x", ref="each__2", output={"a": 1})
+    assert [verdict.results for verdict in await mill.run(again)] == [["x.3"]]
+    assert [task.status for task in mill.execution().tasks[1:]] == ["COMPLETED"] * 12 + ["SCHEDULED"]

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tidemill.workflows.expansion import FORK_DYNAMIC, Expansions, step_of
+from tidemill.workflows.paths import iterations
 from tidemill.workflows.plan import Plan, Step
 from tidemill.workflows.state import Execution, Task
 
@@ -43,10 +44,9 @@ def _task(execution: Execution, seq: int) -> Task | None:
 
 def reference_name(task: Task, step: Step | None) -> str:
     """With the number of the iteration of each loop that it is in, from the outside in: `ref__2`, `ref__2__1`."""
-    if step is None or not task.path or not any(step.within):
+    if step is None:
         return task.ref
-    numbers = (part.partition(".")[2] for part in task.path.split("/"))
-    return task.ref + "".join(f"__{number}" for number, is_loop in zip(numbers, step.within, strict=False) if is_loop)
+    return task.ref + "".join(f"__{number}" for number in iterations(task.path, step.within))
 
 
 def type_and_name(task: Task, step: Step | None) -> tuple[str, str]:

@@ -77,6 +77,7 @@ DO_WHILE = TaskType(
         "loopIndex": "while it runs over items: its index, from 0",
         "<n>": "the outputs of the tasks of the n-th iteration, by their reference names",
     },
-    notes="Inside the loop `${ref.output...}` is the task of the same iteration; the API shows it as `ref__<n>`. "
+    notes="Inside the loop `${ref.output...}` is the task of the same iteration; the API shows it as `ref__<n>`, "
+    "and takes a report on it by that name, as event handlers do; plain `ref` is the newest. "
     f"A loop fails at {ITERATIONS_MAX:,} iterations, with that reason.",
 )
