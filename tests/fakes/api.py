@@ -151,6 +151,10 @@ class FakeControl:
     async def rerun(self, rerun: RerunExecution, task_id: str) -> None:
         await self.apply(msgspec.structs.replace(rerun, seq=int(task_id.rpartition(".")[2])))
 
+    async def remove(self, execution_id: str) -> None:
+        await self._executions.get(execution_id)
+        del self._executions.by_id[execution_id]
+
 
 class FakeWaits:
     """Everything has come to rest at once. `blocking` is why, unless the execution has ended."""

@@ -59,6 +59,7 @@ ROLES: Mapping[str, frozenset[Action]] = {
     | {
         actions.WORKFLOW_START,
         actions.WORKFLOW_CONTROL,
+        actions.WORKFLOW_REMOVE,
         actions.DEAD_LETTER_READ,
         actions.DEAD_LETTER_SETTLE,
     },

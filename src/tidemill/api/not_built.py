@@ -16,7 +16,6 @@ _IN_BULK = "many integrations at once; save them one by one"
 TABLE: tuple[tuple[str, str, str], ...] = (
     ("GET", "/api/workflow/execute/{name}", "executing a workflow by GET; use POST"),
     ("POST", "/api/workflow/test", "testing a workflow with mocked tasks"),
-    ("DELETE", "/api/workflow/{id}/remove", "removing executions"),
     ("POST", "/api/workflow/{id}/messages", "messages to executions"),
     ("GET", "/api/tasks/search", "searching for tasks; search for their executions"),
     ("GET", "/api/tasks/search-v2", "searching for tasks; search for their executions"),

@@ -64,6 +64,8 @@ class Control(Protocol):
         """From a task of the execution or of a child of it."""
         ...
 
+    async def remove(self, execution_id: str) -> None: ...
+
 
 class Waits(Protocol):
     """Waiting for executions."""

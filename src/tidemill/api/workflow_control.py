@@ -88,6 +88,13 @@ async def terminate(call: Call, execution_id: str, reason: Text = None, trigger:
     return await _applied(call, TerminateExecution(execution_id, reason, trigger))
 
 
+@routes.delete("/{execution_id}/remove", actions.WORKFLOW_REMOVE)
+async def remove(call: Call, execution_id: str) -> Response:
+    """Removes an execution that has ended, for good: there is no archive."""
+    await call.services.control.remove(execution_id)
+    return empty_answer()
+
+
 @routes.post("/{execution_id}/retry", actions.WORKFLOW_CONTROL)
 async def retry(call: Call, execution_id: str, into_children: IntoChildren = False) -> Response:
     """Retries what has failed or been cancelled last. May go into children that have failed."""

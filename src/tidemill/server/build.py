@@ -144,7 +144,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
 
     services = Services(
         executions=Executions(gate, executions, catalog, clock),
-        control=Control(gate, executions),
+        control=Control(gate, executions, ExecutionRemovals(executions, database)),
         waits=waits,
         workers=workers,
         catalog=catalog,

@@ -7,14 +7,16 @@ here, and each becomes an effect of the same group. What does not fit what someb
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 
-from tidemill.core.errors import BadInput, Conflict, TidemillError
-from tidemill.ingest.effect import Effect, EffectGroup
+from tidemill.core.errors import BadInput, Conflict, NotFound, StaleWrite, TidemillError
+from tidemill.ingest.effect import REPEATS_MAX, Effect, EffectGroup
 from tidemill.ingest.gate import Gate
 from tidemill.workflows.effects import RerunExecution, RestartExecution, RetryExecution
 from tidemill.workflows.ports import ExecutionStore
+from tidemill.workflows.removals import ExecutionRemovals
 from tidemill.workflows.revival import is_lost
 from tidemill.workflows.rows import execution_of_row
 from tidemill.workflows.state import Execution, execution_of
@@ -26,9 +28,10 @@ _FAMILY_MAX = 1_000
 
 
 class Control:
-    def __init__(self, gate: Gate, store: ExecutionStore) -> None:
+    def __init__(self, gate: Gate, store: ExecutionStore, removals: ExecutionRemovals) -> None:
         self._gate = gate
         self._store = store
+        self._removals = removals
 
     async def apply(self, *effects: Effect) -> None:
         """All of them or none. Raises what the effects say."""
@@ -59,6 +62,15 @@ class Control:
         if not is_found:
             raise BadInput(f"execution {rerun.execution_id} and its children have no task {task_id}")
         await self.revive(msgspec.structs.replace(rerun, execution_id=execution_id, seq=int(seq)))
+
+    async def remove(self, execution_id: str) -> None:
+        """For good. Raises `NotFound`, and `Conflict` where it has not ended."""
+        for _ in range(REPEATS_MAX):
+            if not await self._store.load([execution_id]):
+                raise NotFound(f"there is no execution {execution_id}")
+            with suppress(StaleWrite):  # somebody has changed it, or removed it first
+                return await self._removals.remove([execution_id])
+        raise StaleWrite(f"gave up after {REPEATS_MAX} repeats: execution {execution_id} is under heavy contention")
 
     async def _is_inside(self, execution_id: str, outer_id: str) -> bool:
         """Whether an execution is the other one, or a child of it, or a child of that."""

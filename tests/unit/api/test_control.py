@@ -102,6 +102,12 @@ async def test_a_skip_request_that_cannot_be_read(api: httpx.AsyncClient, room: 
     assert not room.control.effects
 
 
+async def test_an_execution_is_removed(api: httpx.AsyncClient, room: ApiRoom) -> None:
+    answer = await api.request("DELETE", X + "/remove?archiveWorkflow=True", json={})
+    assert (answer.status_code, "x" in room.executions.by_id) == (200, False)
+    assert (await api.delete("/api/workflow/gone/remove")).status_code == 404
+
+
 async def test_there_is_nothing_to_decide(api: httpx.AsyncClient, room: ApiRoom) -> None:
     assert (await api.put("/api/workflow/decide/x", content=b"{}")).status_code == 200
     assert (await api.put("/api/workflow/decide/gone", content=b"{}")).status_code == 404

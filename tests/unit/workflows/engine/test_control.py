@@ -25,6 +25,7 @@ from tidemill.workflows.effects import (
 )
 from tidemill.workflows.plan import Plan
 from tidemill.workflows.ports import FinishedTask
+from tidemill.workflows.removals import ExecutionRemovals
 from tidemill.workflows.rows import row_of
 from tidemill.workflows.state import Execution
 
@@ -34,7 +35,7 @@ PACK = plan(step("a", "worker", to="b"), step("b", "worker"))
 @pytest.fixture
 def control(mill: Mill) -> Control:
     mill.register(PACK)
-    return Control(mill.gate, mill.places)
+    return Control(mill.gate, mill.places, ExecutionRemovals(mill.places, mill.places))
 
 
 def put(mill: Mill, execution: Execution) -> None:
@@ -203,3 +204,14 @@ async def test_what_is_put_back_runs_by_the_plan_that_it_had(mill: Mill, control
     refused, retried = await mill.run_groups(both, EffectGroup((RetryExecution("x"),)))
     assert isinstance(refused.error, Conflict) and retried.error is None
     assert (mill.execution("x").version, mill.execution("x").tasks[-1].ref) == (1, "a")
+
+
+async def test_what_has_ended_is_removed_and_what_runs_is_not(mill: Mill, control: Control) -> None:
+    await mill.start()
+    with pytest.raises(Conflict, match="terminate it first"):
+        await control.remove("x")
+    await mill.run(TerminateExecution("x"))
+    await control.remove("x")
+    assert not mill.places.rows
+    with pytest.raises(NotFound):
+        await control.remove("x")

@@ -27,6 +27,7 @@ from tidemill.workflows.effects import (
     UpgradeExecution,
 )
 from tidemill.workflows.plan import Plan, Step
+from tidemill.workflows.removals import ExecutionRemovals
 from tidemill.workflows.state import Execution, Task
 from tidemill.workflows.tasks.join import JoinSettings
 from tidemill.workflows.tasks.loop import LoopSettings
@@ -79,7 +80,7 @@ class World:
     def __init__(self, mill: Mill, random: Random) -> None:
         self.mill = mill
         self.random = random
-        self.control = Control(mill.gate, mill.places)
+        self.control = Control(mill.gate, mill.places, ExecutionRemovals(mill.places, mill.places))
 
     def executions(self) -> list[Execution]:
         return [self.mill.execution(execution_id) for execution_id in self.mill.places.rows]

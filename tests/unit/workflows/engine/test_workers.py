@@ -17,6 +17,7 @@ from tidemill.workflows.effects import StartWorkflow, TerminateExecution, Update
 from tidemill.workflows.executions import Executions
 from tidemill.workflows.plan import Limits
 from tidemill.workflows.ports import ExecutionQuery, LastPoll
+from tidemill.workflows.removals import ExecutionRemovals
 from tidemill.workflows.workers import Workers
 
 PACK = plan(step("pack", "worker"))
@@ -242,7 +243,7 @@ async def test_executions_from_outside(mill: Mill) -> None:
     mill.register(plan(step("a", "wait", wait_for())))
     executions = _executions(mill)
     assert await executions.start(StartWorkflow("x", "wf", input={"a": 1})) == "x"
-    control = Control(mill.gate, mill.places)
+    control = Control(mill.gate, mill.places, ExecutionRemovals(mill.places, mill.places))
     await control.apply(UpdateVariables("x", {"v": 1}))
     await control.apply(TerminateExecution("x", "enough"))
     execution, of = await executions.get("x")
@@ -267,7 +268,7 @@ async def test_who_loses_the_race_decides_again(mill: Mill) -> None:
     executions = _executions(mill)
     await executions.start(StartWorkflow("x", "wf"))
     updates = (UpdateVariables("x", {"l": [n]}, append=True) for n in range(10))
-    control = Control(mill.gate, mill.places)
+    control = Control(mill.gate, mill.places, ExecutionRemovals(mill.places, mill.places))
     await control.apply(UpdateVariables("x", {"l": []}))
     await asyncio.gather(*(control.apply(update) for update in updates))
     assert sorted(mill.execution().variables["l"]) == list(range(10))
