@@ -20,6 +20,7 @@ from bench.broker import BrokerFigures, compare
 from bench.pipeline import Measured, measure
 from bench.queue import Worked, work, worker_table
 from bench.warm import warm
+from bench.workflow import EXECUTIONS, Ran, run, workflow_table
 from tests.parts.broker import BrokerServer
 from tests.parts.kafka import KafkaServer, kafka_jars
 from tests.parts.postgres import postgres_cluster
@@ -67,6 +68,9 @@ def _run(kafka: KafkaServer, embedded: BrokerServer, kafka_start_s: float) -> di
     results["sqlite_on_embedded"] = asdict(measure(embedded, None, some, paced))
     with postgres_cluster() as postgres:
         results["postgres"] = asdict(measure(kafka, postgres.url("bench"), some, paced))
+        count = int(EXECUTIONS * SCALE)
+        ran = run(embedded, None, count), run(embedded, postgres.url("ten"), count)
+        results["workflows"] = dict(zip(("sqlite", "postgres"), map(asdict, ran), strict=True))
         tasks = int(20_000 * SCALE)
         workers = work(None, tasks), work(postgres.url("workers"), tasks)
         results["workers"] = dict(zip(("sqlite", "postgres"), map(asdict, workers), strict=True))
@@ -81,6 +85,8 @@ def _print(results: dict[str, Any]) -> None:
     console = Console()
     console.print(results["machine"])
     console.print(_pipelines(results))
+    workflows = results["workflows"]
+    console.print(workflow_table(Ran(**workflows["sqlite"]), Ran(**workflows["postgres"])))
     workers = results["workers"]
     console.print(worker_table(Worked(**workers["sqlite"]), Worked(**workers["postgres"])))
     console.print(_brokers({name: BrokerFigures(**figures) for name, figures in results["brokers"].items()}))
