@@ -14,6 +14,7 @@ from tidemill.api.call import Call
 from tidemill.api.params import Text
 from tidemill.api.router import Routes
 from tidemill.core.errors import BadInput, NotSupported
+from tidemill.core.findings import Finding
 from tidemill.workflows.effects import ReportedStatus, UpdateTask
 from tidemill.workflows.formats.conductor.views import task_json
 from tidemill.workflows.tasks.directive import OWN_QUEUES
@@ -30,10 +31,10 @@ class LogLine(msgspec.Struct, frozen=True):
 
 
 class TaskResult(msgspec.Struct, frozen=True, rename="camel"):
-    """Conductor's TaskResult. A null counts as absent."""
+    """Conductor's TaskResult. A null counts as absent; so may the id, where the task is named beside the result."""
 
-    task_id: Plain
     status: ReportedStatus
+    task_id: Plain | None = None
     workflow_instance_id: Plain | None = None
     output_data: dict[str, Any] | None = None
     reason_for_incompletion: str | None = None
@@ -97,6 +98,8 @@ def task_update(result: TaskResult, execution_id: str | None = None, ref: str | 
     """The task is named by its ref in the execution, where there is one, else by the result."""
     if result.external_output_payload_storage_path:
         raise NotSupported("not yet supported: externalOutputPayloadStoragePath")
+    if not ref and not result.task_id:
+        raise BadInput([Finding("taskId", "is missing", "missing")])
     return UpdateTask(
         status=result.status,
         task_id=None if ref else result.task_id,

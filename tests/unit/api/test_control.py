@@ -127,6 +127,21 @@ async def test_variables_and_a_result_go_together(api: httpx.AsyncClient, room: 
     assert (run.workflow_id, run.request_id, run.variables) == ("x", "r", {"v": 1})
 
 
+async def test_a_result_beside_a_ref_needs_no_task_id(api: httpx.AsyncClient, room: ApiRoom) -> None:
+    body = {"taskReferenceName": "pack", "taskResult": {"status": "COMPLETED"}}
+    assert (await api.post(X + "/state", json=body)).status_code == 200
+    (update,) = room.control.effects
+    assert (update.execution_id, update.ref, update.task_id) == ("x", "pack", None)
+
+
+@pytest.mark.parametrize("path", ["/api/tasks", "/api/tasks/update-v2", X + "/state"])
+async def test_a_result_that_names_no_task_is_refused(api: httpx.AsyncClient, room: ApiRoom, path: str) -> None:
+    result = {"status": "COMPLETED"}
+    answer = await api.post(path, json={"taskResult": result} if path.endswith("state") else result)
+    assert (answer.status_code, answer.json()["message"]) == (400, "taskId: is missing")
+    assert not room.control.effects
+
+
 async def test_a_result_may_name_its_task_itself(api: httpx.AsyncClient, room: ApiRoom) -> None:
     await api.post(X + "/state", json={"taskResult": {"taskId": "x.4", "status": "COMPLETED"}})
     (update,) = room.control.effects
