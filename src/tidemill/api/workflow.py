@@ -14,7 +14,7 @@ from tidemill.api.call import Call
 from tidemill.api.params import Count, Flag, Number, Start, Text, Version
 from tidemill.api.router import Routes
 from tidemill.api.search_query import read_search
-from tidemill.workflows.formats.conductor.views import execution_json, summary_json, task_json
+from tidemill.workflows.formats.conductor.views import execution_json, output_json, summary_json, task_json
 from tidemill.workflows.ports import ExecutionQuery
 from tidemill.workflows.state import RUNNING
 
@@ -142,7 +142,7 @@ async def status(
         "status": execution.status,
     }
     if include_output:
-        answer["output"] = execution.output or {}
+        answer["output"] = output_json(execution)
     if include_variables:
         answer["variables"] = execution.variables
     return json_answer(answer)

@@ -201,20 +201,13 @@ def start_failure_workflow(decision: Decision) -> None:
     if plan.failure_workflow is None or execution.failure_execution or execution.hops >= FAILURES_IN_A_ROW_MAX:
         return
     name, version = plan.failure_workflow
-    failed = next((task for task in reversed(execution.tasks) if task.ref in execution.failed_refs), None)
     execution.failure_execution = derived_id(decision.now_ms, execution.id, "failure")
     decision.starts.append(
         StartWorkflow(
             execution.failure_execution,
             name,
             version,
-            input={
-                **(execution.input or {}),
-                "workflowId": execution.id,
-                "reason": execution.reason,
-                "failureStatus": execution.status,
-                "failureTaskId": execution.task_id(failed) if failed else None,
-            },
+            input=execution.input if plan.failure_input is None else plan.failure_input(execution, plan),
             correlation_id=execution.correlation_id,
             task_to_domain=execution.task_to_domain,
             created_by=execution.created_by,

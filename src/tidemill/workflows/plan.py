@@ -113,6 +113,8 @@ class Plan(msgspec.Struct, frozen=True):
     announce: Announce | None = None
     is_restartable: bool = True
     """Also after it has completed."""
+    failure_input: Callable[[Execution, Plan], Any] | None = None
+    """The failure workflow's input; None: that of the execution that has failed."""
 
     def starts(self) -> Sequence[tuple[str, int | None]]:
         """(name, version) of all workflows that it may start, as far as they are known before it runs; for loop

@@ -16,6 +16,7 @@ from tidemill.workflows.document import Fields, read_label
 from tidemill.workflows.formats.conductor.announcement import SINK, read_announce
 from tidemill.workflows.formats.conductor.compilation import Compilation, Start
 from tidemill.workflows.formats.conductor.expansion import expander
+from tidemill.workflows.formats.conductor.failure import failure_input
 from tidemill.workflows.formats.conductor.keys import WORKFLOW_NOT_YET, WORKFLOW_NOTED
 from tidemill.workflows.formats.conductor.references import references
 from tidemill.workflows.formats.conductor.task_definition import TaskDefinition, warn_not_yet
@@ -85,6 +86,7 @@ def _compile(
         timeout_s=fields.whole("timeoutSeconds"),
         is_timeout_fatal=fields.choice("timeoutPolicy", TIMEOUT_POLICIES, "ALERT_ONLY") == "TIME_OUT_WF",
         failure_workflow=(failure, failure_version) if failure else None,
+        failure_input=failure_input if failure else None,
         source=fields.value,
         is_restartable=fields.flag("restartable", True),
         expand=expander(task_definitions, refs) if has_expansions else None,

@@ -15,6 +15,8 @@ from tidemill.workflows.plan import Limits, Plan, Step
 from tidemill.workflows.ports import LastPoll
 from tidemill.workflows.state import Execution, Task, execution_of
 
+FAILURE_WORKFLOW = "conductor.failure_workflow"
+
 
 def execution_json(execution: Execution, plan: Plan, *, include_tasks: bool = True) -> dict[str, Any]:
     failed = execution.failed_refs
@@ -26,7 +28,7 @@ def execution_json(execution: Execution, plan: Plan, *, include_tasks: bool = Tr
         "workflowDefinition": plan.source,
         "status": execution.status,
         "input": execution.input or {},
-        "output": execution.output or {},
+        "output": output_json(execution),
         "variables": execution.variables,
         "correlationId": execution.correlation_id,
         "parentWorkflowId": execution_of(execution.parent) if execution.parent else None,
@@ -50,6 +52,14 @@ def execution_json(execution: Execution, plan: Plan, *, include_tasks: bool = Tr
     if include_tasks:
         shown["tasks"] = [task_json(execution, task, plan) for task in execution.tasks]
     return _present(shown)
+
+
+def output_json(execution: Execution) -> Any:
+    """With the id of the failure workflow's execution, where one was started."""
+    output = execution.output or {}
+    if execution.failure_execution and isinstance(output, dict):
+        return {**output, FAILURE_WORKFLOW: execution.failure_execution}
+    return output
 
 
 def task_json(execution: Execution, task: Task, plan: Plan) -> dict[str, Any]:
