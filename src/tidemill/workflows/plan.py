@@ -49,7 +49,7 @@ class Step(msgspec.Struct, frozen=True):
     `settings` is that kind's validated config model; `edges` maps outlet → next step's ref (None: the path ends).
 
     `branches` is where each branch of a fork begins, `body` where an iteration of a loop does; decision 0012.
-    `reads` are the names that its templates read. Timeouts are in seconds, 0 for none.
+    Timeouts are in seconds, 0 for none.
     `source` is the format's own object for this step, kept for its views and never read by the decider.
     """
 
@@ -66,7 +66,6 @@ class Step(msgspec.Struct, frozen=True):
     source: Mapping[str, Any] = {}
     branches: Sequence[str] = ()
     body: str | None = None
-    reads: frozenset[str] = frozenset()
     limits: Limits = Limits()
     within: Sequence[bool] = ()
     """Per container around it, from the outside in, as in its tasks' paths: whether that is a loop. For views."""

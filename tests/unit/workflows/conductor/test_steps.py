@@ -111,7 +111,6 @@ def test_templates_in_scripts_are_put_into_their_text(kind: str, key: str, text:
     step = result.plan.steps["a"]
     assert (result.findings, result.scripts) == ([], [])
     assert step.settings.rendered(Context("x.1", 0, lambda template: template.render(root))).source == rendered
-    assert "workflow" in step.reads
 
 
 def test_templates_in_conditions_are_not_read() -> None:
@@ -254,13 +253,6 @@ def test_limits_come_from_the_task_definition() -> None:
 def test_timeout_policies(policy: str | None, meant: str) -> None:
     definition, _ = read_task_definition({"name": "t", "timeoutPolicy": policy, "rateLimitFrequencyInSeconds": 0})
     assert (definition.limits.on_timeout, definition.limits.rate_s) == (meant, 1)
-
-
-def test_a_step_knows_the_names_that_its_templates_read() -> None:
-    terminate = {"terminationStatus": "${b.output.s}", "terminationReason": "${c.output.r}", "x": "${workflow.input.n}"}
-    plan = plan_of(workflow(task("b"), task("c"), task("a", "TERMINATE", terminate)))
-    assert plan.steps["a"].reads == {"b", "c", "workflow"}
-    assert plan.steps["b"].reads == frozenset()
 
 
 def test_human() -> None:

@@ -186,7 +186,6 @@ class Compilation:
             source=fields.value,
             branches=draft.branches,
             body=draft.body,
-            reads=frozenset(source.roots),
             limits=definition.limits,
             within=self._within,
         )

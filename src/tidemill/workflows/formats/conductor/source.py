@@ -65,13 +65,9 @@ class Source(msgspec.Struct):
     given: Mapping[str, Any] = {}
     before: Mapping[str, Any] | None = None
     behind: Mapping[str, Any] | None = None
-    roots: set[str] = set()
-    """What the templates read."""
 
     def template(self, value: Any, key: str) -> Template:
-        template = self.walk.template(value, self.fields.at(key))
-        self.roots |= template.roots
-        return template
+        return self.walk.template(value, self.fields.at(key))
 
     def raw(self, key: str) -> Any:
         """One input parameter as it is written; None where it is absent."""
