@@ -1,6 +1,6 @@
 """Secrets in a task's input: named by the definition, put in when the task is handed over, stored nowhere.
 
-Whoever hands a task over (to a worker, to a server over HTTP) calls `resolved` with the template that the input was
+Whoever hands a task over (to a worker, to a server over HTTP) calls `filled` with the template that the input was
 rendered from. Only what the *definition* says is replaced: a record or a result that has `${workflow.secrets.KEY}` in
 it stays the text that it is. What comes out must go into no document, no log and no answer but the hand-over itself.
 """
@@ -14,7 +14,6 @@ from typing import Any
 from tidemill.core.errors import NotFound
 from tidemill.expressions.template import Template
 from tidemill.workflows.plan import Plan
-from tidemill.workflows.ports import SecretSource
 from tidemill.workflows.state import Task
 
 KEEP = "workflow.secrets."
@@ -37,14 +36,9 @@ def input_template(task: Task, plan: Plan) -> Template | None:
     return step.input if step is not None and step.input.kept else None
 
 
-async def resolved(template: Template, value: Any, source: SecretSource) -> Any:
-    """`value`, rendered from `template`, with the secrets in it. Raises `NotFound` that names the missing."""
-    names = names_in([template])
-    return filled(template, value, await source.values(names)) if names else value
-
-
 def filled(template: Template, value: Any, secrets: Mapping[str, str]) -> Any:
-    """The same with the secrets at hand; `value` itself stays as it is."""
+    """`value`, rendered from `template`, with the secrets in it; `value` itself stays as it is. Raises `NotFound` that
+    names the missing."""
     missing = sorted(names_in([template]).difference(secrets))
     if missing:
         raise NotFound(f"there is no secret {', '.join(map(repr, missing))}, or it cannot be read")

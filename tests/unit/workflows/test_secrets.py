@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.secrets import KnownSecrets
 from tidemill.core.errors import NotFound
 from tidemill.expressions.template import Template, examine_template
-from tidemill.workflows.secrets import KEEP, filled, resolved
+from tidemill.workflows.secrets import KEEP, filled
 
 SECRETS = {"A": "alpha", "B": "${workflow.secrets.A}", "C.d": "dotted"}
 
@@ -64,15 +63,9 @@ def test_the_stored_value_is_not_touched() -> None:
     assert stored == {"a": {"b": "${workflow.secrets.A}"}}
 
 
-async def test_a_runner_asks_for_what_it_needs_and_learns_what_is_missing() -> None:
-    source = KnownSecrets()
-    plain = template_of({"a": "${x}"})
-    assert await resolved(plain, {"a": 1}, source) == {"a": 1}
-    assert source.asked == []
+def test_whoever_hands_over_learns_what_is_missing() -> None:
     template = template_of({"a": "${workflow.secrets.A}", "b": "${workflow.secrets.gone}"})
-    source.by_name = {"A": "alpha"}
     with pytest.raises(NotFound, match="there is no secret 'gone'") as missing:
-        await resolved(template, template.render({}), source)
+        filled(template, template.render({}), {"A": "alpha"})
     assert "alpha" not in str(missing.value)
-    source.by_name["gone"] = "here"
-    assert await resolved(template, template.render({}), source) == {"a": "alpha", "b": "here"}
+    assert filled(template, template.render({}), {"A": "alpha", "gone": "here"}) == {"a": "alpha", "b": "here"}
