@@ -80,7 +80,7 @@ def jq_of(source: str) -> ScriptSettings:
 
 
 def switch_on(param: str, *cases: str) -> SwitchSettings:
-    return SwitchSettings("value", frozenset(cases), param=param)
+    return SwitchSettings(frozenset(cases), param=param)
 
 
 def terminate_with(status: str, reason: str | None = None, output: Any = None) -> TerminateSettings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -19,10 +19,9 @@ DEFAULT = "default"
 
 
 class SwitchSettings(msgspec.Struct, frozen=True):
-    """`mode` value: the input named `param` chooses; script: what `script` gives, `$` being the input.
-    `cases` are the outlets besides `default`."""
+    """What `script` gives chooses, `$` being the input; without one, the input named `param`. `cases` are the outlets
+    besides `default`."""
 
-    mode: Literal["value", "script"]
     cases: frozenset[str]
     param: str | None = None
     script: Script | None = None
@@ -36,7 +35,7 @@ class SwitchTask(TaskKind):
     config = SwitchSettings
     outlet_on_error = DEFAULT
     example = Example(
-        settings=SwitchSettings(mode="value", param="country", cases=frozenset({"NO", "SE"})),
+        settings=SwitchSettings(param="country", cases=frozenset({"NO", "SE"})),
         input={"country": "NO"},
         directive=Complete({"evaluationResult": ["NO"], "selectedCase": "NO"}, outlet="NO"),
     )

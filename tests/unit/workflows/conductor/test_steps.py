@@ -169,7 +169,7 @@ def test_switch_by_value() -> None:
     cases = {"A": [task("a1"), task("a2")], "B": []}
     plan = plan_of(workflow(switch(decisionCases=cases, defaultCase=[task("d")]), task("z")))
     settings = plan.steps["s"].settings
-    assert (settings.mode, settings.param, settings.cases) == ("value", "v", {"A", "B"})
+    assert (settings.script, settings.param, settings.cases) == (None, "v", {"A", "B"})
     assert plan.steps["s"].edges == {"A": "a1", "B": "d", "default": "d"}
     assert [plan.steps[ref].edges["next"] for ref in ("a1", "a2", "d", "z")] == ["a2", "z", "z", None]
 

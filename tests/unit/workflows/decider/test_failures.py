@@ -62,7 +62,7 @@ def test_an_optional_step_does_not_stop_the_rest() -> None:
 
 
 def test_an_optional_switch_that_fails_goes_on_at_its_default() -> None:
-    lost = SwitchSettings("value", frozenset({"a"}))
+    lost = SwitchSettings(frozenset({"a"}))
     decision = started(
         plan(step("s", "switch", lost, {"a": "b", "default": "c"}, is_optional=True), step("b"), step("c"))
     )

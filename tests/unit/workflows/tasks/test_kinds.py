@@ -157,12 +157,12 @@ def test_jq_gives_the_first_result_and_all(values: list[Any], first: Any) -> Non
 def test_switch_chooses_by_the_text_of_a_value(value: Any, case: str, outlet: str) -> None:
     expected = Complete({"evaluationResult": [case], "selectedCase": case}, outlet)
     assert _start("switch", switch_on("p", "a", "2", "true"), {"p": value}) == expected
-    settings = SwitchSettings("script", frozenset({"a", "2", "true"}), script=Script("javascript", "$.p", "expression"))
+    settings = SwitchSettings(frozenset({"a", "2", "true"}), script=Script("javascript", "$.p", "expression"))
     assert KINDS["switch"].computed(step("t", "switch", settings), _task({}), Computed(value)) == expected
 
 
 def test_switch_fails_when_its_script_does() -> None:
-    settings = SwitchSettings("script", frozenset(), script=Script("javascript", "x", "expression"))
+    settings = SwitchSettings(frozenset(), script=Script("javascript", "x", "expression"))
     failed = KINDS["switch"].computed(
         step("t", "switch", settings), _task({}), Computed(error=ScriptError("throw", "no x"))
     )

@@ -22,13 +22,13 @@ def by_value(source: Source, param: str, key: str) -> Draft:
     if param and param not in source.inputs and param not in source.given:
         source.fields.warn(key, f"no input parameter is named {param!r}: always the default case")
     cases = frozenset(source.fields.object("decisionCases"))
-    return Draft("switch", source.without(), SwitchSettings("value", cases, param=param), _edges(source))
+    return Draft("switch", source.without(), SwitchSettings(cases, param=param), _edges(source))
 
 
 def by_script(source: Source, text: str, key: str) -> Draft:
     script = source.script(Script("javascript", text, "expression"), key)
     cases = frozenset(source.fields.object("decisionCases"))
-    return Draft("switch", source.without(), SwitchSettings("script", cases, script=script), _edges(source))
+    return Draft("switch", source.without(), SwitchSettings(cases, script=script), _edges(source))
 
 
 def _edges(source: Source) -> Mapping[str, str | None]:
