@@ -14,6 +14,9 @@ from tidemill.expressions.template import Template, examine_template
 
 T = TypeVar("T")
 
+DEPTH_MAX = 100
+"""How many objects and lists of a definition may be inside each other."""
+
 AROUND: frozenset[str] = frozenset(
     {"not_supported", "unknown_integration", "integration_off", "unknown_workflow", "unknown_reference", "loop"}
 )
@@ -173,6 +176,12 @@ def read_label(fields: Fields, key: str) -> str:
     if not label.isprintable():
         fields.add(key, "must not have control characters")
     return label
+
+
+def refuse_depth(document: Any, what: str) -> None:
+    """Raises `BadInput` where it is nested so deeply that walking through it could end badly."""
+    if depth(document) > DEPTH_MAX:
+        raise BadInput(f"the {what} is nested deeper than {DEPTH_MAX} levels")
 
 
 def depth(value: Any) -> int:

@@ -9,13 +9,12 @@ from typing import Any
 from tidemill.core.errors import BadInput
 from tidemill.core.findings import Finding
 from tidemill.sandbox.script import Sandbox, Script
-from tidemill.workflows.document import depth, refuse
+from tidemill.workflows.document import refuse, refuse_depth
 from tidemill.workflows.formats.conductor.definition import compile_workflow
 from tidemill.workflows.formats.conductor.task_definition import read_task_definition
 from tidemill.workflows.handlers.definition import read_handler
 from tidemill.workflows.plans import CompiledPlans
 
-DEPTH_MAX = 100
 Examine = Callable[[Any], Awaitable[Sequence[Finding]]]
 
 
@@ -27,7 +26,7 @@ class Examination:
         self._sandbox = sandbox
 
     async def workflow(self, document: Any) -> Sequence[Finding]:
-        _refuse_depth(document)
+        refuse_depth(document, "definition")
         snapshot = self._plans.snapshot
         compiled = compile_workflow(document, snapshot.task_definitions, save=0)
         findings = [*compiled.findings, *await self._scripts(compiled.scripts), *snapshot.around_workflow(compiled)]
@@ -35,13 +34,13 @@ class Examination:
         return [*findings, *snapshot.loops_of_workflow(compiled.plan)]
 
     async def task(self, document: Any) -> Sequence[Finding]:
-        _refuse_depth(document)
+        refuse_depth(document, "definition")
         _, findings = read_task_definition(document)
         refuse(findings)
         return findings
 
     async def handler(self, document: Any) -> Sequence[Finding]:
-        _refuse_depth(document)
+        refuse_depth(document, "definition")
         handler, findings = read_handler(document)
         script = handler.condition.script
         if script is not None:
@@ -78,8 +77,3 @@ def _within(finding: Finding, index: int, count: int) -> Finding:
     if count == 1:
         return finding
     return replace(finding, path=f"[{index}].{finding.path}" if finding.path else f"[{index}]")
-
-
-def _refuse_depth(document: Any) -> None:
-    if depth(document) > DEPTH_MAX:
-        raise BadInput(f"the definition is nested deeper than {DEPTH_MAX} levels")

@@ -11,13 +11,12 @@ from tidemill.core.definitions import DefinitionStore
 from tidemill.core.errors import BadInput, NotFound
 from tidemill.core.findings import errors, near
 from tidemill.workflows.clusters import integration_of
-from tidemill.workflows.document import depth
+from tidemill.workflows.document import refuse_depth
 from tidemill.workflows.formats.conductor.definition import compile_workflow
 from tidemill.workflows.plan import Limits, Plan
 from tidemill.workflows.ports import IntegrationDirectory
 from tidemill.workflows.snapshot import EMPTY, Snapshot, document_of, take_snapshot
 
-DEPTH_MAX = 100
 _UNREGISTERED_MAX = 200
 """Plans of definitions that came with their executions, which are kept in memory."""
 
@@ -93,8 +92,7 @@ class CompiledPlans:
         text = to_json(definition)
         plan = self._unregistered.get(text)
         if plan is None:
-            if depth(definition) > DEPTH_MAX:
-                raise BadInput(f"the definition is nested deeper than {DEPTH_MAX} levels")
+            refuse_depth(definition, "definition")
             compiled = compile_workflow(definition, self.snapshot.task_definitions, 0, is_saved=False)
             if errors(compiled.findings):
                 raise BadInput(compiled.findings)

@@ -8,12 +8,11 @@ from typing import Any
 from tidemill.core.clock import Clock
 from tidemill.core.codec import from_json, to_json
 from tidemill.core.definitions import Definition, DefinitionStore
-from tidemill.core.errors import BadInput, Conflict, NotFound
+from tidemill.core.errors import Conflict, NotFound
 from tidemill.core.findings import Finding
-from tidemill.workflows.document import Fields, as_whole, depth, read_label, refuse
+from tidemill.workflows.document import Fields, as_whole, read_label, refuse, refuse_depth
 
 TYPES = ("JSON", "AVRO", "PROTOBUF")
-DEPTH_MAX = 100
 _ATTEMPTS = 10
 _STAMPS = ("createTime", "updateTime", "createdBy", "updatedBy")
 
@@ -93,8 +92,7 @@ class Schemas:
 
 def _examined(document: Any) -> Sequence[Finding]:
     """Raises `BadInput` with everything that is wrong with it."""
-    if depth(document) > DEPTH_MAX:
-        raise BadInput(f"the schema is nested deeper than {DEPTH_MAX} levels")
+    refuse_depth(document, "schema")
     findings: list[Finding] = []
     fields = Fields(document, "", findings)
     read_label(fields, "name")

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tidemill.core.findings import Finding, errors
-from tidemill.workflows.document import Fields, as_whole, depth
+from tidemill.workflows.document import DEPTH_MAX, Fields, as_whole, depth
 from tidemill.workflows.formats.conductor.compilation import Compilation
 from tidemill.workflows.formats.conductor.references import references
 from tidemill.workflows.formats.conductor.task_definition import TaskDefinition
@@ -17,7 +17,6 @@ from tidemill.workflows.formats.conductor.types import BY_NAME
 from tidemill.workflows.formats.conductor.types.fork_join_dynamic import BRANCHES_MAX
 from tidemill.workflows.plan import Expand, Expansion, Step
 
-DEPTH_MAX = 100
 _TOLD_MAX = 3
 _OF_THE_TASK = ("sink", "asyncComplete", "subWorkflowParam", "evaluatorType", "expression")
 """Keys of a task that `forkTaskInputs` may have among the inputs, where they are not those of a worker's task."""
