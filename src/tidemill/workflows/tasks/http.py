@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from tidemill.core.codec import from_json, to_json
-from tidemill.expressions.template import Template, compile_template
+from tidemill.expressions.template import Template, as_text, compile_template
 from tidemill.workflows.effects import ReportedStatus, UpdateTask
 from tidemill.workflows.plan import Step
 from tidemill.workflows.ports import CallFailed, HttpRequest, HttpResponse
@@ -108,7 +108,7 @@ def _headers(value: Any) -> Iterator[tuple[str, str]]:
     for name, item in value.items():
         for each in item if isinstance(item, list) else [item]:
             if each is not None:
-                yield _fit(str(name)), _fit(_text(each))
+                yield _fit(str(name)), _fit(as_text(each))
 
 
 def _fit(text: str) -> str:
@@ -120,11 +120,7 @@ def _fit(text: str) -> str:
 
 def _joined(value: Any) -> str:
     """`accept` and `contentType` may be lists."""
-    return _fit(", ".join(_text(each) for each in value) if isinstance(value, list) else _text(value))
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else to_json(value).decode()
+    return _fit(", ".join(as_text(each) for each in value) if isinstance(value, list) else as_text(value))
 
 
 def _body(value: Any, content_type: str) -> bytes | None:
@@ -134,7 +130,7 @@ def _body(value: Any, content_type: str) -> bytes | None:
     if isinstance(value, str):
         return value.encode()
     if isinstance(value, dict) and content_type.lower().startswith(_FORM):
-        return urlencode({name: _text(item) for name, item in value.items() if item is not None}).encode()
+        return urlencode({name: as_text(item) for name, item in value.items() if item is not None}).encode()
     return to_json(value)
 
 
@@ -148,7 +144,7 @@ def _timeout_s(value: Any, name: str) -> float:
     if value is None or value == 0:
         return TIMEOUT_MS / 1000
     if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= TIMEOUT_MS_MAX:
-        raise ValueError(f"the {name} timeout must be 1 to {TIMEOUT_MS_MAX} ms, not {_text(value)[:50]}")
+        raise ValueError(f"the {name} timeout must be 1 to {TIMEOUT_MS_MAX} ms, not {as_text(value)[:50]}")
     return value / 1000
 
 
