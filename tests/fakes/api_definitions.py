@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tidemill.api.ports import Expect
 from tidemill.core.codec import to_json
-from tidemill.core.definitions import Definition, Kind
+from tidemill.core.definitions import Definition, Expect, Kind
 from tidemill.core.errors import BadInput, Conflict, NotFound
 from tidemill.core.findings import Finding
 

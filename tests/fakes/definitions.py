@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
-from tidemill.core.definitions import Definition, Kind
+from tidemill.core.definitions import Definition, Expect, Kind
 from tidemill.core.errors import Conflict, NotFound, StaleWrite
 from tidemill.core.transaction import Transaction
 
@@ -52,7 +51,7 @@ class MemoryDefinitions:
         author: str,
         now_ms: int,
         *,
-        expect: Literal["absent", "present", "any"] = "any",
+        expect: Expect = "any",
     ) -> Definition:
         key = (kind, name, version)
         is_there = key in self._saves and key not in self._removed

@@ -12,9 +12,9 @@ from tidemill.api.body import one_or_many
 from tidemill.api.call import Call
 from tidemill.api.event_monitor import ENTRIES_MAX, handler_totals, monitor_entries, payloads_wanted
 from tidemill.api.params import Flag, Number
-from tidemill.api.ports import Expect
 from tidemill.api.router import Routes
 from tidemill.api.tags import given_tags, keep_given_tags, with_tags
+from tidemill.core.definitions import Expect
 
 routes = Routes("Event", "/api/event")
 

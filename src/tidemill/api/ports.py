@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-from tidemill.core.definitions import Definition, Kind
+from tidemill.core.definitions import Definition, Expect, Kind
 from tidemill.core.errors import TidemillError
 from tidemill.core.findings import Finding
 from tidemill.ingest.effect import Effect
@@ -17,8 +17,6 @@ from tidemill.workflows.ports import ExecutionQuery, LastPoll, TaskLog
 from tidemill.workflows.state import Execution, Task
 from tidemill.workflows.waits import Rest
 from tidemill.workflows.whole import TaskPage
-
-Expect = Literal["absent", "present", "any"]
 
 
 class Executions(Protocol):

@@ -10,6 +10,8 @@ import msgspec
 from tidemill.core.transaction import Transaction
 
 Kind = Literal["workflow", "task", "event_handler", "integration", "schema"]
+Expect = Literal["absent", "present", "any"]
+"""What a save presumes of the definition: that there is none yet, that there is one, or nothing."""
 
 
 class Definition(msgspec.Struct, frozen=True):
@@ -66,7 +68,7 @@ class DefinitionStore(Protocol):
         author: str,
         now_ms: int,
         *,
-        expect: Literal["absent", "present", "any"] = "any",
+        expect: Expect = "any",
     ) -> Definition:
         """Saves. Raises `Conflict` where it should be absent and is not, `NotFound` the other way round."""
         ...

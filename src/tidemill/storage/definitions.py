@@ -8,12 +8,12 @@ before the save, as what it writes depends on the definitions and nothing of the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from tidemill.core.definitions import Definition, Kind
+from tidemill.core.definitions import Definition, Expect, Kind
 from tidemill.core.errors import Conflict, NotFound
 from tidemill.core.transaction import Transaction
 from tidemill.storage import bulk
@@ -87,7 +87,7 @@ class StoredDefinitions:
         author: str,
         now_ms: int,
         *,
-        expect: Literal["absent", "present", "any"] = "any",
+        expect: Expect = "any",
     ) -> Definition:
         key = {"kind": kind, "name": name, "version": version}
         async with self._database.begin() as session:

@@ -7,11 +7,11 @@ compiled here, when they are saved. Who may save is not asked here.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 from tidemill.core.clock import Clock
 from tidemill.core.codec import to_json
-from tidemill.core.definitions import Definition, DefinitionStore, Kind
+from tidemill.core.definitions import Definition, DefinitionStore, Expect, Kind
 from tidemill.core.errors import Conflict, NotFound
 from tidemill.core.findings import Finding
 from tidemill.sandbox.script import Sandbox
@@ -22,7 +22,6 @@ from tidemill.workflows.ports import IntegrationDirectory
 from tidemill.workflows.snapshot import document_of
 
 _STAMPS = ("createTime", "updateTime", "updatedBy")
-Expect = Literal["absent", "present", "any"]
 
 
 class Catalog(CompiledPlans):

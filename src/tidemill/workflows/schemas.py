@@ -7,7 +7,7 @@ from typing import Any
 
 from tidemill.core.clock import Clock
 from tidemill.core.codec import from_json, to_json
-from tidemill.core.definitions import Definition, DefinitionStore
+from tidemill.core.definitions import Definition, DefinitionStore, Expect
 from tidemill.core.errors import Conflict, NotFound
 from tidemill.core.findings import Finding
 from tidemill.workflows.document import Fields, as_whole, read_label, refuse, refuse_depth
@@ -71,7 +71,7 @@ class Schemas:
         raise Conflict(f"new versions of the schema {document['name']!r} are being saved too fast; try again")
 
     async def _store_at(
-        self, version: int, document: Any, findings: Sequence[Finding], author: str, expect: Any
+        self, version: int, document: Any, findings: Sequence[Finding], author: str, expect: Expect
     ) -> Definition:
         kept = {key: value for key, value in document.items() if key not in _STAMPS} | {"version": version}
         said = to_json([finding.as_json() for finding in findings])
