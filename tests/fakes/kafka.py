@@ -34,12 +34,20 @@ class ReceiptDoor:
     def __init__(self) -> None:
         self.effects: list[Effect] = []
         self.stale_writes = 0
+        self.is_crashing = False
+        """The next one who comes dies with it."""
+        self.waiting = 0
         self.opened = asyncio.Event()
         """While it is not set, nobody gets through."""
         self.opened.set()
 
     async def prepare(self, groups: Sequence[EffectGroup], verified: int | None = None) -> Receipts:
+        self.waiting += 1
         _ = await self.opened.wait()
+        self.waiting -= 1
+        if self.is_crashing:
+            self.is_crashing = False
+            raise Crash("before the receipts")
         return Receipts(self, groups)
 
 

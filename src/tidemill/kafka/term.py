@@ -47,7 +47,7 @@ class LeaseLost(Exception):
 
 
 class Term:
-    """`kept` has the last batches that went out under an earlier term of this process and may not be finished:
+    """`kept` has the last batches that went out whole under an earlier term of this process and may not be finished:
     their places need not be searched for."""
 
     def __init__(
@@ -141,15 +141,16 @@ class Term:
         return cursor
 
     async def _carry_out(self, batch: NumberedBatch, is_stopping: Callable[[], bool]) -> NumberedBatch | None:
-        """Publishes it; returns the next one, which has been numbered. Its receipts need not be written yet: they are
-        while the next one is published, but before anything newer is numbered."""
+        """Publishes it; returns the next one, which has been numbered. Where all of it is out, its receipts need not be
+        written yet: they are while the next one is published, but before anything newer is numbered."""
         sent = await self._publish(batch)
         if self._receipts is not None:
             await self._receipts
             self._receipts = None
         if is_stopping():
             return await self._finish(batch, sent, None)
-        if sent.is_ambiguous:
+        if not _is_out(batch, sent):
+            # The cursor does not say what became of it, and what is left of it goes before anything newer.
             return await self._finish(batch, sent, self._number)
         following = await self._next_batch(beside=len(batch.rows))
         if following is None:
@@ -169,9 +170,12 @@ class Term:
             metrics.publish_batch_records.labels(name).observe(len(sent.out))
         for number in [number for number in self._kept if number < batch.number - 1]:
             del self._kept[number]
-        self._kept[batch.number] = sent
-        if sent.is_ambiguous:
-            self._take_apart(batch, sent)
+        if _is_out(batch, sent):
+            self._kept[batch.number] = sent
+        else:
+            # Whoever publishes it once more may get another answer.
+            self._kept.pop(batch.number, None)
+            self._put_back(batch, sent)
         return sent
 
     async def _finish(self, batch: NumberedBatch, sent: Sent, then: Numbering | None) -> NumberedBatch | None:
@@ -226,11 +230,15 @@ class Term:
         if self._parts and [row.id for row in batch.rows] == list(self._parts[0]):
             self._parts.popleft()
 
-    def _take_apart(self, batch: NumberedBatch, sent: Sent) -> None:
-        """The rest in halves, in order and before anything newer, so that the order per key stays."""
+    def _put_back(self, batch: NumberedBatch, sent: Sent) -> None:
+        """What has to be tried again goes before other parts and before anything newer, so that the order per key
+        stays: in halves where nobody knows who is guilty."""
         rest = [row.id for index, row in enumerate(batch.rows) if index not in sent.out and index not in sent.refused]
         middle = (len(rest) + 1) // 2
-        self._parts.extendleft(part for part in (rest[middle:], rest[:middle]) if part)
+        if sent.is_ambiguous:
+            self._parts.extendleft(part for part in (rest[middle:], rest[:middle]) if part)
+        elif rest and self._parts:
+            self._parts.appendleft(rest)
 
     async def _places(self, batch: NumberedBatch) -> Sent:
         kept = self._kept.get(batch.number)
@@ -288,6 +296,11 @@ def _notice(cursor: int | None, last_number: int, batches: Sequence[NumberedBatc
             "whether it is out: it goes out again"
         )
     return None
+
+
+def _is_out(batch: NumberedBatch, sent: Sent) -> bool:
+    """All of it, and the cursor says so."""
+    return len(sent.out) == len(batch.rows)
 
 
 def _report(integration: str, sent: Sent) -> None:
