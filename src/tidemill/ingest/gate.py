@@ -12,11 +12,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import structlog
 
 from tidemill.core.errors import StaleWrite, TidemillError
 from tidemill.core.metrics import gate_groups, stale_writes
 from tidemill.core.transaction import Transactions
-from tidemill.ingest.effect import REPEATS_MAX, EffectDoor, EffectGroup, Verdict
+from tidemill.ingest.effect import REPEATS_MAX, EffectDoor, EffectGroup, Prepared, Verdict
+
+log = structlog.get_logger(__name__)
 
 GROUPS_MAX = 500
 LANES_MAX = 8
@@ -98,7 +101,7 @@ class Gate:
         is_alone = len(batch) == 1
         for _ in range(REPEATS_MAX if is_alone else 2):
             try:
-                await self._apply(batch)
+                prepared = await self._apply(batch)
             except StaleWrite:
                 stale_writes.labels("gate").inc()
             except Exception as error:  # noqa: BLE001
@@ -108,6 +111,7 @@ class Gate:
                     return
                 break
             else:
+                _committed(batch, prepared)
                 return
         if is_alone:
             cause = batch[0].groups[0].cause or "one execution"
@@ -117,16 +121,24 @@ class Gate:
         await self._settle(batch[:middle])
         await self._settle(batch[middle:])
 
-    async def _apply(self, batch: Sequence[_Entry]) -> None:
+    async def _apply(self, batch: Sequence[_Entry]) -> Prepared:
         prepared = await self._door.prepare([group for entry in batch for group in entry.groups])
         async with self._transactions.begin() as tx:
             await prepared.write(tx)
+        return prepared
+
+
+def _committed(batch: Sequence[_Entry], prepared: Prepared) -> None:
+    verdicts = iter(prepared.verdicts)
+    for entry in batch:
+        own = [next(verdicts) for _ in entry.groups]
+        if not entry.verdicts.done():  # its caller may have gone
+            entry.verdicts.set_result(own)
+    try:
         prepared.committed()
-        verdicts = iter(prepared.verdicts)
-        for entry in batch:
-            own = [next(verdicts) for _ in entry.groups]
-            if not entry.verdicts.done():  # its caller may have gone
-                entry.verdicts.set_result(own)
+    except Exception as error:
+        # Nobody is woken, who will look by himself. It is stored all the same, and must not be applied again.
+        log.error("what was stored was not announced, by a defect of ours", exc_info=error)
 
 
 def _refuse(batch: Sequence[_Entry], error: Exception) -> None:

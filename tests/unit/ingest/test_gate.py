@@ -14,8 +14,16 @@ from tidemill.ingest.effect import REPEATS_MAX, EffectGroup, Verdict
 from tidemill.ingest.gate import Gate
 
 
+class Deaf(MemoryPrepared):
+    """Hears of its commit, and raises."""
+
+    def committed(self) -> None:
+        raise KeyError("a bug")
+
+
 class Door(MemoryDoor):
-    """A group whose effect is `busy` loses every race, `bug` raises, `slow` waits for `go`."""
+    """A group whose effect is `busy` loses every race, `bug` raises, `slow` waits for `go`, `deaf` raises when it has
+    been stored."""
 
     def __init__(self, database: MemoryDatabase) -> None:
         super().__init__(database)
@@ -32,7 +40,7 @@ class Door(MemoryDoor):
         if "slow" in effects:
             await self.go.wait()
         self.stale_writes = 1 if "busy" in effects else 0
-        return prepared
+        return Deaf(self, groups, prepared.verdicts) if "deaf" in effects else prepared
 
 
 @pytest.fixture
@@ -88,6 +96,16 @@ async def test_one_that_cannot_be_applied_costs_nobody_else(door: Door, effect: 
     assert isinstance(answers.pop(2), error)
     assert answers == [("id-a",), ("id-b",), ("id-c",), ("id-d",)]
     assert len(door.prepared) < REPEATS_MAX + 12
+
+
+async def test_what_is_stored_is_not_applied_again(door: Door) -> None:
+    """Whatever fails afterwards; also beside one for whom the batch was taken apart."""
+    gate = _gate(door)
+    names = ["a", "deaf", "b", "bug"]
+    answers = await asyncio.gather(*(gate.apply(_one(name)) for name in names), return_exceptions=True)
+    assert isinstance(answers.pop(), KeyError)
+    assert answers == [("id-a",), ("id-deaf",), ("id-b",)]
+    assert sorted(door._database.state.effects) == ["a", "b", "deaf"]
 
 
 async def test_a_world_that_is_away_is_told_to_all_at_once(door: Door) -> None:
