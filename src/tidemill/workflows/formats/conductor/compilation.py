@@ -15,7 +15,7 @@ from tidemill.core.findings import Finding, near
 from tidemill.expressions.template import Template
 from tidemill.sandbox.script import Script
 from tidemill.workflows.document import Fields, as_whole, read_label
-from tidemill.workflows.formats.conductor.keys import TASK_NOT_YET, TASK_NOTED, TYPES_NOT_YET
+from tidemill.workflows.formats.conductor.keys import TASK_NOT_YET, TASK_NOTED, TYPES_NOT_YET, WORKER_TYPES
 from tidemill.workflows.formats.conductor.references import Place, Reading, absence, reference_findings
 from tidemill.workflows.formats.conductor.source import Source, TaskType
 from tidemill.workflows.formats.conductor.task_definition import (
@@ -27,9 +27,6 @@ from tidemill.workflows.formats.conductor.task_definition import (
 from tidemill.workflows.formats.conductor.types import BY_NAME, TYPES
 from tidemill.workflows.plan import NEXT, Step
 from tidemill.workflows.secrets import mentions_secrets
-
-WORKER_TYPES = frozenset({"SIMPLE", "USER_DEFINED"})
-
 
 CHOICES = frozenset({"SWITCH", "DECISION"})
 

@@ -1,4 +1,6 @@
-"""The names that Conductor's JSON uses: keys that are known and change nothing here, types that are not built yet."""
+"""The names that Conductor's JSON uses: keys that are known and need no reading where they are met, types that go by
+two names, types that are not built yet.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +28,9 @@ TASK_DEF_NOTED = (
     "runtimeMetadata", "taskStatusListenerEnabled", "enforceSchema", "metadata",
 )  # fmt: skip
 TASK_DEF_NOT_YET = ("inputSchema", "outputSchema")
+
+WORKER_TYPES = frozenset({"SIMPLE", "USER_DEFINED"})
+FORK_TYPES = frozenset({"FORK_JOIN", "FORK"})
 
 _MODELS = "Tidemill calls no language models or other services of its own accord; a worker (SIMPLE) or HTTP can"
 _AGENTS = "Tidemill runs no agents; a worker (SIMPLE) can"

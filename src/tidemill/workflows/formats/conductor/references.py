@@ -11,12 +11,12 @@ import msgspec
 from tidemill.core.codec import to_json
 from tidemill.core.findings import Finding, near
 from tidemill.expressions.template import Template
+from tidemill.workflows.formats.conductor.keys import FORK_TYPES
 
 ROOTS = frozenset({"workflow", "CPEWF_TASK_ID", "$"})
 SUGGESTIONS_MAX = 20
 """How many unknown names are compared with all known ones: a suggestion costs a look at each."""
 _ENVIRONMENT = re.compile(rb"\$\{workflow\.env\b")
-_FORKS = frozenset({"FORK_JOIN", "FORK"})
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -57,7 +57,7 @@ def absence(reader: Place, read: Place) -> str | None:
         if our.sequence != their.sequence:
             if is_in_loop:
                 return None
-            beside = above is not None and above.type in _FORKS
+            beside = above is not None and above.type in FORK_TYPES
             return "runs in another branch beside this one" if beside else "is in another case than this one"
         if our.index != their.index:
             return "comes later" if our.index < their.index and not is_in_loop else None

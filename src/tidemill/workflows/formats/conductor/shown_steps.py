@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tidemill.workflows.expansion import FORK_DYNAMIC, Expansions, step_of
+from tidemill.workflows.formats.conductor.keys import WORKER_TYPES
 from tidemill.workflows.paths import iterations
 from tidemill.workflows.plan import Plan, Step
 from tidemill.workflows.state import Execution, Task
 
 _MADE = Expansions()
 """A cache and nothing more: each of a thousand branches asks for the same expansion."""
-_WORKER_TYPES = frozenset({"SIMPLE", "USER_DEFINED"})
 _NAMED_BY_TYPE: Mapping[str, str] = {
     "FORK_JOIN": "FORK",
     "FORK": "FORK",
@@ -55,7 +55,7 @@ def type_and_name(task: Task, step: Step | None) -> tuple[str, str]:
         name = task.name or task.ref
         return name, name
     kind = step.source.get("type") or "SIMPLE"
-    if kind in _WORKER_TYPES:
+    if kind in WORKER_TYPES:
         return step.name, step.name
     return _NAMED_BY_TYPE.get(kind, kind), _NAMED_BY_TYPE.get(kind, step.name)
 

@@ -8,10 +8,6 @@ from typing import Any
 from tidemill.workflows.document import Fields, objects
 from tidemill.workflows.formats.conductor.source import Draft, Source, TaskType
 
-STATIC = ("FORK_JOIN", "FORK")
-DYNAMIC = ("FORK_JOIN_DYNAMIC",)
-FORKS = (*STATIC, *DYNAMIC)
-
 
 def _read(source: Source) -> Draft:
     fields = source.fields

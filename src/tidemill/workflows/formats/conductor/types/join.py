@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tidemill.core.findings import near
+from tidemill.workflows.formats.conductor.keys import FORK_TYPES
 from tidemill.workflows.formats.conductor.references import references
 from tidemill.workflows.formats.conductor.source import Draft, Source, TaskType
-from tidemill.workflows.formats.conductor.types.fork_join import DYNAMIC, STATIC, last_of_branches
+from tidemill.workflows.formats.conductor.types.fork_join import last_of_branches
 from tidemill.workflows.tasks.join import JoinSettings
 
 
@@ -19,11 +20,11 @@ def _read(source: Source) -> Draft:
         fields.add("expression", "not yet supported: a join by a script; name the tasks in joinOn", "not_supported")
     refs = read_refs(source, "joinOn")
     kind = source.before.get("type") if source.before else None
-    if kind in DYNAMIC:
+    if kind == "FORK_JOIN_DYNAMIC":
         if refs:
             fields.warn("joinOn", "without effect after a dynamic fork: the join waits for all of its branches")
         return Draft("join", source.without(), JoinSettings())
-    if kind in STATIC and source.before is not None:
+    if kind in FORK_TYPES and source.before is not None:
         _check_branches(source, refs, source.before)
     else:
         fields.warn("", "does not follow a fork: it waits for those of joinOn that have begun")
