@@ -13,15 +13,13 @@ import msgspec
 from tidemill.workflows.paths import containers
 from tidemill.workflows.ports import FinishedTask, Unread
 from tidemill.workflows.rows import pack_task, task_of
-from tidemill.workflows.state import Execution, Task
+from tidemill.workflows.state import LOST, Execution, Task
 
 FINISHED_MAX = 32
 """More finished tasks than this leave the document, all that may, in one go: not one with each step."""
 
 LARGE_BYTES = 256 * 1024
 """A document larger than this lets them go earlier, where they are a good part of it."""
-
-_UNSUCCESSFUL = frozenset({"FAILED", "FAILED_WITH_TERMINAL_ERROR", "TIMED_OUT", "CANCELED"})
 
 
 class NotRead(Exception):
@@ -142,7 +140,7 @@ def depart(execution: Execution, *, is_large: bool = False) -> list[Task]:
 
 
 def _may_leave(task: Task) -> bool:
-    return not task.is_open and (task.is_retried or task.status not in _UNSUCCESSFUL)
+    return not task.is_open and (task.is_retried or task.status not in LOST)
 
 
 def _hung_on(execution: Execution) -> set[int]:

@@ -21,10 +21,8 @@ from tidemill.workflows.paths import below, container_of, is_within
 from tidemill.workflows.ports import Plans
 from tidemill.workflows.running import run
 from tidemill.workflows.standing import count_branches, open_paths
-from tidemill.workflows.state import Execution, Task
+from tidemill.workflows.state import LOST, Execution, Task
 from tidemill.workflows.tasks import KINDS
-
-LOST = frozenset({"FAILED", "FAILED_WITH_TERMINAL_ERROR", "TIMED_OUT", "CANCELED"})
 
 
 def retried(decision: Decision, retry: RetryExecution) -> str:

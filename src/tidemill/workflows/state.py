@@ -22,6 +22,8 @@ TaskStatus = Literal[
     "TIMED_OUT",
 ]
 OPEN: frozenset[str] = frozenset({"SCHEDULED", "IN_PROGRESS"})
+LOST: frozenset[str] = frozenset({"FAILED", "FAILED_WITH_TERMINAL_ERROR", "TIMED_OUT", "CANCELED"})
+"""A task has ended without having done what it was there for."""
 RUNNING: frozenset[str] = frozenset({"RUNNING", "PAUSED"})
 
 
