@@ -11,9 +11,9 @@ from tests.unit.workflows.conductor.parts import compiled, plan_of, task, told, 
 from tests.unit.workflows.engine.conftest import Mill
 from tidemill.core.codec import from_json
 from tidemill.ingest.effect import EffectGroup
+from tidemill.workflows.data_loops import find_loops
 from tidemill.workflows.effects import StartWorkflow, TerminateExecution, UpdateTask, UpdateVariables
 from tidemill.workflows.handlers.definition import read_handler
-from tidemill.workflows.loops import find_loops
 
 SINK = "kafka:shop:states"
 NOOP, WAIT = task("n", "NOOP"), task("w", "WAIT")

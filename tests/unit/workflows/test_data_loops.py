@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.unit.workflows.conductor.parts import plan_of, task, workflow
+from tidemill.workflows.data_loops import find_loops
 from tidemill.workflows.handlers.definition import Handler, read_handler
-from tidemill.workflows.loops import find_loops
 from tidemill.workflows.plan import Plan
 
 
