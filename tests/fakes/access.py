@@ -13,10 +13,10 @@ from tests.fakes.secrets import MemorySecrets, MemoryTags
 from tests.fakes.transaction import OpenTransaction
 from tidemill.access.applications import Applications
 from tidemill.access.audit import Audit
+from tidemill.access.hashes import SecretHasher
 from tidemill.access.named_secrets import NamedSecrets
 from tidemill.access.people import People
 from tidemill.access.ports import AccessKey, Application, AuditEntry, Group, User
-from tidemill.access.secrets import SecretHasher
 from tidemill.access.service import Access
 from tidemill.access.tags import Tags
 from tidemill.access.tokens import TokenSigner

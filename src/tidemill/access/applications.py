@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import msgspec
 
 from tidemill.access.audit import Audit
+from tidemill.access.hashes import SecretHasher, random_secret
 from tidemill.access.ports import AccessKey, Application, PrincipalStore
 from tidemill.access.principal import Principal
 from tidemill.access.roles import check_role, covers
-from tidemill.access.secrets import SecretHasher, random_secret
 from tidemill.access.service import Access
 from tidemill.core.clock import Clock
 from tidemill.core.errors import BadInput, Forbidden, NotFound

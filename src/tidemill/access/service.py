@@ -11,10 +11,10 @@ import structlog
 from tidemill.access import actions
 from tidemill.access.actions import Action
 from tidemill.access.audit import Audit
+from tidemill.access.hashes import SecretHasher, random_secret
 from tidemill.access.ports import AccessKey, GroupStore, PrincipalStore, User
 from tidemill.access.principal import ANONYMOUS, APPLICATION_PREFIX, Principal, application_principal_id
 from tidemill.access.roles import may
-from tidemill.access.secrets import SecretHasher, random_secret
 from tidemill.access.tokens import Claims, TokenSigner
 from tidemill.core.clock import Clock
 from tidemill.core.errors import Conflict, Forbidden, NotFound, Unauthenticated

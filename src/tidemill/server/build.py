@@ -10,9 +10,9 @@ from typing import Any
 
 from tidemill.access.applications import Applications
 from tidemill.access.audit import Audit
+from tidemill.access.hashes import SecretHasher
 from tidemill.access.named_secrets import NamedSecrets
 from tidemill.access.people import People
-from tidemill.access.secrets import SecretHasher
 from tidemill.access.service import ADMIN, Access
 from tidemill.access.tags import Tags
 from tidemill.access.tokens import TokenSigner
