@@ -131,7 +131,7 @@ def test_a_failure_workflow_runs_for_a_termination_only_if_that_is_asked_for() -
     assert not after(started(with_failure), TerminateExecution("x", "enough")).starts
     decision = after(started(with_failure), TerminateExecution("x", "enough", triggers_failure_workflow=True))
     (start,) = decision.starts
-    assert (start.name, start.input["reason"], start.input["failureStatus"]) == ("clean up", "enough", "TERMINATED")
+    assert (start.name, decision.execution.status, decision.execution.reason) == ("clean up", "TERMINATED", "enough")
 
 
 # --- skip
