@@ -77,9 +77,9 @@ def jumped(decision: Decision, jump: JumpToTask) -> str:
             close(decision, each, "SKIPPED", None, f"jumped to {jump.ref}")
     execution.held = [item for item in execution.held if not _is_held_on(decision, item.seq, item.path, path)]
     decision.look_again()
-    count_branches(decision)
     last = next((task for task in reversed(passed) if task.path == path), None)
     task = go_to(decision, jump.ref, path, last.seq if last else 0, last.iteration if last else 0)
+    count_branches(decision)  # the branch that goes on there is open
     if task is not None and jump.input is not None:
         task.input = jump.input
         if KINDS[step.kind].is_polled:

@@ -169,9 +169,18 @@ def test_a_jump_backwards_runs_a_task_once_more() -> None:
 def test_a_jump_within_a_branch_leaves_the_others_alone() -> None:
     decision = after(started(FORKED), JumpToTask("x", "b"))
     assert [task.ref for task in decision.execution.tasks if task.is_open] == ["c", "j", "b"]
-    decision = after(decision, done("b"), done("c"), done("z"))
+    decision = after(decision, done("b"))
+    assert newest(decision, "j").is_open
+    decision = after(decision, done("c", n=1), done("z"))
     assert decision.execution.status == "COMPLETED"
-    assert set(newest(decision, "j").output) == {"b", "c"}
+    assert newest(decision, "j").output == {"b": {}, "c": {"n": 1}}
+
+
+def test_a_branch_that_is_jumped_in_while_it_is_paused_is_waited_for() -> None:
+    decision = after(started(FORKED), PauseExecution("x"), done("c"), ResumeExecution("x"), JumpToTask("x", "b"))
+    assert decision.execution.tasks[0].branches_left == 1
+    assert newest(decision, "j").is_open
+    assert after(decision, done("b")).execution.tasks[0].branches_left == 0
 
 
 def test_a_jump_out_of_a_fork_leaves_nothing_of_it_open() -> None:
