@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import pytest
 from fastapi import FastAPI, Response
@@ -12,7 +14,7 @@ from tests.fakes.api import ApiRoom
 from tidemill.access import actions
 from tidemill.access.principal import Principal
 from tidemill.api.router import action_of
-from tidemill.api.shortcuts import ShortcutApp
+from tidemill.api.shortcuts import ShortcutApp, Shortcuts
 
 PUBLIC_PATHS = {"/api/token", "/health", "/ready", "/api/openapi.json", "/docs"}
 
@@ -138,4 +140,59 @@ async def test_what_is_called_most_takes_the_short_way(room: ApiRoom) -> None:
     """The tests above call it by that way too: the address decides."""
     app = room.app()
     assert isinstance(app, ShortcutApp)
-    assert {("POST", "/api/tasks"), ("POST", "/api/tasks/update-v2"), ("POST", "/api/workflow")} == set(app.shortcuts)
+    whole = {("POST", "/api/tasks"), ("POST", "/api/tasks/update-v2"), ("POST", "/api/workflow")}
+    assert (set(app.shortcuts.whole), set(app.shortcuts.named)) == (whole, set(NAMED))
+
+
+NAMED = {("GET", "/api/tasks/poll/batch"), ("GET", "/api/tasks/poll")}
+
+
+@pytest.mark.parametrize("head", ["poll", "poll/batch"])
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "pack",
+        "pack?workerid=w&domain=d&count=7&timeout=50",
+        "pack?workerid=&domain=None&domain=null",
+        "pack?workerid=one&workerid=tw%C3%B6%20%2B+x&other=1&=&&count",
+        "pack?count=-1&timeout=%2B5",
+        "pack?count=1&count=9",
+        "pack?count=x",
+        "pack?count=",
+        "pack?timeout=12345678901234567890",
+        "pack?count=%D9%A3",
+        "pack%20it?domain=%00",
+        "pack%00",
+        "p%C3%A4ck",
+        "a%2Fb",
+        "",
+        "*",
+        "batch",
+    ],
+)
+async def test_both_ways_read_an_address_alike(
+    room: ApiRoom, api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, head: str, rest: str
+) -> None:
+    app = room.app()
+    assert isinstance(app, ShortcutApp)
+    short = await told(room, api, f"/api/tasks/{head}/{rest}")
+    monkeypatch.setattr(app, "shortcuts", Shortcuts())
+    assert await told(room, api, f"/api/tasks/{head}/{rest}") == short
+
+
+async def told(room: ApiRoom, api: httpx.AsyncClient, path: str) -> tuple[int, str, list[Any]]:
+    """Status, what the answer says, and what was asked of the workers."""
+    room.workers.polls.clear()
+    answer = await api.get(path)
+    says = answer.json()["message"] if answer.status_code >= 400 else answer.text
+    return answer.status_code, says, list(room.workers.polls)
+
+
+async def test_what_is_plainly_right_takes_the_short_way(room: ApiRoom) -> None:
+    app = room.app()
+    assert isinstance(app, ShortcutApp)
+    scope = {"method": "GET", "path": "/api/tasks/poll/batch/pack"}
+    taken = app.shortcuts.find({**scope, "query_string": b"workerid=w&domain=null&count=7&x=1"})
+    assert taken is not None
+    assert taken[1] == {"name": "pack", "workerid": "w", "domain": None, "count": 7}
+    assert app.shortcuts.find({**scope, "query_string": b"count=-7"}) is None
