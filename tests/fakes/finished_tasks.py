@@ -1,18 +1,22 @@
-"""Finished tasks that have left their documents, in memory: that part of `workflows.ports.ExecutionStore`."""
+"""Finished tasks that have left their documents, and outputs that are taken again, in memory: those parts of
+`workflows.ports.ExecutionStore`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tidemill.workflows.ports import Changes, FinishedTask, Unread
+from tidemill.workflows.ports import CachedOutput, Changes, FinishedTask, Unread
 
 
 class MemoryFinishedTasks:
-    """`asked` are the questions so far."""
+    """`asked` and `looked_up` are the questions so far."""
 
     def __init__(self) -> None:
         self.left: dict[tuple[str, int], FinishedTask] = {}
         self.asked: list[Mapping[str, Unread]] = []
+        self.kept: dict[tuple[str, str], CachedOutput] = {}
+        self.looked_up: list[Sequence[tuple[str, str]]] = []
 
     async def finished(self, wanted: Mapping[str, Unread]) -> Sequence[FinishedTask]:
         self.asked.append(wanted)
@@ -32,6 +36,13 @@ class MemoryFinishedTasks:
         for key in changes.finished_gone:
             self.left.pop(key, None)
         self.left.update({(task.execution_id, task.seq): task for task in changes.finished})
+
+    async def cached(self, keys: Sequence[tuple[str, str]], now_ms: int) -> Mapping[tuple[str, str], CachedOutput]:
+        self.looked_up.append(keys)
+        return {key: self.kept[key] for key in keys if key in self.kept and self.kept[key].until_ms > now_ms}
+
+    def commit_cached(self, changes: Changes) -> None:
+        self.kept.update({(each.name, each.key): each for each in changes.cached})
 
     def _of(self, execution_id: str) -> list[FinishedTask]:
         return [self.left[key] for key in sorted(self.left) if key[0] == execution_id]

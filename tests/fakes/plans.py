@@ -7,7 +7,7 @@ from typing import Any
 
 from tidemill.expressions.template import compile_template, examine_template
 from tidemill.sandbox.script import Script
-from tidemill.workflows.plan import Limits, Plan, Retry, Step
+from tidemill.workflows.plan import Cache, Limits, Plan, Retry, Step
 from tidemill.workflows.secrets import KEEP
 from tidemill.workflows.tasks.kind import NoSettings
 from tidemill.workflows.tasks.loop import LoopSettings
@@ -34,6 +34,7 @@ def step(
     branches: Sequence[str] = (),
     body: str | None = None,
     within: Sequence[bool] = (),
+    cache: Cache | None = None,
 ) -> Step:
     """`to` is the next step, or the edges; `given` the input with its `${...}`."""
     return Step(
@@ -51,6 +52,7 @@ def step(
         branches=branches,
         body=body,
         within=within,
+        cache=cache,
     )
 
 

@@ -155,6 +155,7 @@ class MemoryWorkflows(MemoryFinishedTasks):
         self.outbox.extend(changes.publications)
         self.entries.extend(changes.logs)
         self.commit_finished(changes)
+        self.commit_cached(changes)
 
     async def find(self, query: ExecutionQuery) -> tuple[int, Sequence[ExecutionRow]]:
         found = [row for row in self.rows.values() if not query.names or row.name in query.names]

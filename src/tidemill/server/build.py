@@ -47,6 +47,7 @@ from tidemill.storage.last_polls import StoredLastPolls
 from tidemill.storage.outbox import StoredOutbox
 from tidemill.storage.places import StoredPlaces
 from tidemill.storage.secrets import StoredSecrets, StoredTags
+from tidemill.storage.task_cache import StoredTaskCache
 from tidemill.storage.task_logs import StoredTaskLogs
 from tidemill.storage.task_queue import StoredTaskQueue
 from tidemill.storage.timers import StoredTimers
@@ -218,6 +219,7 @@ def _retentions(ground: Ground, places: StoredPlaces, executions: StoredExecutio
     return {
         "history": Retention(places.history, clock, settings.history_days * DAY_S),
         "executions": Retention(removals, clock, settings.executions_days * DAY_S),
+        "task cache": Retention(StoredTaskCache(ground.database), clock, keep_s=0),
     }
 
 

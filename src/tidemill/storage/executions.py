@@ -17,9 +17,11 @@ from tidemill.storage.finished_tasks import count_finished, read_finished, read_
 from tidemill.storage.outbox import add_publications
 from tidemill.storage.session import Session, session_of
 from tidemill.storage.tables import executions, idempotency, task_queue, timers
+from tidemill.storage.task_cache import read_cached, write_cached
 from tidemill.storage.task_logs import add_logs, remove_logs
 from tidemill.storage.text import storable
 from tidemill.workflows.ports import (
+    CachedOutput,
     Changes,
     ExecutionQuery,
     ExecutionRow,
@@ -77,6 +79,10 @@ class StoredExecutions:
         async with self._database.read() as session:
             return await read_finished(session, wanted)
 
+    async def cached(self, keys: Sequence[tuple[str, str]], now_ms: int) -> Mapping[tuple[str, str], CachedOutput]:
+        async with self._database.read() as session:
+            return await read_cached(session, keys, now_ms)
+
     async def finished_page(
         self, execution_id: str, statuses: Sequence[str], start: int, count: int
     ) -> Sequence[FinishedTask]:
@@ -102,6 +108,7 @@ class StoredExecutions:
         _SET_TIMERS.write(session, _by_key(_timer(timer) for timer in changes.timers))
         add_publications(session, changes.publications)
         add_logs(session, changes.logs)
+        write_cached(session, changes)
 
     async def find(self, query: ExecutionQuery) -> tuple[int, Sequence[ExecutionRow]]:
         async with self._database.read() as session:

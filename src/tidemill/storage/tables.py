@@ -190,6 +190,18 @@ finished_tasks = Table(
     Index("ix_finished_tasks_ref", "execution_id", "ref", "seq"),
 )
 
+task_cache = Table(
+    "task_cache",
+    metadata,
+    _text("name"),
+    _text("key"),
+    _number("until_ms"),
+    _text("task_id"),
+    _bytes("output"),
+    PrimaryKeyConstraint("name", "key"),
+    Index("ix_task_cache_until", "until_ms"),
+)
+
 idempotency = Table(
     "idempotency",
     metadata,

@@ -239,6 +239,7 @@ class Batch:
                 changes.publications.extend(announcements(decision, draft.revision))
             changes.logs.extend(decision.logs)
             changes.finished_gone.extend((decision.execution.id, seq) for seq in decision.returned)
+            changes.cached.extend(decision.cached.values())
         return changes
 
 

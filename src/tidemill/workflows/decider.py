@@ -14,7 +14,7 @@ from tidemill.sandbox.script import Computed
 from tidemill.workflows import children
 from tidemill.workflows.addressed import TooEarly, find
 from tidemill.workflows.deadlines import RESPONSE, START, TOTAL, WAIT, WORKFLOW, earliest, reason_of
-from tidemill.workflows.decision import Alarm, ChildStart, Computation, Decision
+from tidemill.workflows.decision import Alarm, ChildStart, Computation, Decision, Lookup
 from tidemill.workflows.effects import (
     ChildEnded,
     ResetCallbacks,
@@ -37,8 +37,8 @@ from tidemill.workflows.flow import (
 )
 from tidemill.workflows.notices import parent_ended_id, start_timeout
 from tidemill.workflows.plan import NEXT, Step
-from tidemill.workflows.ports import TaskLog
-from tidemill.workflows.running import carry_out, run
+from tidemill.workflows.ports import CachedOutput, TaskLog
+from tidemill.workflows.running import begin_anew, carry_out, run, take
 from tidemill.workflows.state import Execution, Task
 from tidemill.workflows.tasks import KINDS
 from tidemill.workflows.tasks.directive import OWN_QUEUES
@@ -73,6 +73,19 @@ def computed(decision: Decision, computation: Computation, answer: Computed) -> 
     task_id = decision.execution.task_id(task)
     decision.logs += [TaskLog(task_id, decision.now_ms, line) for line in answer.logs]
     carry_out(decision, step, task, KINDS[step.kind].computed(step, task, answer))
+    run(decision)
+
+
+def looked_up(decision: Decision, lookup: Lookup, found: CachedOutput | None) -> None:
+    """It is known whether there is an output that the task can take."""
+    task = decision.task(lookup.seq)
+    if task is None or not task.is_open:
+        return
+    step = decision.step_of(task)
+    if found is None:
+        begin_anew(decision, step, task)
+    else:
+        take(decision, step, task, found)
     run(decision)
 
 

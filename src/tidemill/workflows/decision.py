@@ -20,7 +20,7 @@ from tidemill.workflows.departed import Departed
 from tidemill.workflows.effects import StartWorkflow
 from tidemill.workflows.expansion import DYNAMIC, Expansions, step_of
 from tidemill.workflows.plan import Expansion, Plan, Step
-from tidemill.workflows.ports import HELD_MS, QueuedTask, TaskLog, Timer
+from tidemill.workflows.ports import HELD_MS, CachedOutput, QueuedTask, TaskLog, Timer
 from tidemill.workflows.rows import pack, unpack
 from tidemill.workflows.scope import Scope
 from tidemill.workflows.state import Execution, Task
@@ -33,6 +33,13 @@ class Computation(msgspec.Struct, frozen=True):
     task: Task
     step: Step
     compute: Compute
+
+
+class Lookup(msgspec.Struct, frozen=True):
+    """A task that begins, or has its output, when it is known if there is one for its (name, key)."""
+
+    seq: int
+    key: tuple[str, str]
 
 
 class ChildStart(msgspec.Struct, frozen=True):
@@ -77,7 +84,8 @@ class Joins(msgspec.Struct):
 
 
 _KEPT = (
-    "alarms", "children", "has_path_ended", "is_changed", "is_moved", "logs", "publications", "queued", "returned",
+    "alarms", "cached", "children", "has_path_ended", "is_changed", "is_moved", "logs", "lookups", "publications",
+    "queued", "returned",
     "starts", "steps_begun", "stored_status", "tells_parent", "timers", "timers_gone", "unqueued",
 )  # fmt: skip
 """What a copy of a decision has beside the execution: values, and collections of what does not change."""
@@ -89,6 +97,7 @@ class Decision:
 
     __slots__ = (
         "alarms",
+        "cached",
         "children",
         "computations",
         "departed",
@@ -100,6 +109,7 @@ class Decision:
         "is_polled",
         "joins",
         "logs",
+        "lookups",
         "now_ms",
         "plan",
         "publications",
@@ -143,6 +153,9 @@ class Decision:
         self.starts: list[StartWorkflow] = []
         self.children: list[ChildStart] = []
         self.computations: list[Computation] = []
+        self.lookups: list[Lookup] = []
+        self.cached: dict[tuple[str, str], CachedOutput] = {}
+        """Outputs to be kept, by the names and keys of their tasks."""
         self.ready: deque[Task] = deque()
         """Tasks that are to begin, and loops whose iteration has ended, in order."""
         self.joins: Joins | None = None

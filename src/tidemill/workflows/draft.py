@@ -29,12 +29,13 @@ class Draft(msgspec.Struct):
     finished: dict[int, FinishedTask] = {}
     unread: Unread | None = None
     """What it waits for, to decide on its next event."""
-    answers: list[tuple[Computation, Computed]] = []
-    """The sandbox's, that are still to be heard."""
+    answers: list[Callable[[Decision], None]] = []
+    """The sandbox's and the cache's, that are still to be heard."""
 
     @property
     def is_waiting(self) -> bool:
-        return bool(self.decision.computations or self.unread is not None or self.answers)
+        decision = self.decision
+        return bool(decision.computations or decision.lookups or self.unread is not None or self.answers)
 
     def copy(self) -> Draft:
         return Draft(self.decision.copy(), self.revision)

@@ -162,11 +162,19 @@ class Engine:
         return revision
 
     async def _compute(self, batch: Batch) -> None:
-        """Reads the finished tasks that are asked for, and runs all computations that are pending, those of one script
-        in one call, until there are none."""
-        while (unread := batch.pending.unread()) or (pending := batch.pending.take_computations()):
+        """Reads the finished tasks and outputs that are asked for, and runs all computations that are pending, those
+        of one script in one call, until there are none."""
+        while (
+            (unread := batch.pending.unread())
+            or (lookups := batch.pending.take_lookups())
+            or (pending := batch.pending.take_computations())
+        ):
             if unread:
                 batch.pending.read(unread, await self._store.finished(unread))
+                continue
+            if lookups:
+                keys = list({lookup.key: None for _, lookup in lookups})
+                batch.pending.found(lookups, await self._store.cached(keys, self._clock.now_ms()))
                 continue
             by_script: dict[Script, list[PendingComputation]] = {}
             for item in pending:

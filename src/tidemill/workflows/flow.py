@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from tidemill.core.ids import derived_id
+from tidemill.workflows.caching import keep
 from tidemill.workflows.containers import path_ended, since, task_ended
 from tidemill.workflows.decision import Decision
 from tidemill.workflows.effects import StartWorkflow
@@ -27,6 +28,8 @@ FAILURES_IN_A_ROW_MAX = 16
 def complete(decision: Decision, step: Step, task: Task, output: Any, outlet: str) -> None:
     """The task has succeeded: its path goes on at the outlet."""
     close(decision, task, "COMPLETED", output, None)
+    if step.cache is not None:
+        keep(decision, step, task)
     follow(decision, step, task, outlet)
 
 
@@ -172,6 +175,7 @@ def end(decision: Decision, status: ExecutionStatus, reason: str | None, output:
         execution.held = [item for item in execution.held if item.ref]
         decision.remove_timer(go_on_id(execution.id))
     decision.computations.clear()
+    decision.lookups.clear()
     decision.children.clear()
     for task in execution.tasks:
         if task.is_open:

@@ -1,21 +1,25 @@
-"""What the drafts of a batch wait for: the sandbox, and finished tasks that have to be read. The engine asks both."""
+"""What the drafts of a batch wait for: the sandbox, outputs that may be there already, and finished tasks that have to
+be read. The engine asks all of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
 from tidemill.sandbox.script import Computed
-from tidemill.workflows.decision import Computation, Decision
+from tidemill.workflows import decider
+from tidemill.workflows.decision import Computation, Decision, Lookup
 from tidemill.workflows.departed import NotRead
 from tidemill.workflows.draft import Draft, hear
-from tidemill.workflows.ports import FinishedTask, Unread
+from tidemill.workflows.ports import CachedOutput, FinishedTask, Unread
 
 T = TypeVar("T")
 
 PendingComputation = tuple[Draft, Computation]
+PendingLookup = tuple[Draft, Lookup]
 Answer = tuple[Draft, Computation, Computed]
 
 
@@ -23,6 +27,7 @@ class Pending:
     def __init__(self) -> None:
         self._computing: list[Draft] = []
         self._reading: list[Draft] = []
+        self._looking: list[Draft] = []
 
     def change(self, draft: Draft, event: Callable[[Decision], T]) -> T:
         """Raises `NotRead`, and then the draft is as it was before, and waits."""
@@ -35,12 +40,14 @@ class Pending:
         return result
 
     def moved(self, draft: Draft) -> None:
-        """It has been decided on, and may ask for computations now."""
+        """It has been decided on, and may ask for something now."""
         if draft.decision.computations:
             self._computing.append(draft)
+        if draft.decision.lookups:
+            self._looking.append(draft)
 
     def take_computations(self) -> list[PendingComputation]:
-        drafts = {id(draft): draft for draft in self._computing}.values()
+        drafts = _each(self._computing)
         pending = [(draft, computation) for draft in drafts for computation in draft.decision.computations]
         for draft in drafts:
             draft.decision.computations = []
@@ -49,15 +56,29 @@ class Pending:
 
     def answer(self, answers: Sequence[Answer]) -> None:
         for draft, computation, computed in answers:
-            draft.answers.append((computation, computed))
-        for draft in {id(draft): draft for draft, _, _ in answers}.values():
+            draft.answers.append(partial(hear, computation, computed))
+        for draft in _each(draft for draft, _, _ in answers):
+            self._hear(draft)
+
+    def take_lookups(self) -> list[PendingLookup]:
+        drafts, self._looking = _each(self._looking), []
+        pending = [(draft, lookup) for draft in drafts for lookup in draft.decision.lookups]
+        for draft in drafts:
+            draft.decision.lookups = []
+        return pending
+
+    def found(self, asked: Sequence[PendingLookup], outputs: Mapping[tuple[str, str], CachedOutput]) -> None:
+        for draft, lookup in asked:
+            found = outputs.get(lookup.key)
+            draft.answers.append(partial(_tell, lookup, found))
+        for draft in _each(draft for draft, _ in asked):
             self._hear(draft)
 
     def _hear(self, draft: Draft) -> None:
         """Each answer that there is, in order, until one needs what has not been read."""
         while draft.answers and draft.unread is None:
             with suppress(NotRead):
-                self.change(draft, partial(hear, *draft.answers[0]))
+                self.change(draft, draft.answers[0])
                 del draft.answers[0]
 
     def unread(self) -> Mapping[str, Unread]:
@@ -75,3 +96,12 @@ class Pending:
             rows = [row for row in found if row.execution_id == execution_id]
             draft.decision.departed.learn(wanted[execution_id], rows)
             self._hear(draft)
+
+
+def _tell(lookup: Lookup, found: CachedOutput | None, decision: Decision) -> None:
+    decider.looked_up(decision, lookup, found)
+
+
+def _each(drafts: Iterable[Draft]) -> Collection[Draft]:
+    """None twice."""
+    return {id(draft): draft for draft in drafts}.values()

@@ -44,6 +44,14 @@ class Limits(msgspec.Struct, frozen=True):
     rate_s: float = 1
 
 
+class Cache(msgspec.Struct, frozen=True):
+    """The output is taken again for `ttl_s` seconds by tasks of the same name and key; `key` is rendered over the
+    task's input."""
+
+    key: Template
+    ttl_s: float
+
+
 class Step(msgspec.Struct, frozen=True):
     """One step. `ref` is unique in its plan; `kind` names the task kind (`tidemill.workflows.tasks`);
     `settings` is that kind's validated config model; `edges` maps outlet → next step's ref (None: the path ends).
@@ -68,7 +76,8 @@ class Step(msgspec.Struct, frozen=True):
     body: str | None = None
     limits: Limits = Limits()
     within: Sequence[bool] = ()
-    """Per container around it, from the outside in, as in its tasks' paths: whether that is a loop. For views."""
+    """Per container around it, from the outside in, as in its tasks' paths: whether that is a loop."""
+    cache: Cache | None = None
 
 
 class Expansion(msgspec.Struct, frozen=True):

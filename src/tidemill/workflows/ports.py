@@ -88,6 +88,16 @@ class FinishedTask(msgspec.Struct, frozen=True):
     document: bytes
 
 
+class CachedOutput(msgspec.Struct, frozen=True):
+    """The output (MessagePack) of a task that has completed, for others of the same name and key until then."""
+
+    name: str
+    key: str
+    until_ms: int
+    task_id: str
+    output: bytes
+
+
 class Unread(msgspec.Struct):
     """Which finished tasks somebody needs to see. `refs`: the newest of each; `is_newest`: of every ref the
     newest; `since`: all from this number on, 0 for all of them."""
@@ -131,6 +141,8 @@ class Changes(msgspec.Struct):
     """(execution, number) of those that are no more; removed before `finished` are added."""
     moved: list[ExecutionRow] = []
     """Those of `updates` whose version or correlation id has changed as well."""
+    cached: list[CachedOutput] = []
+    """Of those with one name and key the last stays."""
 
 
 COUNTED_MAX = 10_000
@@ -181,6 +193,10 @@ class ExecutionStore(Protocol):
     async def finished(self, wanted: Mapping[str, Unread]) -> Sequence[FinishedTask]:
         """What each execution (by its id) needs of its finished tasks, as far as they are there: one statement for
         each way of asking. In order of execution and number, each once."""
+        ...
+
+    async def cached(self, keys: Sequence[tuple[str, str]], now_ms: int) -> Mapping[tuple[str, str], CachedOutput]:
+        """By (task name, key), those that are there and not past."""
         ...
 
     async def finished_page(

@@ -13,6 +13,7 @@ DOCUMENT_BYTES_MAX = 10 * 1024 * 1024
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Execution)
+_value_decoder = msgspec.msgpack.Decoder()
 _task_decoder = msgspec.msgpack.Decoder(Task)
 
 
@@ -51,6 +52,14 @@ def pack_task(task: Task) -> bytes:
 
 def task_of(document: bytes) -> Task:
     return _task_decoder.decode(document)
+
+
+def pack_value(value: Any) -> bytes:
+    return _pack(value)
+
+
+def unpack_value(document: bytes) -> Any:
+    return _value_decoder.decode(document)
 
 
 def shed(execution: Execution) -> None:

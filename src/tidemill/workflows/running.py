@@ -10,9 +10,10 @@ from typing import Any
 
 from tidemill.ingest.publication import Publication
 from tidemill.ingest.record import HOPS_HEADER, ID_HEADER, TRACEPARENT_HEADER, Headers
+from tidemill.workflows.caching import look_up
 from tidemill.workflows.children import start_child
 from tidemill.workflows.containers import is_stuck
-from tidemill.workflows.decision import Computation, Decision
+from tidemill.workflows.decision import Computation, Decision, Lookup
 from tidemill.workflows.expansion import DYNAMIC
 from tidemill.workflows.flow import (
     close,
@@ -27,7 +28,9 @@ from tidemill.workflows.flow import (
 )
 from tidemill.workflows.forks import fork, join, outputs_of_join
 from tidemill.workflows.iterations import end_loop, iterate, outputs_of_iteration
-from tidemill.workflows.plan import Step
+from tidemill.workflows.plan import NEXT, Step
+from tidemill.workflows.ports import CachedOutput, TaskLog
+from tidemill.workflows.rows import unpack_value
 from tidemill.workflows.scope import TASK_ID
 from tidemill.workflows.state import Execution, Task, TaskStatus
 from tidemill.workflows.tasks import KINDS
@@ -90,6 +93,25 @@ def begin(decision: Decision, task: Task) -> None:
         return
     if task.input is None and not _is_first_begun(decision, step, task):
         return
+    found = None if step.cache is None else look_up(decision, step, task)
+    if isinstance(found, Lookup):
+        decision.lookups.append(found)
+    elif found is not None:
+        take(decision, step, task, found)
+    else:
+        begin_anew(decision, step, task)
+
+
+def take(decision: Decision, step: Step, task: Task, found: CachedOutput) -> None:
+    """The task has the output of another one, which is kept no longer for that."""
+    task_id = decision.execution.task_id(task)
+    decision.logs.append(TaskLog(task_id, decision.now_ms, f"the output of task {found.task_id} is taken again"))
+    close(decision, task, "COMPLETED", unpack_value(found.output), None)
+    follow(decision, step, task, NEXT)
+
+
+def begin_anew(decision: Decision, step: Step, task: Task) -> None:
+    """There is no output to take."""
     kind = KINDS[step.kind]
     context = Context(decision.execution.task_id(task), decision.now_ms, decision.scope.render)
     if kind.is_expanded:

@@ -56,6 +56,7 @@ class HttpTask(TaskKind):
     config = HttpSettings
     is_polled = True
     lease_ms = 10_000
+    is_cacheable = True
     example = Example(
         settings=HttpSettings(compile_template("${uri}"), method=compile_template("${method}")),
         input={"uri": "https://example.org/stock/17", "method": "GET"},

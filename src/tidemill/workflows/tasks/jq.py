@@ -16,6 +16,7 @@ class JqTask(TaskKind):
     name = "jq"
     summary = "Transforms the task's input by a jq query; the output has `result` and `resultList`."
     config = ScriptSettings
+    is_cacheable = True
     example = Example(
         settings=ScriptSettings(Script("jq", ".items[].id", "query")),
         input={"items": [{"id": 1}, {"id": 2}]},

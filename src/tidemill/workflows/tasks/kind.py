@@ -69,6 +69,9 @@ class TaskKind(ABC):
     is_expanded: ClassVar[bool] = False
     """What it runs is made by the plan's `expand` when its input is known."""
 
+    is_cacheable: ClassVar[bool] = False
+    """Its output is all that comes of it: another task may have it again (`Step.cache`)."""
+
     @abstractmethod
     def start(self, step: Step, task: Task, context: Context) -> Directive:
         """Called once per attempt, when the task is scheduled and its start delay is over."""

@@ -41,6 +41,7 @@ class ScriptTask(TaskKind):
     name = "script"
     summary = "Runs JavaScript in the sandbox; `$` is the task's input, the output's `result` its value."
     config = ScriptSettings
+    is_cacheable = True
     example = Example(
         settings=ScriptSettings(Script("javascript", "$.price * $.count", "expression")),
         input={"price": 2, "count": 3},

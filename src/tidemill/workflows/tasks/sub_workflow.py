@@ -17,6 +17,7 @@ class SubWorkflowTask(TaskKind):
     name = "sub_workflow"
     summary = "Starts another workflow with its input, waits for its end and has its output."
     config = StartSettings
+    is_cacheable = True
     example = Example(
         settings=StartSettings(name=compile_template("pack"), version=compile_template(2)),
         input={"order": 17},

@@ -14,6 +14,7 @@ class WorkerTask(TaskKind):
     name = "worker"
     summary = "Waits in a queue for a worker, which polls for it and reports the result."
     is_polled = True
+    is_cacheable = True
     example = Example(input={"order": 17}, directive=Queue())
 
     def start(self, step: Step, task: Task, context: Context) -> Directive:

@@ -237,7 +237,11 @@ def test_the_environment_is_not_silently_null() -> None:
         (workflow(vesion=1), "vesion", "unknown key 'vesion', kept and ignored; did you mean 'version'?"),
         (workflow(task("a", retrycount=1)), "tasks[0].retrycount", "unknown key 'retrycount', kept and ignored; did"),
         (workflow(rateLimitConfig={"a": 1}), "rateLimitConfig", "not yet supported, and without effect: rateLimit"),
-        (workflow(task("a", cacheConfig={"a": 1})), "tasks[0].cacheConfig", "not yet supported, and without effect"),
+        (
+            workflow(task("a", onStateChange={"a": 1})),
+            "tasks[0].onStateChange",
+            "not yet supported, and without effect",
+        ),
         (
             workflow(task("a", "INLINE", {"expression": "1"}, asyncComplete=True)),
             "tasks[0].asyncComplete",

@@ -15,6 +15,7 @@ from tidemill.core.findings import Finding, near
 from tidemill.expressions.template import Template
 from tidemill.sandbox.script import Script
 from tidemill.workflows.document import Fields, as_whole, read_label
+from tidemill.workflows.formats.conductor.cache import read_cache
 from tidemill.workflows.formats.conductor.keys import TASK_NOT_YET, TASK_NOTED, TYPES_NOT_YET, WORKER_TYPES
 from tidemill.workflows.formats.conductor.references import Place, Reading, absence, reference_findings
 from tidemill.workflows.formats.conductor.source import Source, TaskType
@@ -27,6 +28,7 @@ from tidemill.workflows.formats.conductor.task_definition import (
 from tidemill.workflows.formats.conductor.types import BY_NAME, TYPES
 from tidemill.workflows.plan import NEXT, Step
 from tidemill.workflows.secrets import mentions_secrets
+from tidemill.workflows.tasks import KINDS
 
 CHOICES = frozenset({"SWITCH", "DECISION"})
 
@@ -185,6 +187,7 @@ class Compilation:
             body=draft.body,
             limits=definition.limits,
             within=self._within,
+            cache=read_cache(source, kind, KINDS[draft.kind]),
         )
 
     def _refuse_secrets(self, where: str) -> None:
@@ -215,5 +218,5 @@ def _no_such_type(fields: Fields, kind: str) -> None:
         fields.add("type", f"not yet supported: task type {kind}: {why}", "not_supported")
     else:
         fields.add("type", f"unknown task type {kind!r}{near(kind, (*BY_NAME, *TYPES_NOT_YET))}")
-    for key in ("retryCount", "optional", "permissive", "startDelay"):
+    for key in ("retryCount", "optional", "permissive", "startDelay", "cacheConfig"):
         fields.raw(key)

@@ -19,6 +19,7 @@ from tidemill.workflows.tasks import KINDS
 
 INDEX = "README.md"
 _MADE = "<!-- Made by `make reference`. What it says is in the task type's own file. -->\n"
+CACHED = ("SIMPLE", "HTTP", "INLINE", "LAMBDA", "JSON_JQ_TRANSFORM", "SUB_WORKFLOW")
 COMMON_KEYS: Mapping[str, str] = {
     "name": "what it is called; of a worker's task, what the worker polls for; required",
     "taskReferenceName": "unique in the definition; what expressions and the API call it by; required",
@@ -27,6 +28,10 @@ COMMON_KEYS: Mapping[str, str] = {
     "optional": "true: where it fails for good, the workflow goes on (`permissive` is the same)",
     "startDelay": "seconds before it begins",
     "retryCount": "how often it is tried again; goes before the task definition's",
+    "cacheConfig": "`key` and `ttlInSecond`: for so many seconds its output is taken again by tasks of the same `name` "
+    "and key, in any workflow, which do not run then. The key is text with `${...}` over the task's own input, such as "
+    "`${uri}-${method}`. "
+    f"Of {', '.join(CACHED)}; outputs up to 1 MiB",
     "taskDefinition": "a task definition of its own; goes before the registered one of this `name`",
     "description": "for people, as `metadata`",
 }

@@ -16,7 +16,10 @@ DYNAMIC = TaskType(
     "DYNAMIC",
     "Runs the task that its input names, in its own place and with its own input.",
     _read,
-    keys={"dynamicTaskNameParam": "the name of the input parameter that names the task; required"},
+    keys={
+        "dynamicTaskNameParam": "the name of the input parameter that names the task; required",
+        "cacheConfig": "of the task that is run",
+    },
     inputs={
         "<dynamicTaskNameParam>": "the name of a worker's task, or a type such as `HTTP`",
         "*": "that task's input",
