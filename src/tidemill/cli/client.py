@@ -11,6 +11,7 @@ from tidemill.cli.failure import fail
 
 Url = Annotated[str, typer.Option(envvar="TIDEMILL_URL", help="Where Tidemill serves")]
 Token = Annotated[str, typer.Option(envvar="TIDEMILL_TOKEN", help="A token, as POST /api/token gives it")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the API's answer as it is")]
 DEFAULT_URL = "http://127.0.0.1:8080"
 WHERE = "--url or TIDEMILL_URL, --token or TIDEMILL_TOKEN"
 

@@ -10,11 +10,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from tidemill.cli.client import DEFAULT_URL, ApiClient, Token, Url
+from tidemill.cli.client import DEFAULT_URL, ApiClient, AsJson, Token, Url
 from tidemill.cli.execution_tree import execution_tree, styled
 
 execution = typer.Typer(help="Executions of workflows.", no_args_is_help=True)
-AsJson = Annotated[bool, typer.Option("--json", help="Print the API's answer as it is")]
 
 
 @execution.command("show")

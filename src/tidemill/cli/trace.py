@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
-from tidemill.cli.client import DEFAULT_URL, ApiClient, Token, Url
+from tidemill.cli.client import DEFAULT_URL, ApiClient, AsJson, Token, Url
 
 Found = Mapping[str, Any]
 
@@ -24,7 +24,7 @@ def trace(
     offset: Annotated[int, typer.Argument()],
     url: Url = DEFAULT_URL,
     token: Token = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the API's answer as it is")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show which handlers saw a record, what they made of it, and where what it caused went."""
     path = f"/api/tidemill/trace/{quote(integration, safe='')}/{quote(topic, safe='')}/{partition}/{offset}"
