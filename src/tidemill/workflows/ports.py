@@ -1,6 +1,7 @@
-"""What the workflow engine needs from the database; `storage` satisfies it.
+"""What workflows need from outside: the database (`storage`), integrations (`kafka`), secrets (`access`), calls to web
+services (`web`); and what the engine needs of their definitions (`plans`).
 
-Methods that take a transaction write in it; the others read committed state. All may raise `Unavailable`.
+Methods that take a transaction write in it; the others read committed state. Stores may raise `Unavailable`.
 """
 
 from __future__ import annotations
