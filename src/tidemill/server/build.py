@@ -46,7 +46,8 @@ from tidemill.storage.groups import StoredGroups
 from tidemill.storage.last_polls import StoredLastPolls
 from tidemill.storage.outbox import StoredOutbox
 from tidemill.storage.places import StoredPlaces
-from tidemill.storage.secrets import StoredSecrets, StoredTags
+from tidemill.storage.secrets import StoredSecrets
+from tidemill.storage.tags import StoredTags
 from tidemill.storage.task_cache import StoredTaskCache
 from tidemill.storage.task_logs import StoredTaskLogs
 from tidemill.storage.task_queue import StoredTaskQueue

@@ -1,23 +1,22 @@
-"""`access.ports.SecretStore` and `TagStore`: named secrets as ciphertext, and tags."""
+"""`access.ports.SecretStore`: named secrets as ciphertext."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
 import msgspec
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from tidemill.access.ports import KeptSecret, Tagged, TaggedKind
+from tidemill.access.ports import KeptSecret
 from tidemill.core.errors import NotFound
 from tidemill.core.transaction import Transaction
 from tidemill.storage.database import Database
 from tidemill.storage.session import session_of
-from tidemill.storage.tables import secrets, tags
+from tidemill.storage.tables import secrets
 from tidemill.storage.text import storable
 
 _SECRET = tuple(secrets.c[name] for name in KeptSecret.__struct_fields__)
-_TAG = tuple(tags.c[name] for name in Tagged.__struct_fields__)
 
 
 class StoredSecrets:
@@ -44,32 +43,3 @@ class StoredSecrets:
         result = await session_of(tx).execute(delete(secrets).where(secrets.c.name == storable(name)))
         if result.rowcount != 1:
             raise NotFound(f"there is no secret {name!r}")
-
-
-class StoredTags:
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def find(self, kind: TaggedKind | None = None, name: str | None = None) -> Sequence[Tagged]:
-        statement = select(*_TAG).order_by(*_TAG)
-        if kind is not None:
-            statement = statement.where(tags.c.kind == kind)
-        if name is not None:
-            statement = statement.where(tags.c.name == storable(name))
-        async with self._database.read() as session:
-            return [Tagged(*row) for row in await session.execute(statement)]
-
-    async def add(self, tx: Transaction, tagged: Collection[Tagged]) -> None:
-        if not tagged:
-            return
-        session = session_of(tx)
-        insert = postgresql.insert(tags) if session.is_postgres else sqlite.insert(tags)
-        values = [msgspec.structs.asdict(tag) for tag in tagged]
-        await session.execute(insert.values(values).on_conflict_do_nothing())
-
-    async def remove(self, tx: Transaction, tagged: Collection[Tagged]) -> None:
-        rows = [tuple(storable(str(text)) for text in msgspec.structs.astuple(tag)) for tag in tagged]
-        await session_of(tx).execute(delete(tags).where(tuple_(*_TAG).in_(rows)))
-
-    async def remove_all(self, tx: Transaction, kind: TaggedKind, name: str) -> None:
-        await session_of(tx).execute(delete(tags).where(tags.c.kind == kind, tags.c.name == storable(name)))

@@ -7,7 +7,8 @@ import pytest
 from tidemill.access.ports import KeptSecret, Tagged
 from tidemill.core.errors import NotFound
 from tidemill.storage.database import Database
-from tidemill.storage.secrets import StoredSecrets, StoredTags
+from tidemill.storage.secrets import StoredSecrets
+from tidemill.storage.tags import StoredTags
 
 A, B = KeptSecret("a", "sealed", "ann", 10), KeptSecret("b", "sealed", "ann", 10)
 RED, BLUE = Tagged("secret", "a", "team", "red"), Tagged("secret", "a", "team", "blue")
