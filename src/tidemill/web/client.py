@@ -1,4 +1,4 @@
-"""Calls to web services (`workflows.ports.HttpCaller`): bounded in time and size, over connections that are kept.
+"""Calls to web services (`workflows.http.HttpCaller`): bounded in time and size, over connections that are kept.
 
 Nothing is remembered from one call to the next but open connections: no cookies, no credentials, no proxies from
 the environment.
@@ -15,7 +15,7 @@ import httpx
 from tidemill.web.addresses import AddressRefused, PublicOnly
 from tidemill.web.content import BadContent, Content, TooLarge
 from tidemill.web.transport import SharedTransport
-from tidemill.workflows.ports import CallFailed, HttpRequest, HttpResponse
+from tidemill.workflows.http import CallFailed, HttpRequest, HttpResponse
 
 REDIRECTS_MAX = 10
 TRANSFER_S = 60.0

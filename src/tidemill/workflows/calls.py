@@ -20,9 +20,10 @@ from tidemill.core.clock import Clock
 from tidemill.core.errors import Conflict, NotFound, Unavailable
 from tidemill.workflows.effects import UpdateTask
 from tidemill.workflows.expansion import Expansions, step_of
+from tidemill.workflows.http import CallFailed, HttpCaller, HttpRequest
 from tidemill.workflows.plan import Step
 from tidemill.workflows.polling import PolledTask
-from tidemill.workflows.ports import CallFailed, HttpCaller, HttpRequest, TaskQueue
+from tidemill.workflows.ports import TaskQueue
 from tidemill.workflows.state import Execution, Task
 from tidemill.workflows.tasks.http import HTTP_QUEUE, HttpTask, answered, request_of, unanswered
 from tidemill.workflows.workers import Workers

@@ -1,5 +1,5 @@
-"""What workflows need from outside: the database (`storage`), integrations (`kafka`), secrets (`access`), calls to web
-services (`web`); and what the engine needs of their definitions (`plans`).
+"""What workflows need from outside: the database (`storage`), integrations (`kafka`), secrets (`access`); and what the
+engine needs of their definitions (`plans`). What they need of web services is in `http`.
 
 Methods that take a transaction write in it; the others read committed state. Stores may raise `Unavailable`.
 """
@@ -11,7 +11,6 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from tidemill.core.errors import TidemillError
 from tidemill.core.transaction import Transaction
 from tidemill.ingest.publication import Publication
 from tidemill.workflows.plan import Limits, Plan
@@ -350,39 +349,4 @@ class Plans(Protocol):
     def unregistered(self, definition: Mapping[str, Any]) -> Plan:
         """Of a definition that is not registered, in its format's own JSON. Raises `BadInput` with its findings where
         it cannot run."""
-        ...
-
-
-class HttpRequest(msgspec.Struct, frozen=True):
-    """One call. `read_timeout_s` is how long to wait for the next bytes."""
-
-    uri: str
-    method: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes | None
-    connect_timeout_s: float
-    read_timeout_s: float
-
-
-class HttpResponse(msgspec.Struct, frozen=True):
-    """`headers` as they came, in order; one that came twice is there twice. `body` is decompressed."""
-
-    status: int
-    reason: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-    charset: str | None = None
-
-
-class CallFailed(TidemillError):
-    """There is no response. With `is_terminal` the same call can never have one."""
-
-    def __init__(self, message: str, *, is_terminal: bool = False) -> None:
-        self.is_terminal = is_terminal
-        super().__init__(message)
-
-
-class HttpCaller(Protocol):
-    async def call(self, request: HttpRequest) -> HttpResponse:
-        """Any status is a response. Raises `CallFailed` with a sentence for people, within a bounded time."""
         ...

@@ -14,7 +14,7 @@ from tests.parts.certificate import make_certificate
 from tests.parts.web import Answer, Asked, WebService, reply, web_service
 from tidemill.web import client as client_module
 from tidemill.web.client import WebClient
-from tidemill.workflows.ports import CallFailed, HttpRequest, HttpResponse
+from tidemill.workflows.http import CallFailed, HttpRequest, HttpResponse
 
 BYTES_MAX = 100_000
 

@@ -20,8 +20,8 @@ from tidemill.web.client import WebClient
 from tidemill.workflows import calls as calls_module
 from tidemill.workflows.calls import CallBounds, CallRunner
 from tidemill.workflows.effects import StartWorkflow, TerminateExecution
+from tidemill.workflows.http import HttpRequest, HttpResponse
 from tidemill.workflows.plan import Plan, Retry
-from tidemill.workflows.ports import HttpRequest, HttpResponse
 from tidemill.workflows.state import Execution
 from tidemill.workflows.tasks.http import HTTP_QUEUE, HttpSettings, HttpTask
 from tidemill.workflows.workers import Workers

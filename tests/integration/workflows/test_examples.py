@@ -23,8 +23,8 @@ from tidemill.workflows.catalog import Catalog
 from tidemill.workflows.effects import StartWorkflow, TaskPolled, TimerFired, UpdateTask
 from tidemill.workflows.engine import Engine
 from tidemill.workflows.formats.conductor.types import TYPES
+from tidemill.workflows.http import HttpResponse
 from tidemill.workflows.plan import Limits, Plan
-from tidemill.workflows.ports import HttpResponse
 from tidemill.workflows.rows import execution_of_row
 from tidemill.workflows.state import Execution
 from tidemill.workflows.tasks.http import HTTP_QUEUE, answered, request_of

@@ -14,8 +14,8 @@ import msgspec
 from tidemill.core.codec import from_json, to_json
 from tidemill.expressions.template import Template, as_text, compile_template
 from tidemill.workflows.effects import ReportedStatus, UpdateTask
+from tidemill.workflows.http import CallFailed, HttpRequest, HttpResponse
 from tidemill.workflows.plan import Step
-from tidemill.workflows.ports import CallFailed, HttpRequest, HttpResponse
 from tidemill.workflows.state import Task
 from tidemill.workflows.tasks.directive import Directive, Queue
 from tidemill.workflows.tasks.kind import Context, Example, TaskKind

@@ -8,7 +8,7 @@ import pytest
 
 from tidemill.expressions.template import compile_template
 from tidemill.workflows.effects import UpdateTask
-from tidemill.workflows.ports import CallFailed, HttpRequest, HttpResponse
+from tidemill.workflows.http import CallFailed, HttpRequest, HttpResponse
 from tidemill.workflows.tasks.http import HttpSettings, answered, request_of, unanswered
 
 SETTINGS = HttpSettings(
