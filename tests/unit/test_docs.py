@@ -1,4 +1,4 @@
-"""What the documentation names is there: files of the source, pages, settings, and every task type and command."""
+"""What the documentation names is there (files of the source, other pages), and what is to be in it is in it."""
 
 from __future__ import annotations
 
@@ -53,4 +53,4 @@ def test_every_setting_is_explained(name: str) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_is_in_the_changelog(name: str) -> None:
-    assert f"`tidemill {name}" in (ROOT / "CHANGELOG.md").read_text()
+    assert re.search(rf"`tidemill {name}[ `]", (ROOT / "CHANGELOG.md").read_text())
