@@ -100,6 +100,8 @@ class Flusher:
                 self._refuse(error)
                 self._wake.set()
             raise
+        if self._failure is not None:  # whoever had the thread before these has heard it in their place
+            raise self._failure
 
     async def close(self) -> None:
         await self.flush()

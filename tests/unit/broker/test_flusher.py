@@ -31,6 +31,16 @@ class HeldFile(TornFile):
         super().sync()
 
 
+class OnceFile(HeldFile):
+    """As the kernel has it: a loss is told once, and what comes next is well."""
+
+    def sync(self) -> None:
+        try:
+            super().sync()
+        finally:
+            self._torn.is_torn = False
+
+
 class Watched:
     """A flusher at work, and what its death said."""
 
@@ -88,6 +98,21 @@ async def test_what_a_checkpoint_hears_of_the_disk_is_told_to_those_who_wait(wat
     assert await refusal_of(watched.flusher.wrote(file)) == ErrorCode.KAFKA_STORAGE_ERROR
     with pytest.raises(OSError, match="Input/output error"):
         await watched.flusher.sync([file])
+
+
+async def test_a_loss_that_a_checkpoint_heard_of_is_told_to_the_round_behind_it(watched: Watched) -> None:
+    file = OnceFile(watched.disk)
+    watched.disk.is_torn = True
+    checkpoint = asyncio.create_task(watched.flusher.sync([file]))
+    await asyncio.to_thread(file.has_begun.wait)
+    durable = watched.flusher.wrote(file)
+    round_ = asyncio.create_task(watched.flusher.flush())
+    await asyncio.sleep(0)  # it stands behind the checkpoint now
+    file.may_go.set()
+    with pytest.raises(OSError, match="Input/output error"):
+        await checkpoint
+    await round_
+    assert await refusal_of(durable) == ErrorCode.KAFKA_STORAGE_ERROR
 
 
 @pytest.mark.parametrize("watched", [Fsync.INTERVAL], indirect=True)
