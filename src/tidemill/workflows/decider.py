@@ -98,6 +98,9 @@ def task_updated(decision: Decision, update: UpdateTask) -> str:
             return execution.task_id(task)
         raise Refused(Conflict(f"task {execution.task_id(task)} ({task.ref}) has ended: {task.status}"))
     step = decision.step_of(task)
+    if update.status == "IN_PROGRESS" and not _has_begun(decision, step, task):
+        early = Conflict(f"task {execution.task_id(task)} ({task.ref}) has not begun yet")
+        raise Refused(early, is_retryable=True)
     task.worker = update.worker or task.worker
     decision.logs += [TaskLog(execution.task_id(task), decision.now_ms, line) for line in update.logs]
     if update.status == "COMPLETED":
@@ -122,6 +125,14 @@ def _reported(decision: Decision, update: UpdateTask) -> Task:
         return find(decision, update.ref or "")
     except (NotFound, Conflict) as error:
         raise Refused(error, is_retryable=isinstance(error, TooEarly)) from error
+
+
+def _has_begun(decision: Decision, step: Step, task: Task) -> bool:
+    """Somebody outside may have it. One that is yet to begin and is said to be in progress would never begin."""
+    if task.status != "SCHEDULED":
+        return True
+    is_queued = KINDS[step.kind].is_polled and task.timer != START and not task.name.startswith(OWN_QUEUES)
+    return is_queued and all(item.seq != task.seq for item in decision.execution.held)
 
 
 _SAME = {"COMPLETED_WITH_ERRORS": frozenset({"FAILED", "FAILED_WITH_TERMINAL_ERROR"})}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.fakes.plans import plan, step
 from tests.unit.workflows.decider.drive import T0, later, started
 from tidemill.expressions.template import compile_template
 from tidemill.workflows import decider
+from tidemill.workflows.decider import Refused
 from tidemill.workflows.decision import Decision
 from tidemill.workflows.effects import TaskPolled, UpdateTask
 from tidemill.workflows.ports import QueuedTask
@@ -35,6 +38,13 @@ def test_a_task_under_a_lease_is_to_be_had_again_when_that_is_over() -> None:
     again = later(decision, after_s=LEASE_MS / 1000)
     assert decider.task_polled(again, TaskPolled("x.1", "other")) == "x.1"
     assert again.execution.tasks[0].poll_count == 2
+
+
+def test_a_call_that_waits_to_be_made_cannot_be_in_progress() -> None:
+    decision = later(started(plan(CALL, step("end"))))
+    with pytest.raises(Refused):
+        decider.task_updated(decision, UpdateTask("IN_PROGRESS", "x.1", output={"half": 1}))
+    assert decider.task_polled(decision, TaskPolled("x.1", "runner")) == "x.1"
 
 
 def test_a_report_takes_the_task_out_of_its_queue_for_good() -> None:

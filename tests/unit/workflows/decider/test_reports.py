@@ -9,10 +9,11 @@ import pytest
 from tests.fakes.plans import plan, step, wait_for
 from tests.unit.workflows.decider.drive import T0, later, polled, started, statuses
 from tidemill.core.errors import Conflict, NotFound
-from tidemill.workflows import decider
+from tidemill.workflows import decider, operations
 from tidemill.workflows.decider import Refused
 from tidemill.workflows.decision import Decision
-from tidemill.workflows.effects import TaskPolled, TerminateExecution, UpdateTask, UpdateVariables
+from tidemill.workflows.effects import PauseExecution, TaskPolled, TerminateExecution, UpdateTask, UpdateVariables
+from tidemill.workflows.plan import Retry
 from tidemill.workflows.rows import pack, unpack
 from tidemill.workflows.state import Execution, Task
 
@@ -138,3 +139,33 @@ def test_a_task_is_found_from_either_end() -> None:
     decision = Decision(Execution("x", "wf", 1, 1, "RUNNING", T0, tasks=tasks), plan(step("a")), T0)
     assert decision.task(5) is tasks[2] and decision.task(1) is tasks[0] and decision.task(3) is None
     assert decision.add("a").seq == 6
+
+
+WAITS_TO_BEGIN = {
+    "start delay": lambda: started(plan(step("a", "worker", start_delay_s=9))),
+    "start delay of what no worker does": lambda: started(plan(step("a", "set_variables", start_delay_s=9))),
+    "delay of a retry": lambda: _failed_once(polled(plan(step("a", "worker", retry=Retry(1, delay_s=9))))),
+    "pause": lambda: _failed_once(_paused(polled(plan(step("a", "worker", retry=Retry(1, delay_s=0)))))),
+}
+
+
+def _paused(decision: Decision) -> Decision:
+    operations.paused(decision, PauseExecution("x"))
+    return decision
+
+
+def _failed_once(decision: Decision) -> Decision:
+    decider.task_updated(decision, UpdateTask("FAILED", task_id="x.1"))
+    return decision
+
+
+@pytest.mark.parametrize("why", WAITS_TO_BEGIN)
+def test_what_has_not_begun_cannot_be_in_progress(why: str) -> None:
+    """It would never begin, and its turn would end it."""
+    decision = later(WAITS_TO_BEGIN[why]())
+    with pytest.raises(Refused) as refused:
+        decider.task_updated(decision, UpdateTask("IN_PROGRESS", execution_id="x", ref="a", output={"no": 1}))
+    assert isinstance(refused.value.error, Conflict) and refused.value.is_retryable
+    assert (statuses(decision)[-1], decision.queued, decision.is_changed) == (("a", "SCHEDULED"), {}, False)
+    decider.task_updated(decision, UpdateTask("COMPLETED", execution_id="x", ref="a", output={"yes": 1}))
+    assert (statuses(decision)[-1], decision.execution.tasks[-1].output) == (("a", "COMPLETED"), {"yes": 1})
