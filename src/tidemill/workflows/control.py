@@ -111,23 +111,39 @@ class Control:
         return effects
 
     async def _below(self, execution: Execution) -> tuple[Sequence[Effect], tuple[int, ...]]:
-        """What is asked of the children that have failed, and the numbers of the tasks that wait for them."""
-        lost = {task.child: task for task in execution.tasks if task.child is not None and is_lost(task)}
-        effects: list[Effect] = []
-        resumed: list[int] = []
-        for child in await self._read(list(lost)):
-            if child.status == "COMPLETED":
-                continue
-            if not child.is_running:
-                inner, seqs = await self._below(child)
-                effects += [*inner, RetryExecution(child.id, seqs)]
-            if len(effects) > _FAMILY_MAX:
+        """What is asked of the children that have failed, the innermost first, and the numbers of the tasks that wait
+        for them. A generation is read at once."""
+        resumed: dict[str, list[int]] = {execution.id: []}
+        below: list[Execution] = []
+        generation = [execution]
+        while lost := _lost_children(generation):
+            generation = []
+            for child in await self._read(list(lost)):
+                if child.status == "COMPLETED":
+                    continue
+                parent_id, seq = lost[child.id]
+                resumed[parent_id].append(seq)
+                if not child.is_running and child.id not in resumed:
+                    resumed[child.id] = []
+                    generation.append(child)
+            below += generation
+            if len(below) > _FAMILY_MAX:
                 raise Conflict(f"more than {_FAMILY_MAX:,} children of execution {execution.id} have failed")
-            resumed.append(lost[child.id].seq)
-        return effects, tuple(resumed)
+        effects = [RetryExecution(child.id, tuple(resumed[child.id])) for child in reversed(below)]
+        return effects, tuple(resumed[execution.id])
 
     async def _read(self, ids: Sequence[str]) -> Sequence[Execution]:
         """Those that exist, with all their tasks."""
         executions = {row.id: execution_of_row(row) for row in (await self._store.load(ids)).values()}
         found = [executions[execution_id] for execution_id in ids if execution_id in executions]
         return await read_whole(self._store, found)
+
+
+def _lost_children(executions: Sequence[Execution]) -> dict[str, tuple[str, int]]:
+    """By child: the execution and the number of the task that has waited for it."""
+    return {
+        task.child: (each.id, task.seq)
+        for each in executions
+        for task in each.tasks
+        if task.child is not None and is_lost(task)
+    }

@@ -127,6 +127,23 @@ async def test_a_retry_into_the_children_begins_where_the_last_of_them_failed(mi
     ]
 
 
+async def test_a_retry_into_many_children_reads_them_together(mill: Mill, control: Control) -> None:
+    inner = plan(step("a", "worker"), name="inner")
+    branches = [f"s{number}" for number in range(20)]
+    children_of = [step(ref, "sub_workflow", workflow_of("inner")) for ref in branches]
+    mill.register(inner, plan(step("f", "fork", branches=branches), *children_of))
+    await mill.start()
+    children = [task.child or "" for task in mill.execution().tasks[1:]]
+    await mill.run(*(TerminateExecution(child) for child in ["x", *children]))
+    loads = mill.places.loads
+    await control.revive(RetryExecution("x"), into_children=True)
+    assert mill.places.loads - loads <= 4
+    assert state(mill, "x", children[7]) == [
+        ("RUNNING", ["COMPLETED", *["IN_PROGRESS"] * 20]),
+        ("RUNNING", ["CANCELED", "SCHEDULED"]),
+    ]
+
+
 async def test_a_rerun_from_a_task_of_a_child(mill: Mill, control: Control) -> None:
     await family(mill, "top", "x")
     await mill.start("wf", "stranger")
