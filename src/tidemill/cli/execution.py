@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from tidemill.cli.client import DEFAULT_URL, ApiClient, AsJson, Token, Url
 from tidemill.cli.execution_tree import execution_tree, styled
@@ -49,9 +50,14 @@ def list_executions(
     if as_json:
         print(json.dumps(found, indent=2))
         return
-    table = Table("id", "workflow", "status", "started", "reason", box=None)
-    for row in found["results"]:
+    Console(highlight=False).print(table_of(found["results"]))
+
+
+def table_of(executions: Sequence[Mapping[str, Any]]) -> Table:
+    """As the search answers them. An id is never cut off: it is what `show` is asked for."""
+    table = Table(Column("id", no_wrap=True, min_width=36), "workflow", "status", "started", "reason", box=None)
+    for row in executions:
         name = f"{row['workflowType']} {row['version']}"
         reason = styled(row.get("reasonForIncompletion") or "")
         table.add_row(row["workflowId"], styled(name), styled(row["status"]), row["startTime"], reason)
-    Console(highlight=False).print(table)
+    return table
