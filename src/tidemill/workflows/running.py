@@ -113,7 +113,9 @@ def take(decision: Decision, step: Step, task: Task, found: CachedOutput) -> Non
 def begin_anew(decision: Decision, step: Step, task: Task) -> None:
     """There is no output to take."""
     kind = KINDS[step.kind]
-    context = Context(decision.execution.task_id(task), decision.now_ms, decision.scope.render)
+    # The kind renders templates of its own, also for a later attempt and after a delay.
+    task_id = decision.scope[TASK_ID] = decision.execution.task_id(task)
+    context = Context(task_id, decision.now_ms, decision.scope.render)
     if kind.is_expanded:
         context.expansion = decision.expansion_of(step, task)
     carry_out(decision, step, task, kind.start(step, task, context))

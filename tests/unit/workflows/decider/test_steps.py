@@ -118,6 +118,13 @@ def test_a_start_delay_is_a_timer() -> None:
     assert list(decision.timers_gone) == ["x.1"]
 
 
+def test_a_task_that_begins_late_still_knows_its_id() -> None:
+    knowing = terminate_with("COMPLETED", output={"me": "${CPEWF_TASK_ID}"})
+    decision = later(started(plan(step("a", to="b"), step("b", "terminate", knowing, start_delay_s=5))), 5)
+    fire(decision, 2, "start")
+    assert decision.execution.output == {"me": "x.2"}
+
+
 def test_terminate_ends_the_execution_with_its_status() -> None:
     ending = terminate_with("TERMINATED", "enough", {"a": 1})
     execution = started(plan(step("t", "terminate", ending, "never"), step("never"))).execution
