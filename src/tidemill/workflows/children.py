@@ -18,6 +18,7 @@ from tidemill.workflows.ports import Timer
 from tidemill.workflows.state import Execution, Task
 from tidemill.workflows.tasks import KINDS
 from tidemill.workflows.tasks.directive import StartChild
+from tidemill.workflows.telling import take_back
 
 DEPTH_MAX = 32
 """How many sub-workflows may be inside each other: one that starts itself must come to an end."""
@@ -33,7 +34,7 @@ def start_child(decision: Decision, step: Step, task: Task, directive: StartChil
         reason = f"sub-workflows inside each other: {DEPTH_MAX} levels are the limit"
         fail(decision, step, task, "FAILED_WITH_TERMINAL_ERROR", reason, None)
         return
-    progress(decision, task)
+    progress(decision, step, task)
     domains, priority = directive.task_to_domain, directive.priority
     start = StartWorkflow(
         derived_id(decision.now_ms, execution.id, task.seq, "child"),
@@ -79,6 +80,7 @@ def deferred(decision: Decision, child: ChildStart) -> None:
     """Enough has been started for now: the task begins anew once all that is stored."""
     task = decision.task(child.seq)
     if task is not None and task.is_open:
+        take_back(decision, task)
         task.status = "SCHEDULED"
         decision.set_timer(task, "start", decision.now_ms)
 

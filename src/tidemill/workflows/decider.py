@@ -31,6 +31,7 @@ from tidemill.workflows.flow import (
     fail_execution,
     fail_for_good,
     go_to,
+    progress,
     release,
     set_variables,
     start_failure_workflow,
@@ -149,10 +150,7 @@ def _progressed(decision: Decision, step: Step, task: Task, update: UpdateTask) 
     if update.output is not None:
         task.output = update.output
     task.reason = update.reason or task.reason
-    task.status = "IN_PROGRESS"
-    task.started_ms = task.started_ms or now_ms
-    task.updated_ms = now_ms
-    decision.changed(task.ref)
+    progress(decision, step, task)
     is_ours = task.name.startswith(OWN_QUEUES)
     if not KINDS[step.kind].is_polled or (is_ours and not update.extend_lease):
         return
@@ -189,12 +187,9 @@ def task_polled(decision: Decision, poll: TaskPolled) -> str:
     task.callback_ms = decision.now_ms + lease_ms if lease_ms > 0 else 0
     decision.hand_over(task, step, task.callback_ms)
     decision.clear_timer(task)
-    task.status = "IN_PROGRESS"
     task.worker = poll.worker
     task.poll_count += 1
-    task.started_ms = task.started_ms or decision.now_ms
-    task.updated_ms = decision.now_ms
-    decision.changed(task.ref)
+    progress(decision, step, task)
     _expect_response(decision, step, task, decision.now_ms)
     return poll.task_id
 

@@ -23,7 +23,7 @@ from tidemill.workflows.plan import Expansion, Plan, Step
 from tidemill.workflows.ports import HELD_MS, CachedOutput, QueuedTask, TaskLog, Timer
 from tidemill.workflows.rows import pack, unpack
 from tidemill.workflows.scope import Scope
-from tidemill.workflows.state import Execution, Task
+from tidemill.workflows.state import Execution, Task, TaskStatus
 from tidemill.workflows.tasks.directive import Compute
 
 
@@ -59,6 +59,15 @@ class Alarm(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Told(msgspec.Struct, frozen=True):
+    """A change of a task's status that is to be published once it is stored; `value` is the record's."""
+
+    seq: int
+    status: TaskStatus
+    target: tuple[str, str]
+    value: bytes
+
+
 IsPolled = Callable[[str, str], bool]
 """Whether a worker is there for the tasks of a name and domain: the one thing of the world that a decision is told."""
 
@@ -86,7 +95,7 @@ class Joins(msgspec.Struct):
 _KEPT = (
     "alarms", "cached", "children", "has_path_ended", "is_changed", "is_moved", "logs", "lookups", "publications",
     "queued", "returned",
-    "starts", "steps_begun", "stored_status", "tells_parent", "timers", "timers_gone", "unqueued",
+    "starts", "steps_begun", "stored_status", "tells_parent", "timers", "timers_gone", "told", "unqueued",
 )  # fmt: skip
 """What a copy of a decision has beside the execution: values, and collections of what does not change."""
 
@@ -123,6 +132,7 @@ class Decision:
         "tells_parent",
         "timers",
         "timers_gone",
+        "told",
         "unqueued",
     )
 
@@ -148,6 +158,7 @@ class Decision:
         self.timers: dict[str, Timer] = {}
         self.timers_gone: dict[str, None] = {}
         self.publications: list[Publication] = []
+        self.told: list[Told] = []
         self.logs: list[TaskLog] = []
         self.alarms: list[Alarm] = []
         self.starts: list[StartWorkflow] = []

@@ -90,5 +90,7 @@ def _row(draft: Draft) -> ExecutionRow:
     reason = f"the execution would take {len(row.document):,} bytes; {DOCUMENT_BYTES_MAX:,} is the limit"
     shed(execution)
     decision.scope.clear()
+    # Nothing is read any more: what is told of the tasks that end now does without those that have left.
+    decision.departed.learn(Unread(is_newest=True), ())
     end(decision, "FAILED", reason, output=execution.output or {})
     return row_of(execution, draft.revision)

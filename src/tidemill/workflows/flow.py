@@ -18,6 +18,7 @@ from tidemill.workflows.plan import Step
 from tidemill.workflows.retries import delay_ms
 from tidemill.workflows.state import ExecutionStatus, Held, Task, TaskStatus
 from tidemill.workflows.tasks import KINDS
+from tidemill.workflows.telling import tell
 
 _NO_DOMAIN = "NO_DOMAIN"
 
@@ -35,17 +36,16 @@ def complete(decision: Decision, step: Step, task: Task, output: Any, outlet: st
 
 def fail(decision: Decision, step: Step, task: Task, status: TaskStatus, reason: str | None, output: Any) -> None:
     """The attempt has failed: it is repeated, or the step has failed."""
-    close(decision, task, status, output, reason)
     if status != "FAILED_WITH_TERMINAL_ERROR" and task.retry_count < step.retry.count:
+        close(decision, task, status, output, reason)
         _retry(decision, step, task)
     else:
-        _give_up(decision, step, task, status, reason)
+        _give_up(decision, step, task, status, reason, output)
 
 
 def fail_for_good(decision: Decision, step: Step, task: Task, reason: str) -> None:
     """It has timed out, and no other attempt would help."""
-    close(decision, task, "TIMED_OUT", None, reason)
-    _give_up(decision, step, task, "TIMED_OUT", reason)
+    _give_up(decision, step, task, "TIMED_OUT", reason, None)
 
 
 def fail_execution(decision: Decision, task: Task, reason: str) -> None:
@@ -55,10 +55,10 @@ def fail_execution(decision: Decision, task: Task, reason: str) -> None:
     end(decision, "TIMED_OUT", reason)
 
 
-def _give_up(decision: Decision, step: Step, task: Task, status: TaskStatus, reason: str | None) -> None:
+def _give_up(decision: Decision, step: Step, task: Task, status: TaskStatus, reason: str | None, output: Any) -> None:
     """The path goes on if the step is optional; else all is over."""
+    close(decision, task, "COMPLETED_WITH_ERRORS" if step.is_optional else status, output, reason)
     if step.is_optional:
-        task.status = "COMPLETED_WITH_ERRORS"
         follow(decision, step, task, KINDS[step.kind].outlet_on_error)
     else:
         decision.execution.failed_refs = [*decision.execution.failed_refs, task.ref]
@@ -76,7 +76,15 @@ def attempt_again(decision: Decision, failed: Task) -> Task:
     task.retry_count = failed.retry_count + 1
     task.retried_seq = failed.seq
     task.first_ms = failed.first_ms or failed.scheduled_ms
+    scheduled(decision, task)
     return task
+
+
+def scheduled(decision: Decision, task: Task) -> None:
+    """A task that is yet to begin has its input, not from its step."""
+    step = decision.step_of(task)
+    if step.announces:
+        tell(decision, step, task)
 
 
 def _retry(decision: Decision, step: Step, failed: Task) -> None:
@@ -153,6 +161,8 @@ def close(decision: Decision, task: Task, status: TaskStatus, output: Any, reaso
     task.started_ms = task.started_ms or decision.now_ms
     task.updated_ms = task.ended_ms = decision.now_ms
     decision.changed(task.ref)
+    if step.announces:
+        tell(decision, step, task)
     if task.iterations:
         _cancel_iteration(decision, task)
 
@@ -219,12 +229,15 @@ def start_failure_workflow(decision: Decision) -> None:
     )
 
 
-def progress(decision: Decision, task: Task) -> None:
-    """The task waits for something."""
+def progress(decision: Decision, step: Step, task: Task) -> None:
+    """The task waits for something, or somebody has it."""
+    is_change = task.status != "IN_PROGRESS"
     task.status = "IN_PROGRESS"
     task.started_ms = task.started_ms or decision.now_ms
     task.updated_ms = decision.now_ms
     decision.changed(task.ref)
+    if is_change and step.announces:
+        tell(decision, step, task)
 
 
 def set_variables(decision: Decision, variables: dict[str, Any]) -> None:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from tidemill.workflows.decision import Decision
-from tidemill.workflows.flow import domain_of
+from tidemill.workflows.flow import domain_of, scheduled
 from tidemill.workflows.paths import below, container_of, containers, is_within
 from tidemill.workflows.state import Task
 from tidemill.workflows.tasks import KINDS
 from tidemill.workflows.tasks.directive import Iterate
+from tidemill.workflows.telling import tell
 
 
 def forget_from(decision: Decision, task: Task, given: dict[str, Any] | None) -> None:
@@ -42,6 +43,7 @@ def forget_from(decision: Decision, task: Task, given: dict[str, Any] | None) ->
         new.input = given
         if KINDS[step.kind].is_polled:
             new.domain = domain_of(decision, step.name)
+        scheduled(decision, new)
     decision.ready.append(new)
 
 
@@ -72,7 +74,10 @@ def _open_iteration(decision: Decision, loop: Task, index: int) -> set[int]:
     loop.status, loop.ended_ms, loop.reason = "IN_PROGRESS", 0, None
     loop.started_ms = loop.first_ms = decision.now_ms
     decision.changed(loop.ref)
-    decision.watch(loop, decision.step_of(loop))
+    step = decision.step_of(loop)
+    decision.watch(loop, step)
+    if step.announces:
+        tell(decision, step, loop)
     return gone
 
 

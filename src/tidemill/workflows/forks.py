@@ -27,7 +27,7 @@ def fork(decision: Decision, step: Step, task: Task, directive: Fork) -> None:
 
 def join(decision: Decision, step: Step, task: Task, directive: Join) -> None:
     joins = joins_of(decision)  # before this one waits, so that it is not among those that are found
-    progress(decision, task)
+    progress(decision, step, task)
     begun_by = _fork_of(decision, task)
     task.fork = begun_by.seq if begun_by is not None else 0
     decision.scope.require(directive.refs)

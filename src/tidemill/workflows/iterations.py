@@ -14,7 +14,7 @@ from tidemill.workflows.tasks.directive import EndLoop, Iterate
 
 
 def iterate(decision: Decision, step: Step, task: Task, directive: Iterate) -> None:
-    progress(decision, task)
+    progress(decision, step, task)
     task.output = directive.output
     task.iterations += 1
     path = below(task.path, task.seq, task.iterations)

@@ -20,7 +20,7 @@ from tidemill.workflows.effects import (
     SkipTask,
     UpgradeExecution,
 )
-from tidemill.workflows.flow import close, domain_of, go_to, release
+from tidemill.workflows.flow import close, domain_of, go_to, release, scheduled
 from tidemill.workflows.notices import go_on_id, start_timeout
 from tidemill.workflows.paths import below, containers, is_within
 from tidemill.workflows.places import places_of
@@ -84,6 +84,7 @@ def jumped(decision: Decision, jump: JumpToTask) -> str:
         task.input = jump.input
         if KINDS[step.kind].is_polled:
             task.domain = domain_of(decision, step.name)
+        scheduled(decision, task)
     decision.has_path_ended = True
     run(decision)
     return execution.id

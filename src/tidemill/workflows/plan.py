@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from tidemill.expressions.template import Template
-from tidemill.workflows.state import Execution
+from tidemill.workflows.state import Execution, Task, TaskStatus
 
 NEXT = "next"
 """The outlet of a step that has only one."""
@@ -52,6 +52,14 @@ class Cache(msgspec.Struct, frozen=True):
     ttl_s: float
 
 
+class TaskAnnounce(msgspec.Struct, frozen=True):
+    """A change of a task's status is published to `target` (integration, topic); `body` is what the record says, as
+    a JSON value: a template, or what is made of the task."""
+
+    target: tuple[str, str]
+    body: Template | Callable[[Execution, Task], Any]
+
+
 class Step(msgspec.Struct, frozen=True):
     """One step. `ref` is unique in its plan; `kind` names the task kind (`tidemill.workflows.tasks`);
     `settings` is that kind's validated config model; `edges` maps outlet → next step's ref (None: the path ends).
@@ -78,6 +86,8 @@ class Step(msgspec.Struct, frozen=True):
     within: Sequence[bool] = ()
     """Per container around it, from the outside in, as in its tasks' paths: whether that is a loop."""
     cache: Cache | None = None
+    announces: Mapping[TaskStatus, Sequence[TaskAnnounce]] = {}
+    """What is published when a task of this step gets a status."""
 
 
 class Expansion(msgspec.Struct, frozen=True):
@@ -137,4 +147,6 @@ class Plan(msgspec.Struct, frozen=True):
         targets = [
             target for step in self.steps.values() if (target := getattr(step.settings, "target", None)) is not None
         ]
+        for step in self.steps.values():
+            targets += [announce.target for announces in step.announces.values() for announce in announces]
         return targets if self.announce is None else [*targets, self.announce.target]

@@ -23,6 +23,7 @@ from tidemill.workflows.running import run
 from tidemill.workflows.standing import count_branches, open_paths
 from tidemill.workflows.state import LOST, Execution, Task
 from tidemill.workflows.tasks import KINDS
+from tidemill.workflows.telling import tell
 
 
 def retried(decision: Decision, retry: RetryExecution) -> str:
@@ -145,7 +146,10 @@ def _wait_on(decision: Decision, task: Task, status: Any) -> None:
     task.updated_ms = task.first_ms = decision.now_ms
     task.started_ms = decision.now_ms if task.status == "IN_PROGRESS" else 0
     decision.changed(task.ref)
-    decision.watch(task, decision.step_of(task))
+    step = decision.step_of(task)
+    decision.watch(task, step)
+    if step.announces:
+        tell(decision, step, task)
 
 
 def _is_alive(decision: Decision, path: str) -> bool:

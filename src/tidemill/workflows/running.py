@@ -51,6 +51,7 @@ from tidemill.workflows.tasks.directive import (
     Wait,
 )
 from tidemill.workflows.tasks.kind import Context
+from tidemill.workflows.telling import tell
 from tidemill.workflows.tracing import child_of
 
 STEPS_IN_A_ROW_MAX = 1_000
@@ -147,6 +148,8 @@ def _is_first_begun(decision: Decision, step: Step, task: Task) -> bool:
         task.name = step.name
     scope[TASK_ID] = execution.task_id(task)
     task.input = scope.render(step.input)
+    if step.announces:
+        tell(decision, step, task)
     if step.start_delay_s > 0:
         decision.changed(task.ref)
         decision.set_timer(task, "start", decision.now_ms + round(step.start_delay_s * 1000))
@@ -170,12 +173,12 @@ def _fail(decision: Decision, step: Step, task: Task, directive: Fail) -> None:
 
 
 def _compute(decision: Decision, step: Step, task: Task, directive: Compute) -> None:
-    progress(decision, task)
+    progress(decision, step, task)
     decision.computations.append(Computation(task, step, directive))
 
 
 def _publish(decision: Decision, step: Step, task: Task, directive: Publish) -> None:
-    progress(decision, task)
+    progress(decision, step, task)
     task_id = decision.execution.task_id(task)
     decision.publications.append(
         Publication(
@@ -213,7 +216,7 @@ def _queue(decision: Decision, step: Step, task: Task, directive: Queue) -> None
 
 
 def _wait(decision: Decision, step: Step, task: Task, directive: Wait) -> None:
-    progress(decision, task)
+    progress(decision, step, task)
     task.output = directive.output
     if directive.due_ms is not None:
         decision.set_timer(task, "wait", directive.due_ms)

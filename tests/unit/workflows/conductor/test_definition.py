@@ -238,9 +238,9 @@ def test_the_environment_is_not_silently_null() -> None:
         (workflow(task("a", retrycount=1)), "tasks[0].retrycount", "unknown key 'retrycount', kept and ignored; did"),
         (workflow(rateLimitConfig={"a": 1}), "rateLimitConfig", "not yet supported, and without effect: rateLimit"),
         (
-            workflow(task("a", onStateChange={"a": 1})),
-            "tasks[0].onStateChange",
-            "not yet supported, and without effect",
+            workflow(task("a", onStateChange={"onStart": [{"type": "audit"}]})),
+            "tasks[0].onStateChange.onStart[0].type",
+            "not supported, so that nothing is published: write kafka:<integration>:<topic>, not 'audit'",
         ),
         (
             workflow(task("a", "INLINE", {"expression": "1"}, asyncComplete=True)),

@@ -16,14 +16,15 @@ from tidemill.expressions.template import Template
 from tidemill.sandbox.script import Script
 from tidemill.workflows.document import Fields, as_whole, read_label
 from tidemill.workflows.formats.conductor.cache import read_cache
-from tidemill.workflows.formats.conductor.keys import TASK_NOT_YET, TASK_NOTED, TYPES_NOT_YET, WORKER_TYPES
+from tidemill.workflows.formats.conductor.keys import TASK_NOTED, TYPES_NOT_YET, WORKER_TYPES
 from tidemill.workflows.formats.conductor.references import Place, Reading, absence, reference_findings
 from tidemill.workflows.formats.conductor.source import Source, TaskType
+from tidemill.workflows.formats.conductor.state_change import KEY as STATE_CHANGES
+from tidemill.workflows.formats.conductor.state_change import Announces, read_state_changes
 from tidemill.workflows.formats.conductor.task_definition import (
     UNDEFINED,
     TaskDefinition,
     read_embedded,
-    warn_not_yet,
 )
 from tidemill.workflows.formats.conductor.types import BY_NAME, TYPES
 from tidemill.workflows.plan import NEXT, Step
@@ -154,7 +155,6 @@ class Compilation:
             self.steps[ref] = self._step(source, BY_NAME[kind], (name, ref), definition)
         else:
             _no_such_type(fields, kind)
-        warn_not_yet(fields, TASK_NOT_YET)
         fields.finish(TASK_NOTED)
 
     def _step(self, source: Source, kind: TaskType, names: tuple[str, str], definition: TaskDefinition) -> Step:
@@ -188,7 +188,17 @@ class Compilation:
             limits=definition.limits,
             within=self._within,
             cache=read_cache(source, kind, KINDS[draft.kind]),
+            announces=self._announces(fields),
         )
+
+    def _announces(self, fields: Fields) -> Announces:
+        """What is told of the task is no input of it: what that may name, this may not."""
+        outer, self._kept = self._kept, []
+        announces, sinks = read_state_changes(fields, self.template)
+        self._refuse_secrets(STATE_CHANGES)
+        self._kept = outer
+        self.sinks.extend(sinks)
+        return announces
 
     def _refuse_secrets(self, where: str) -> None:
         """A secret goes to whoever is handed a task. Anywhere else it would be stored or published."""
@@ -218,5 +228,5 @@ def _no_such_type(fields: Fields, kind: str) -> None:
         fields.add("type", f"not yet supported: task type {kind}: {why}", "not_supported")
     else:
         fields.add("type", f"unknown task type {kind!r}{near(kind, (*BY_NAME, *TYPES_NOT_YET))}")
-    for key in ("retryCount", "optional", "permissive", "startDelay", "cacheConfig"):
+    for key in ("retryCount", "optional", "permissive", "startDelay", "cacheConfig", STATE_CHANGES):
         fields.raw(key)

@@ -21,7 +21,6 @@ TASK_NOTED = (
     "forkTasks", "subWorkflowParam", "joinOn", "joinStatus", "joinMode", "defaultExclusiveJoinTask", "loopCondition",
     "loopOver", "items", "keepLastN",
 )  # fmt: skip
-TASK_NOT_YET = ("onStateChange",)
 TASK_DEF_NOTED = (
     "description", "ownerEmail", "ownerApp", "createTime", "updateTime", "createdBy", "updatedBy", "tags",
     "accessPolicy", "overwriteTags", "inputKeys", "outputKeys", "isolationGroupId", "executionNameSpace", "baseType",

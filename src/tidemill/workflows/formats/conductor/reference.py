@@ -33,6 +33,13 @@ COMMON_KEYS: Mapping[str, str] = {
     "`${uri}-${method}`. "
     f"Of {', '.join(CACHED)}; outputs up to 1 MiB",
     "taskDefinition": "a task definition of its own; goes before the registered one of this `name`",
+    "onStateChange": "what is published when the task's status changes: an object with `onScheduled` (`SCHEDULED`),"
+    " `onStart` (`IN_PROGRESS`), `onSuccess` (`COMPLETED`), `onFailed` (`FAILED`, `FAILED_WITH_TERMINAL_ERROR`,"
+    " `TIMED_OUT`, `COMPLETED_WITH_ERRORS`), `onCancelled` (`CANCELED`), or several joined by `,`; each a list of"
+    ' `{"type": "kafka:<integration>:<topic>", "payload": {...}}`. The record\'s key is the task\'s id; its body is the'
+    " payload, with `${...}` as the execution is then, or without one the task's id, reference name, status, output and"
+    " the execution's id. What ends as soon as it begins (`NOOP`, `SWITCH`) is never in progress; what is skipped tells"
+    " nothing",
     "description": "for people, as `metadata`",
 }
 
