@@ -38,9 +38,10 @@ from tidemill.workflows.whole import TaskPage
 
 
 def plan_of(execution: Execution) -> Plan:
-    source = {"name": "pack", "taskReferenceName": "pack_ref", "type": "SIMPLE"}
-    step = Step("pack_ref", "worker", "pack", compile_template({}), None, {"next": None}, source=source)
-    return Plan(execution.name, execution.version, execution.save, "pack_ref", {"pack_ref": step}, source={"tasks": []})
+    task = {"name": "pack", "taskReferenceName": "pack_ref", "type": "SIMPLE"}
+    step = Step("pack_ref", "worker", "pack", compile_template({}), None, {"next": None}, source=task)
+    source = {"tasks": [], "maskedFields": ["card"]}
+    return Plan(execution.name, execution.version, execution.save, "pack_ref", {"pack_ref": step}, source=source)
 
 
 class ListedRecords:

@@ -16,7 +16,7 @@ from tidemill.api.router import Routes
 from tidemill.core.errors import BadInput, NotSupported
 from tidemill.core.findings import Finding
 from tidemill.workflows.effects import ReportedStatus, UpdateTask
-from tidemill.workflows.formats.conductor.views import task_json
+from tidemill.workflows.formats.conductor.views import handed_json
 from tidemill.workflows.tasks.directive import OWN_QUEUES
 
 routes = Routes("Task", "/api/tasks")
@@ -54,7 +54,7 @@ async def poll_batch(
     batch = min(max(count, 1), BATCH_MAX)
     _refuse_own(name)
     polled = await call.services.workers.poll(name, workerid or "", domain, batch, wait_ms)
-    return json_answer([task_json(*found) for found in polled])
+    return json_answer([handed_json(*found) for found in polled])
 
 
 @routes.get("/poll/{name}", actions.TASK_POLL)
@@ -81,7 +81,7 @@ async def update_and_poll(call: Call) -> Response:
 async def _poll_one(call: Call, name: str, worker: str, domain: str | None) -> Response:
     _refuse_own(name)
     polled = await call.services.workers.poll(name, worker, domain, 1, 0)
-    return json_answer(task_json(*polled[0])) if polled else empty_answer(204)
+    return json_answer(handed_json(*polled[0])) if polled else empty_answer(204)
 
 
 def _refuse_own(name: str) -> None:

@@ -14,6 +14,7 @@ from tidemill.api.call import Call
 from tidemill.api.params import Count, Flag, Number, Start, Text, Version
 from tidemill.api.router import Routes
 from tidemill.api.search_query import read_search
+from tidemill.workflows.formats.conductor.masking import masked
 from tidemill.workflows.formats.conductor.views import execution_json, output_json, summary_json, task_json
 from tidemill.workflows.ports import ExecutionQuery
 from tidemill.workflows.state import RUNNING
@@ -135,16 +136,16 @@ async def status(
     include_variables: Annotated[Flag, Query(alias="includeVariables")] = False,
 ) -> Response:
     """The status of an execution, with output and variables if asked for."""
-    execution, _ = await call.services.executions.get(execution_id, with_tasks=False)
+    execution, plan = await call.services.executions.get(execution_id, with_tasks=False)
     answer: dict[str, Any] = {
         "workflowId": execution.id,
         "correlationId": execution.correlation_id,
         "status": execution.status,
     }
     if include_output:
-        answer["output"] = output_json(execution)
+        answer["output"] = output_json(execution, plan)
     if include_variables:
-        answer["variables"] = execution.variables
+        answer["variables"] = masked(execution.variables, plan)
     return json_answer(answer)
 
 

@@ -19,6 +19,7 @@ from tidemill.api.router import Routes
 from tidemill.api.workflow_start import StartRequest, own_definition, start_effect
 from tidemill.core.errors import BadInput
 from tidemill.workflows.document import as_whole
+from tidemill.workflows.formats.conductor.masking import masked
 from tidemill.workflows.formats.conductor.runs import ReturnStrategy, task_run, workflow_run
 
 routes = Routes("Workflow", "/api/workflow/execute")
@@ -72,7 +73,7 @@ async def execute_as_api(
     request = StartRequest(name=name, version=version, input=await call.object())
     execution_id = await _start(call, request, request_id)
     found = await call.services.waits.rest(execution_id, _refs(wait_until), _seconds(wait_for))
-    return json_answer(found.execution.output or {})
+    return json_answer(masked(found.execution.output or {}, found.plan))
 
 
 async def rested(

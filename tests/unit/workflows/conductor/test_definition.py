@@ -347,3 +347,15 @@ def test_no_document_breaks_the_reader(document: dict[str, Any]) -> None:
 )
 def test_no_task_breaks_the_reader(item: dict[str, Any], kind: str) -> None:
     assert all(isinstance(finding, Finding) for finding in compiled(workflow({**item, "type": kind})).findings)
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "message"),
+    [
+        ("card", "maskedFields", "must be a list, not text"),
+        (["card", 1], "maskedFields[1]", "must be the name of a key"),
+        ([""], "maskedFields[0]", "must be the name of a key"),
+    ],
+)
+def test_masked_fields_are_names(fields: Any, path: str, message: str) -> None:
+    assert told(compiled(workflow(maskedFields=fields)).findings) == [(path, message, "error")]

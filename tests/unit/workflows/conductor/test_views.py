@@ -12,7 +12,7 @@ from conductor.client.http.models.workflow import Workflow as SdkWorkflow
 from conductor.client.http.models.workflow_summary import WorkflowSummary as SdkSummary
 
 from tests.unit.workflows.conductor.parts import plan_of, task, workflow
-from tidemill.workflows.formats.conductor.views import execution_json, summary_json, task_json
+from tidemill.workflows.formats.conductor.views import execution_json, handed_json, summary_json, task_json
 from tidemill.workflows.scope import workflow_view
 from tidemill.workflows.state import Execution, Task
 
@@ -204,3 +204,19 @@ def test_an_execution_names_its_parent_and_the_task_that_started_it() -> None:
 def test_every_status_of_a_task_is_one_that_the_sdk_takes(status: Any) -> None:
     run = execution(tasks=[Task(1, "a", status, 1)])
     assert read_by_sdk(execution_json(run, PLAN), SdkWorkflow).tasks[0].status == status
+
+
+def test_values_of_masked_fields_are_shown_to_workers_only() -> None:
+    plan = plan_of(workflow(task("a"), name="fulfil", maskedFields=["card", "pin"]))
+    value = {"card": {"number": 1}, "n": [{"pin": 2, "city": "x"}, "pin"], "card_holder": "y"}
+    shown = {"card": "***", "n": [{"pin": "***", "city": "x"}, "pin"], "card_holder": "y"}
+    of = execution(input=value, output=value, variables=value, tasks=[Task(1, "a", "FAILED", 1, value, value)])
+    seen = execution_json(of, plan)
+    assert [seen[key] for key in ("input", "output", "variables")] == [shown] * 3
+    (task_seen,) = seen["tasks"]
+    assert (task_seen["inputData"], task_seen["outputData"]) == (shown, shown)
+    line = summary_json(of, plan)
+    assert (json.loads(line["input"]), json.loads(line["output"])) == (shown, shown)
+    handed = handed_json(of, of.tasks[0], plan)
+    assert (handed["inputData"], handed["outputData"]) == (value, value)
+    assert task_seen.keys() == handed.keys() and of.input == value

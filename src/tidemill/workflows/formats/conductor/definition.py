@@ -18,6 +18,7 @@ from tidemill.workflows.formats.conductor.compilation import Compilation, Start
 from tidemill.workflows.formats.conductor.expansion import expander
 from tidemill.workflows.formats.conductor.failure import failure_input
 from tidemill.workflows.formats.conductor.keys import WORKFLOW_NOT_YET, WORKFLOW_NOTED
+from tidemill.workflows.formats.conductor.masking import read_masks
 from tidemill.workflows.formats.conductor.references import references
 from tidemill.workflows.formats.conductor.task_definition import TaskDefinition, warn_not_yet
 from tidemill.workflows.plan import Plan
@@ -92,6 +93,7 @@ def _compile(
         expand=expander(task_definitions, refs) if has_expansions else None,
         announce=announce,
     )
+    read_masks(fields)
     warn_not_yet(fields, WORKFLOW_NOT_YET)
     fields.finish(WORKFLOW_NOTED)
     compilation.check_references()

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 WORKFLOW_NOTED = (
     "description", "inputParameters", "schemaVersion", "ownerEmail", "ownerApp", "metadata",
-    "createTime", "updateTime", "createdBy", "updatedBy", "tags", "accessPolicy", "overwriteTags", "maskedFields",
+    "createTime", "updateTime", "createdBy", "updatedBy", "tags", "accessPolicy", "overwriteTags",
     "workflowStatusListenerSink", "enforceSchema",
 )  # fmt: skip
 WORKFLOW_NOT_YET = (

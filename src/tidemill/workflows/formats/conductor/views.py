@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tidemill.core.codec import to_json
+from tidemill.workflows.formats.conductor.masking import masked
 from tidemill.workflows.formats.conductor.shown_steps import reference_name, shown_input, step_in, type_and_name
 from tidemill.workflows.plan import Limits, Plan, Step
 from tidemill.workflows.ports import LastPoll
@@ -27,9 +28,9 @@ def execution_json(execution: Execution, plan: Plan, *, include_tasks: bool = Tr
         "workflowVersion": execution.version,
         "workflowDefinition": plan.source,
         "status": execution.status,
-        "input": execution.input or {},
-        "output": output_json(execution),
-        "variables": execution.variables,
+        "input": masked(execution.input or {}, plan),
+        "output": output_json(execution, plan),
+        "variables": masked(execution.variables, plan),
         "correlationId": execution.correlation_id,
         "parentWorkflowId": execution_of(execution.parent) if execution.parent else None,
         "parentWorkflowTaskId": execution.parent,
@@ -54,16 +55,22 @@ def execution_json(execution: Execution, plan: Plan, *, include_tasks: bool = Tr
     return _present(shown)
 
 
-def output_json(execution: Execution) -> Any:
+def output_json(execution: Execution, plan: Plan) -> Any:
     """With the id of the failure workflow's execution, where one was started."""
-    output = execution.output or {}
+    output = masked(execution.output or {}, plan)
     if execution.failure_execution and isinstance(output, dict):
         return {**output, FAILURE_WORKFLOW: execution.failure_execution}
     return output
 
 
 def task_json(execution: Execution, task: Task, plan: Plan) -> dict[str, Any]:
-    """One attempt. The type of a worker's task is its name, as Conductor has it."""
+    """One attempt, for those who look."""
+    shown = handed_json(execution, task, plan)
+    return {**shown, **{key: masked(shown[key], plan) for key in ("inputData", "outputData")}}
+
+
+def handed_json(execution: Execution, task: Task, plan: Plan) -> dict[str, Any]:
+    """One attempt, for the worker who does it. The type of a worker's task is its name, as Conductor has it."""
     step = step_in(execution, task, plan)
     kind, name = type_and_name(task, step)
     source: Mapping[str, Any] = step.source if step else {}
@@ -126,8 +133,8 @@ def poll_json(poll: LastPoll) -> dict[str, Any]:
 
 def summary_json(execution: Execution, plan: Plan | None) -> dict[str, Any]:
     """One line of a search: times are ISO text, input and output are JSON text."""
-    given = to_json(execution.input or {}).decode()
-    made = to_json(execution.output or {}).decode()
+    given = to_json(masked(execution.input or {}, plan)).decode()
+    made = to_json(masked(execution.output or {}, plan)).decode()
     steps = plan.steps if plan else {}
     failed = execution.failed_refs
     return _present(
