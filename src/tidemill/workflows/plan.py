@@ -57,7 +57,7 @@ class TaskAnnounce(msgspec.Struct, frozen=True):
     a JSON value: a template, or what is made of the task."""
 
     target: tuple[str, str]
-    body: Template | Callable[[Execution, Task], Any]
+    body: Template | Callable[[Execution, Task, Plan], Any]
 
 
 class Step(msgspec.Struct, frozen=True):

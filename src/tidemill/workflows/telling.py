@@ -23,7 +23,7 @@ def tell(decision: Decision, step: Step, task: Task) -> None:
             scope[TASK_ID] = execution.task_id(task)
             body = scope.render(announce.body)
         else:
-            body = announce.body(execution, task)
+            body = announce.body(execution, task, decision.plan)
         decision.told.append(Told(task.seq, task.status, announce.target, to_json(body)))
     # A body that has read the task has seen it in the middle of a change.
     scope.pop(task.ref, None)

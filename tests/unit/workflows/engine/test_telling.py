@@ -235,6 +235,17 @@ async def test_a_payload_is_of_the_execution_as_it_is_then(mill: Mill) -> None:
     ]
 
 
+async def test_what_is_masked_is_not_told_unless_a_payload_asks_for_it(mill: Mill) -> None:
+    events = [{"type": SINK}, {"type": SINK, "payload": {"pin": "${a.output.pin}"}}]
+    document = workflow(task("a", onStateChange={"onSuccess": events}), maskedFields=["pin"])
+    mill.register(plan_of(document))
+    await mill.start("w")
+    await mill.run(UpdateTask("COMPLETED", task_id="x.1", output={"pin": 1234, "n": 1}))
+    shown, asked = bodies(mill)
+    assert shown["outputData"] == {"pin": "***", "n": 1}
+    assert asked == {"pin": 1234}
+
+
 async def test_the_next_step_sees_the_task_as_it_has_become(mill: Mill) -> None:
     on = {"onStart": [{"type": SINK, "payload": {"l": "${l.output}"}}]}
     body = task("a", inputs={"iteration": "${l.output.iteration}"})

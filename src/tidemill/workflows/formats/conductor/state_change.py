@@ -8,7 +8,8 @@ from typing import Any
 from tidemill.expressions.template import Template
 from tidemill.workflows.address import read_address
 from tidemill.workflows.document import Fields
-from tidemill.workflows.plan import TaskAnnounce
+from tidemill.workflows.formats.conductor.masking import masked
+from tidemill.workflows.plan import Plan, TaskAnnounce
 from tidemill.workflows.state import Execution, Task, TaskStatus
 
 KEY = "onStateChange"
@@ -58,11 +59,11 @@ def _events(changes: Fields, key: str, template: Callable[[Any, str], Template])
             yield event.at("type"), TaskAnnounce((integration, topic), body)
 
 
-def _body(execution: Execution, task: Task) -> dict[str, Any]:
+def _body(execution: Execution, task: Task, plan: Plan) -> dict[str, Any]:
     return {
         "taskId": execution.task_id(task),
         "referenceTaskName": task.ref,
         "status": task.status,
         "workflowInstanceId": execution.id,
-        "outputData": task.output or {},
+        "outputData": masked(task.output or {}, plan),
     }
