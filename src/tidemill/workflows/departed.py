@@ -127,8 +127,10 @@ def depart(execution: Execution, *, is_large: bool = False) -> list[Task]:
     tasks = execution.tasks
     if len(tasks) <= FINISHED_MAX and not is_large:
         return []
-    hung_on = _hung_on(execution)
-    leaving = {task.seq for task in tasks[:-1] if _may_leave(task) and task.seq not in hung_on}
+    leaving = {task.seq for task in tasks[:-1] if _may_leave(task)}
+    if len(leaving) <= FINISHED_MAX and not is_large:
+        return []
+    leaving -= _hung_on(execution)
     # The newest task of a name is in the document if any task of that name is: who finds one there asks no further.
     newest = {task.ref: task.seq for task in tasks}
     leaving -= {newest[task.ref] for task in tasks if task.seq not in leaving}
