@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from struct import Struct
 from typing import Any, Generic, TypeVar
@@ -142,8 +143,8 @@ class Journal:
             self._refusal = Refused(ErrorCode.KAFKA_STORAGE_ERROR, "journal: the disk did not take what was written")
 
     def _rotate(self) -> None:
-        """New changes go to a new file; the sum of the old ones is written beside, then they go. Until then the flusher
-        syncs the old file's end with the new one: nothing that is acknowledged follows what can still be lost."""
+        """New changes go to a new file; the sum of the old ones is written beside, then they go. Until then, and where
+        that fails, the old file's end is synced too: nothing that is acknowledged follows what can still be lost."""
         try:
             fresh = self._disk.open(self._folder / f"{self._number + 1:08}.journal")
             self._disk.sync_folder(self._folder)
@@ -168,6 +169,9 @@ class Journal:
             self._snapshot_bytes = await self._thread.run(write)
         except OSError as error:
             log.warning("journal cannot be written anew yet", error=str(error))
+            if self._flusher.is_synced:
+                with suppress(OSError):  # the flusher says it, and tells those who wait
+                    await self._flusher.sync([old])
         finally:
             self._flusher.forget(old)
             old.close()

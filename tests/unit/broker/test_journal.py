@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.fakes.forgetful_disk import ForgetfulDisk, Full
 from tidemill.broker import journal as journal_module
 from tidemill.broker.disk import Bytes, File, SystemDisk, SystemFile
 from tidemill.broker.errors import Refused
@@ -113,3 +115,26 @@ async def test_a_full_disk_is_refused_and_changes_nothing(tmp_path: Path) -> Non
             values.put(("a", 1), Value(2))
         assert caught.value.code is ErrorCode.KAFKA_STORAGE_ERROR
         assert dict(values) == {("a", 1): Value(1)}
+
+
+class DiskWithoutRoomForSums(ForgetfulDisk):
+    def replace(self, path: Path, pieces: Sequence[Bytes]) -> None:
+        raise Full
+
+
+async def test_what_was_acknowledged_outlives_a_sum_that_found_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The change that made the journal too long is in the old file; the power goes when it has been acknowledged."""
+    monkeypatch.setattr(journal_module, "GROWTH_BYTES_MIN", 1_000)
+    disk, flusher = DiskWithoutRoomForSums(), Flusher(Fsync.ALWAYS, 50, SystemClock())
+    journal = Journal(Path("journal"), disk, flusher)
+    values: Values = journal.table("value", tuple[str, int], Value)
+    durable = journal.write([values.change(("a", 1), Value(1, "x" * 2_000))])
+    assert durable is not None and journal._rotation is not None
+    await journal._rotation
+    await flusher.flush()
+    assert durable.exception() is None
+    for seed in range(20):
+        found = Journal(Path("journal"), disk.power_cut(random.Random(seed)), flusher)
+        assert dict(found.table("value", tuple[str, int], Value)) == {("a", 1): Value(1, "x" * 2_000)}
+    await journal.close()
+    await flusher.close()
