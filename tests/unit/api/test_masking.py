@@ -43,8 +43,8 @@ async def test_nobody_who_looks_sees_them(api: httpx.AsyncClient, masked: ApiRoo
 async def test_nor_who_executes(api: httpx.AsyncClient, room: ApiRoom, monkeypatch: pytest.MonkeyPatch) -> None:
     start = room.executions.start
 
-    async def started_and_ended(effect: StartWorkflow, *more: Any) -> str:
-        execution_id = await start(effect, *more)
+    async def started_and_ended(effect: StartWorkflow, **more: Any) -> str:
+        execution_id = await start(effect, **more)
         room.executions.by_id[execution_id].output = CARD
         return execution_id
 
