@@ -357,3 +357,12 @@ async def test_a_record_counts_as_a_hop(mill: Mill) -> None:
     (record,) = mill.places.outbox
     assert dict(record.headers)["tidemill-hops"] == b"4"
     assert dict(record.headers)["tidemill-id"] == record.id.encode()
+
+
+async def test_a_task_that_takes_an_output_again_tells_its_end(mill: Mill) -> None:
+    mill.register(plan_of(workflow(telling("a", cacheConfig={"key": "k", "ttlInSecond": 60}))))
+    await mill.start("w")
+    await mill.run(UpdateTask("COMPLETED", task_id="x.1", output={"n": 1}))
+    await mill.start("w", "y")
+    assert [change for change in changes(mill) if change[0] == "y.1"] == [("y.1", "SCHEDULED"), ("y.1", "COMPLETED")]
+    assert bodies(mill)[-1]["outputData"] == {"n": 1}
