@@ -61,7 +61,13 @@ class Control:
         is_found = seq.isascii() and seq.isdigit() and await self._is_inside(execution_id, rerun.execution_id)
         if not is_found:
             raise BadInput(f"execution {rerun.execution_id} and its children have no task {task_id}")
-        await self.revive(msgspec.structs.replace(rerun, execution_id=execution_id, seq=int(seq)))
+        inner = msgspec.structs.replace(rerun, execution_id=execution_id, seq=int(seq))
+        if not any(effect.execution_id == rerun.execution_id for effect in await self._family(inner, False)):
+            raise Conflict(
+                f"execution {rerun.execution_id} does not wait for its child {execution_id} any more: rerun the child "
+                "by its own id, or the execution from the task that waited for the child"
+            )
+        await self.revive(inner)
 
     async def remove(self, execution_id: str) -> None:
         """For good. Raises `NotFound`, and `Conflict` where it has not ended."""

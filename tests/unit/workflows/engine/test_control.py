@@ -28,6 +28,7 @@ from tidemill.workflows.ports import FinishedTask
 from tidemill.workflows.removals import ExecutionRemovals
 from tidemill.workflows.rows import row_of
 from tidemill.workflows.state import Execution
+from tidemill.workflows.timers import effect_of
 
 PACK = plan(step("a", "worker", to="b"), step("b", "worker"))
 
@@ -154,6 +155,21 @@ async def test_a_rerun_from_a_task_of_a_child(mill: Mill, control: Control) -> N
     await control.rerun(RerunExecution("top", task_input={"n": 1}), "x.1")
     assert state(mill, "top", "x") == [("RUNNING", ["IN_PROGRESS"]), ("RUNNING", ["SCHEDULED"])]
     assert mill.execution("x").tasks[0].input == {"n": 1}
+
+
+async def test_a_rerun_through_a_parent_that_waits_no_more_is_refused(mill: Mill, control: Control) -> None:
+    """It would run the child again, and nobody would hear of its end."""
+    mill.register(plan(step("a", "worker"), name="inner"), plan(step("s", "sub_workflow", workflow_of("inner"))))
+    await mill.start()
+    child = mill.execution().tasks[0].child or ""
+    await mill.run(UpdateTask("COMPLETED", task_id=f"{child}.1"))
+    await mill.run(*(effect_of(timer) for timer in await mill.places.due(mill.clock.now_ms(), 10)))
+    assert state(mill, "x", child) == [("COMPLETED", ["COMPLETED"]), ("COMPLETED", ["COMPLETED"])]
+    with pytest.raises(Conflict, match="does not wait for its child"):
+        await control.rerun(RerunExecution("x"), f"{child}.1")
+    assert mill.execution(child).status == "COMPLETED"
+    await control.rerun(RerunExecution(child), f"{child}.1")
+    assert state(mill, "x", child) == [("COMPLETED", ["COMPLETED"]), ("RUNNING", ["SCHEDULED"])]
 
 
 async def test_one_of_a_family_that_cannot_come_back_keeps_all_as_they_are(mill: Mill, control: Control) -> None:
