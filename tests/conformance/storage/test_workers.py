@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 
+import pytest
 from sqlalchemy import text
 
 from tidemill.storage.database import Database
@@ -51,6 +52,34 @@ async def test_a_claim_that_nobody_kept_runs_out(database: Database) -> None:
 
     assert await queue.claim("ship", None, 9, 149, 50) == []
     assert await queue.claim("ship", None, 9, 150, 50) == ["b"]
+
+
+@pytest.mark.parametrize("url", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
+async def test_only_a_claim_without_limits_does_not_wait_for_the_disk(database: Database) -> None:
+    """A trigger notes what each transaction that writes to the queue waits for."""
+    queue = StoredTaskQueue(database)
+    async with database.begin() as tx:
+        for statement in _NOTE:
+            await tx.execute(text(statement))
+    try:
+        await write(database, Changes(queued=[QueuedTask("a", "ship", None, 0), QueuedTask("b", "pack", None, 0)]))
+        assert await queue.claim("ship", None, 1, 100, 50) == ["a"]
+        assert await queue.claim("pack", None, 1, 100, 50, Limits(concurrent=1)) == ["b"]
+        async with database.read() as session:
+            noted = (await session.execute(text("SELECT * FROM noted"))).all()
+    finally:
+        async with database.begin() as tx:
+            await tx.execute(text("DROP FUNCTION note CASCADE"))
+            await tx.execute(text("DROP TABLE noted"))
+    assert [tuple(row) for row in noted] == [("a", "on"), ("b", "on"), ("a", "off"), ("b", "on")]
+
+
+_NOTE = (
+    "CREATE TABLE noted (task_id text, waits text)",
+    """CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        INSERT INTO noted VALUES (NEW.task_id, current_setting('synchronous_commit')); RETURN NEW; END $$""",
+    "CREATE TRIGGER note BEFORE INSERT OR UPDATE ON task_queue FOR EACH ROW EXECUTE FUNCTION note()",
+)
 
 
 async def test_whoever_has_a_task_can_keep_it_for_longer(database: Database) -> None:
