@@ -68,8 +68,7 @@ def _run(kafka: KafkaServer, embedded: BrokerServer, kafka_start_s: float) -> di
     results["sqlite_on_embedded"] = asdict(measure(embedded, None, some, paced))
     with postgres_cluster() as postgres:
         results["postgres"] = asdict(measure(kafka, postgres.url("bench"), some, paced))
-        count = int(EXECUTIONS * SCALE)
-        ran = run(embedded, None, count), run(embedded, postgres.url("ten"), count)
+        ran = run(embedded, None, EXECUTIONS), run(embedded, postgres.url("ten"), EXECUTIONS)
         results["workflows"] = dict(zip(("sqlite", "postgres"), map(asdict, ran), strict=True))
         tasks = int(20_000 * SCALE)
         workers = work(None, tasks), work(postgres.url("workers"), tasks)
