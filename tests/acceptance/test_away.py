@@ -134,11 +134,11 @@ def check_texts(shop: Shop, topic: str) -> None:
     assert shop.started(workflow) == 3
 
 
-def test_two_processes_on_one_sqlite_file(server: ServerProcess, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_two_processes_on_one_sqlite_file(server: ServerProcess) -> None:
     """The second is refused with a sentence, and the first goes on."""
     with Shop(server) as shop:
-        (file,) = tmp_path_factory.getbasetemp().glob("server[0-9]*/data/tidemill.db")
-        command = [sys.executable, "-m", "tidemill", "serve", "--data", str(file.parent), "--port", "0"]
+        file = server.data / "tidemill.db"
+        command = [sys.executable, "-m", "tidemill", "serve", "--data", str(server.data), "--port", "0"]
         second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert second.returncode == 1
         assert second.stderr.splitlines()[-1] == (

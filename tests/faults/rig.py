@@ -25,6 +25,7 @@ from tests.parts.broker import BrokerServer
 from tests.parts.kafka import KafkaServer
 from tidemill.cli.demo.process import ServerProcess
 from tidemill.core.clock import SystemClock
+from tidemill.workflows.ports import COUNTED_MAX
 
 PARTITIONS = 4
 KEYS = 40
@@ -265,4 +266,18 @@ def wait_until_completed(server: ServerProcess, count: int) -> dict[str, int]:
 
 
 def executions(server: ServerProcess, status: str) -> int:
-    return int(server.api.get("/api/workflow/search", query=f"status = {status}", size=1)["totalHits"])
+    """`totalHits` is exact up to a bound; beyond it, they are counted page by page."""
+
+    def page(start: int, size: int) -> dict[str, Any]:
+        found: dict[str, Any] = server.api.get(
+            "/api/workflow/search", query=f"status = {status}", start=start, size=size
+        )
+        return found
+
+    count = int(page(0, 1)["totalHits"])
+    if count <= COUNTED_MAX:
+        return count
+    count = COUNTED_MAX
+    while results := page(count, 1_000)["results"]:
+        count += len(results)
+    return count

@@ -12,6 +12,8 @@ import pytest
 from tests.faults.rig import CLOCK, POSTGRES, SQLITE, Feed, Rig, check
 from tests.parts.postgres import Postgres
 
+pytestmark = pytest.mark.alone
+
 STOP_S = 15.0
 
 

@@ -91,11 +91,15 @@ class Database:
                 session = await Session.over(connection, is_reading=True)
             try:
                 yield session
+            except Unavailable:
+                await connection.invalidate()
+                raise
             finally:
                 session.close()
 
     async def close(self) -> None:
-        for engine in (self._reader, self._writer):
+        # On PostgreSQL both have one pool.
+        for engine in (self._reader, self._writer) if self.is_sqlite else (self._writer,):
             await _dispose(engine)
         if self._lock is not None:
             self._lock.release()

@@ -49,7 +49,8 @@ def translated() -> Iterator[None]:
         if known is None:
             raise
         raise known from error
-    except (OSError, TimeoutError, PoolTimeoutError, asyncpg.InterfaceError) as error:
+    except (OSError, TimeoutError, PoolTimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        # The last one: a server that is shut down may speak up between two questions, and the driver loses count.
         raise _away(error) from error
     except asyncpg.PostgresError as error:
         known = _of_postgres(error)

@@ -28,6 +28,7 @@ class ServerProcess:
         environment: Mapping[str, str] | None = None,
         log: Path | None = None,
     ) -> None:
+        self.data = data
         clock = SystemClock()
         started_s = clock.monotonic_s()
         command = [sys.executable, "-m", "tidemill", "serve", "--data", str(data), "--print-json", *options]
