@@ -91,6 +91,10 @@ class Database:
                 session = await Session.over(connection, is_reading=True)
             try:
                 yield session
+            except asyncio.CancelledError:
+                if not self.is_sqlite:
+                    await self._abandon(session)
+                raise
             except Unavailable:
                 await connection.invalidate()
                 raise
@@ -109,6 +113,7 @@ class Database:
         if self.is_sqlite:
             await _roll_back(session)
         else:
+            session.hang_up()
             await session.connection.invalidate()
 
 

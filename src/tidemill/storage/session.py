@@ -82,6 +82,11 @@ class Session:
     def close(self) -> None:
         self._is_open = False
 
+    def hang_up(self) -> None:
+        """PostgreSQL only: cuts the connection without a word; to part politely takes a server that answers."""
+        if self._postgres is not None:
+            self._postgres.terminate()
+
     def later(self, statement: Statement[V, T], values: V, check: Callable[[T], None] | None = None) -> None:
         """Runs it before the next answer or with the commit. What `check` raises, whoever waits then gets."""
         self._waiting.append((statement, values, check))
