@@ -129,10 +129,8 @@ class FreezableOutbox:
         _ = await self._runs.wait()
         return await self._outbox.oldest(lease, rows_max)
 
-    async def number(
-        self, tx: Transaction, lease: Lease, number: int, rows_max: int, beside: int = 0
-    ) -> NumberedBatch | None:
-        return await self._outbox.number(tx, lease, number, rows_max, beside)
+    async def number(self, tx: Transaction, lease: Lease, number: int, rows_max: int) -> NumberedBatch | None:
+        return await self._outbox.number(tx, lease, number, rows_max)
 
     async def number_rows(self, tx: Transaction, lease: Lease, number: int, ids: Sequence[int]) -> NumberedBatch:
         return await self._outbox.number_rows(tx, lease, number, ids)

@@ -58,12 +58,9 @@ class Outbox(Protocol):
         """The rows that `number` would take now. Changes nothing."""
         ...
 
-    async def number(
-        self, tx: Transaction, lease: Lease, number: int, rows_max: int, beside: int = 0
-    ) -> NumberedBatch | None:
+    async def number(self, tx: Transaction, lease: Lease, number: int, rows_max: int) -> NumberedBatch | None:
         """Makes the oldest rows that no batch has into the batch `number` (the last one plus 1), fewer of them
-        where they are large; None where there are none. `beside` says how many rows other batches may have: only
-        a hint, that saves a question. Raises `StaleWrite` if the lease is no longer ours or
+        where they are large; None where there are none. Raises `StaleWrite` if the lease is no longer ours or
         `number` is not the next."""
         ...
 

@@ -1,7 +1,7 @@
 """One term of office of a publisher: from taking the lease to losing it, with one producer.
 
-Numbers a batch in the database, has it published, numbers the next one and writes the receipts while that is published.
-What a crash or a lost answer left open is settled by the cursor at the beginning of the next term.
+Numbers a batch in the database, has it published, writes the receipts and numbers the next one. What a crash
+or a lost answer left open is settled by the cursor at the beginning of the next term.
 """
 
 from __future__ import annotations
@@ -79,8 +79,6 @@ class Term:
         self._parts: deque[Sequence[int]] = deque()
         self._cursor_at_ms = clock.now_ms()
         self._is_stuck = False
-        self._receipts: asyncio.Task[NumberedBatch | None] | None = None
-        """Those of the batch before the one that is being published."""
 
     async def begin(self) -> str | None:
         """Fences the predecessor and settles what it left. Returns what a user should know of it.
@@ -108,16 +106,15 @@ class Term:
         Raises `LeaseLost` and `Unavailable`.
         """
         batch: NumberedBatch | None = None
-        try:
-            while not is_stopping() or batch is not None:
-                batch = await self._next_batch() if batch is None else await self._carry_out(batch, is_stopping)
-                if batch is None and not is_stopping():
-                    await rest()
-                    await self._refresh()
-        finally:
-            if self._receipts is not None:
-                self._receipts.cancel()
-                _ = await asyncio.gather(self._receipts, return_exceptions=True)
+        while not is_stopping() or batch is not None:
+            if batch is None:
+                batch = await self._next_batch()
+            else:
+                sent = await self._publish(batch)
+                batch = await self._finish(batch, sent, None if is_stopping() else self._number)
+            if batch is None and not is_stopping():
+                await rest()
+                await self._refresh()
 
     async def keep(self) -> None:
         """Renews the lease until it is lost or the task is cancelled."""
@@ -139,24 +136,6 @@ class Term:
         # Only now: whoever took the lease while we were opening has been fenced by us, and not we by them.
         await self._verify()
         return cursor
-
-    async def _carry_out(self, batch: NumberedBatch, is_stopping: Callable[[], bool]) -> NumberedBatch | None:
-        """Publishes it; returns the next one, which has been numbered. Where all of it is out, its receipts need not be
-        written yet: they are while the next one is published, but before anything newer is numbered."""
-        sent = await self._publish(batch)
-        if self._receipts is not None:
-            await self._receipts
-            self._receipts = None
-        if is_stopping():
-            return await self._finish(batch, sent, None)
-        if not _is_out(batch, sent):
-            # The cursor does not say what became of it, and what is left of it goes before anything newer.
-            return await self._finish(batch, sent, self._number)
-        following = await self._next_batch(beside=len(batch.rows))
-        if following is None:
-            return await self._finish(batch, sent, self._number)
-        self._receipts = asyncio.create_task(self._finish(batch, sent, None))
-        return following
 
     async def _publish(self, batch: NumberedBatch) -> Sent:
         begin_s = self._clock.monotonic_s()
@@ -203,12 +182,11 @@ class Term:
         # Among other things this is how a commit looks whose answer was lost: the batch is not there any more.
         raise Unavailable(f"batch {batch.number} of {self._integration.name} could not be finished")
 
-    async def _next_batch(self, beside: int = 0) -> NumberedBatch | None:
-        """`beside` is how many rows are in a batch that is out and waits for its receipts."""
+    async def _next_batch(self) -> NumberedBatch | None:
         for _ in range(REPEATS_MAX):
             try:
                 async with self._transactions.begin() as tx:
-                    batch = await self._number(tx, beside)
+                    batch = await self._number(tx)
             except StaleWrite:
                 await self._verify()
                 continue
@@ -216,11 +194,11 @@ class Term:
             return batch
         raise Unavailable(f"no batch of {self._integration.name} could be numbered")
 
-    async def _number(self, tx: Transaction, beside: int = 0) -> NumberedBatch | None:
+    async def _number(self, tx: Transaction) -> NumberedBatch | None:
         number = self._last_number + 1
         if self._parts:
             return await self._outbox.number_rows(tx, self.lease, number, self._parts[0])
-        return await self._outbox.number(tx, self.lease, number, self._rows_max, beside)
+        return await self._outbox.number(tx, self.lease, number, self._rows_max)
 
     def _count(self, batch: NumberedBatch | None) -> None:
         """After the transaction that numbered it has committed."""

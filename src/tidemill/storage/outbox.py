@@ -77,12 +77,10 @@ class StoredOutbox:
         async with self._database.read() as session:
             return await _oldest(session, lease.integration, rows_max)
 
-    async def number(
-        self, tx: Transaction, lease: Lease, number: int, rows_max: int, beside: int = 0
-    ) -> NumberedBatch | None:
+    async def number(self, tx: Transaction, lease: Lease, number: int, rows_max: int) -> NumberedBatch | None:
         session = session_of(tx)
         leases.lock(session, lease)
-        rows = await _oldest(session, lease.integration, rows_max, beside)
+        rows = await _oldest(session, lease.integration, rows_max)
         return _store(session, lease, number, rows) if rows else None
 
     async def number_rows(self, tx: Transaction, lease: Lease, number: int, ids: Sequence[int]) -> NumberedBatch:
@@ -112,12 +110,12 @@ def add_publications(session: Session, publications: Sequence[Publication]) -> N
     _INSERT.write(session, [(each.integration, each.created_ms, _encode(each)) for each in publications])
 
 
-async def _oldest(session: Session, integration: str, rows_max: int, beside: int = 0) -> list[OutboxRow]:
+async def _oldest(session: Session, integration: str, rows_max: int) -> list[OutboxRow]:
     """Those that no batch has."""
-    bounds = (integration, rows_max + beside, BATCH_BYTES_MAX)
+    bounds = (integration, rows_max, BATCH_BYTES_MAX)
     answer = await _OLDEST.run(session, *bounds)
     taken = {id_ for is_batch, _, ids in answer if is_batch for id_ in _decode_ids(ids)}
-    if len(taken) > beside:
+    if taken:
         bounds = (integration, rows_max + len(taken), BATCH_BYTES_MAX)
         answer = await _OLDEST.run(session, *bounds)
     oldest = [(id_, data) for is_batch, id_, data in answer if not is_batch]

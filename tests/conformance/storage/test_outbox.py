@@ -34,11 +34,9 @@ async def lease_of(database: Database, holder: str = "me", now_ms: int = 0) -> L
     return lease
 
 
-async def number(
-    database: Database, lease: Lease, number: int, rows_max: int = 10, beside: int = 0
-) -> NumberedBatch | None:
+async def number(database: Database, lease: Lease, number: int, rows_max: int = 10) -> NumberedBatch | None:
     async with database.begin() as tx:
-        return await StoredOutbox(database).number(tx, lease, number, rows_max, beside)
+        return await StoredOutbox(database).number(tx, lease, number, rows_max)
 
 
 async def finish(database: Database, lease: Lease, number: int, rows_gone: Sequence[int]) -> None:
@@ -80,8 +78,7 @@ async def test_of_many_takers_one_gets_it(database: Database) -> None:
     assert len([lease for lease in taken if lease is not None]) == 1
 
 
-@pytest.mark.parametrize("beside", [0, 2, 3, 10], ids=["no hint", "too little", "right", "too much"])
-async def test_batches_take_the_oldest_rows_in_order(database: Database, beside: int) -> None:
+async def test_batches_take_the_oldest_rows_in_order(database: Database) -> None:
     await publish(database, "z", "a", "m")
     await publish(database, "other", integration="other")
     await publish(database, "b")
@@ -90,8 +87,8 @@ async def test_batches_take_the_oldest_rows_in_order(database: Database, beside:
     one = await number(database, lease, 1, 3)
     assert one is not None and one.rows[0].publication == publication("z")
     assert ids(one) == ["z", "a", "m"]
-    assert ids(await number(database, lease, 2, 3, beside)) == ["b"]
-    assert await number(database, lease, 3, 10, beside) is None
+    assert ids(await number(database, lease, 2, 3)) == ["b"]
+    assert await number(database, lease, 3) is None
     assert [(batch.number, ids(batch)) for batch in await StoredOutbox(database).unfinished(lease)] == [
         (1, ["z", "a", "m"]),
         (2, ["b"]),

@@ -77,26 +77,6 @@ async def test_a_crash_neither_loses_nor_doubles(room: PublishingRoom, point: Po
 
 
 @pytest.mark.parametrize("point", ["inside_kafka_transaction", "after_kafka_commit"])
-async def test_a_crash_while_the_receipts_of_one_batch_wait_and_the_next_goes_out(
-    room: PublishingRoom, point: Point
-) -> None:
-    ids = await room.add_many(30)
-    room.door.opened.clear()
-    with pytest.raises(Crash):
-        await room.publisher(CrashAt(point, nth=2), rows_max=10).run()
-    lease = await room.outbox.take_lease("main", "one", room.clock.now_ms(), 1)
-    assert lease is not None
-    assert [batch.number for batch in await room.outbox.unfinished(lease)] == [1, 2]
-    room.door.opened.set()
-    assert room.receipts() == []
-
-    room.start(room.publisher(holder="successor", rows_max=10))
-    await room.wait_until_empty()
-    assert await room.values() == ids
-    assert [receipt.origin for receipt in room.receipts()] == [f"task-{id_}" for id_ in ids]
-
-
-@pytest.mark.parametrize("point", ["inside_kafka_transaction", "after_kafka_commit"])
 async def test_a_zombie_is_fenced(room: PublishingRoom, point: Point) -> None:
     ids = await room.add_many(30)
     faults, frozen = HoldAt(point), FreezableOutbox(room.outbox)
