@@ -6,7 +6,9 @@ from typing import get_args
 
 import pytest
 
-from tests.faults.rig import Rig, check, send_all
+from tests.faults.pipelines import branching
+from tests.faults.rig import POSTGRES, SQLITE, Rig, check, send_all
+from tests.faults.service import EchoService
 from tidemill.core.faults import Point
 
 RECORDS = 400
@@ -25,6 +27,21 @@ PLACES: list[tuple[Point, int]] = [
 
 @pytest.mark.parametrize(("point", "nth"), PLACES)
 def test_crash_at(rig: Rig, point: Point, nth: int) -> None:
+    _crash_at(rig, point, nth)
+
+
+@pytest.mark.parametrize("parts", [SQLITE[0], *POSTGRES], indirect=True)
+@pytest.mark.parametrize("point", get_args(Point))
+def test_crash_among_branches_at(rig: Rig, point: Point) -> None:
+    """With forks, joins, sub-workflows and calls between the borders."""
+    with EchoService() as service:
+        rig.use(branching(rig.integration, rig.topic_out, service.url))
+        _crash_at(rig, point, 1 if point == "during_rebalance" else 2)
+        assert {len(keys) for keys in service.keys.values()} == {1}
+        assert len(service.keys) == RECORDS
+
+
+def _crash_at(rig: Rig, point: Point, nth: int) -> None:
     doomed = rig.start(faults=f"{point}:kill:{nth}")
     rig.load(doomed)
     # Nothing else is fed after the crash, so that the successor has only what is in Kafka and the database.

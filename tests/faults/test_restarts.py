@@ -6,7 +6,9 @@ import time
 
 import pytest
 
-from tests.faults.rig import POSTGRES, Feed, Rig, check
+from tests.faults.pipelines import branching
+from tests.faults.rig import POSTGRES, SQLITE, Feed, Rig, check
+from tests.faults.service import EchoService
 from tests.parts.postgres import Postgres
 
 
@@ -36,3 +38,36 @@ def test_postgres_restarted(rig: Rig, postgres: Postgres, how: str) -> None:
     postgres.start()
     time.sleep(2)
     check(rig, server, feed.stop())
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("parts", [SQLITE[0], *POSTGRES], indirect=True)
+def test_kafka_killed_among_branches(rig: Rig) -> None:
+    """With forks, joins, sub-workflows and calls between the borders."""
+    with EchoService() as service:
+        rig.use(branching(rig.integration, rig.topic_out, service.url))
+        server = rig.start()
+        rig.load(server)
+        feed = Feed(rig, 50)
+        time.sleep(2)
+        rig.kafka.kill()
+        time.sleep(2)
+        rig.kafka.start()
+        time.sleep(3)
+        check(rig, server, feed.stop())
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("parts", POSTGRES, indirect=True)
+def test_postgres_killed_among_branches(rig: Rig, postgres: Postgres) -> None:
+    with EchoService() as service:
+        rig.use(branching(rig.integration, rig.topic_out, service.url))
+        server = rig.start()
+        rig.load(server)
+        feed = Feed(rig, 50)
+        time.sleep(2)
+        postgres.kill()
+        time.sleep(3)
+        postgres.start()
+        time.sleep(2)
+        check(rig, server, feed.stop())
