@@ -18,7 +18,7 @@ from tests.parts.kafka import KafkaServer, kafka_jars
 from tests.parts.server import wait_for
 from tidemill.broker.settings import Fsync
 
-KILLS = int(os.environ.get("TIDEMILL_BROKER_KILLS", "6"))
+KILLS = int(os.environ.get("TIDEMILL_BROKER_KILLS", "100"))
 SEED = int(os.environ.get("TIDEMILL_SEED", "20261121"))
 PLAIN_PER_S = 2000
 COPIED_PER_S = 500

@@ -22,7 +22,7 @@ from tidemill.broker.settings import Fsync
 
 pytestmark = pytest.mark.alone
 
-FRAMES = int(os.environ.get("TIDEMILL_FRAMES", "2000"))
+FRAMES = int(os.environ.get("TIDEMILL_FRAMES", "100000"))
 SEED = int(os.environ.get("TIDEMILL_SEED", "20261121"))
 OPEN_MAX = 60
 GROWTH_MB_MAX = 40
