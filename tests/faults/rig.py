@@ -229,8 +229,12 @@ class Arrivals:
 
 def check(rig: Rig, server: ServerProcess, count: int, timeout_s: float = SETTLE_S) -> None:
     """Every record: the executions that it should have, one publication on each topic, order kept per key."""
-    for topic in rig.pipeline.topics:
-        _check_topic(rig, topic, count, timeout_s)
+    try:
+        for topic in rig.pipeline.topics:
+            _check_topic(rig, topic, count, timeout_s)
+    except AssertionError as error:
+        error.add_note(f"dead letters: {server.api.get('/api/tidemill/dead-letters')}")
+        raise
     wanted = count * rig.pipeline.executions
     executions = wait_until_completed(server, wanted)
     assert executions == {"COMPLETED": wanted}, executions

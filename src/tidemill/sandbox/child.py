@@ -26,7 +26,9 @@ Engine = Literal["javascript", "jq"]
 
 _GRACE_S = 2.0
 """Beyond the time limit, for a child that does not notice a hang by itself."""
-_ALARM = signal.SIGALRM.name
+_STEP_S = 0.5
+"""Time counts in steps: a process that was frozen for long comes back with one step spent, and blames nobody."""
+_ALARM = signal.SIGPROF.name
 """How jq's child ends when a message takes too long."""
 _READ_BYTES = 256 * 1024
 _computed_decoder = msgspec.json.Decoder(list[Computed])
@@ -120,8 +122,7 @@ class Child:
     async def _run(self, call: Call) -> None:
         await self._send(call, with_source=call.what == "check" or call.key not in self._known)
         while True:
-            async with asyncio.timeout(call.limit_s + _GRACE_S):
-                reply = await self._reply()
+            reply = await self._awaited_reply(call.limit_s + _GRACE_S)
             if reply.is_unknown:
                 await self._send(call, with_source=True)
                 continue
@@ -137,6 +138,19 @@ class Child:
             self._known.add(call.key)
         async with asyncio.timeout(call.limit_s + _GRACE_S):
             await stdin.drain()
+
+    async def _awaited_reply(self, limit_s: float) -> Reply:
+        """Raises `TimeoutError`."""
+        left_s = limit_s
+        while True:
+            step_s = min(_STEP_S, left_s)
+            try:
+                async with asyncio.timeout(step_s):
+                    return await self._reply()
+            except TimeoutError:
+                left_s -= step_s
+                if left_s <= 0:
+                    raise
 
     async def _reply(self) -> Reply:
         """Frames come in bursts, so they are cut from a buffer of our own."""

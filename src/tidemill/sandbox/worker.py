@@ -40,7 +40,7 @@ class Engine(Protocol):
 def main() -> None:
     engine_name, parent, limits_text = sys.argv[1:4]
     _die_with(int(parent))
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
     limits = msgspec.json.decode(limits_text, type=Limits)
     try:
         asyncio.run(_serve(engine_name, limits))
