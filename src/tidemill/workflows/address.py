@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tidemill.core.findings import near
-from tidemill.workflows.document import Fields
+from tidemill.expressions.document import Fields
 from tidemill.workflows.tasks.publish import parse_sink
 
 _OTHER_BROKERS = ("amqp", "sqs", "azure", "nats", "gcp_pubsub", "ibm_mq", "kafka_confluent", "kafka_msk", "conductor")

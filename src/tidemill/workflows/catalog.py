@@ -14,8 +14,8 @@ from tidemill.core.codec import to_json
 from tidemill.core.definitions import Definition, DefinitionStore, Expect, Kind
 from tidemill.core.errors import Conflict, NotFound
 from tidemill.core.findings import Finding
+from tidemill.expressions.document import as_whole
 from tidemill.sandbox.script import Sandbox
-from tidemill.workflows.document import as_whole
 from tidemill.workflows.examination import Examination, examine_all
 from tidemill.workflows.plans import CompiledPlans
 from tidemill.workflows.ports import IntegrationDirectory

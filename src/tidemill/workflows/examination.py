@@ -8,8 +8,8 @@ from typing import Any
 
 from tidemill.core.errors import BadInput
 from tidemill.core.findings import Finding
+from tidemill.expressions.document import refuse, refuse_depth
 from tidemill.sandbox.script import Sandbox, Script
-from tidemill.workflows.document import refuse, refuse_depth
 from tidemill.workflows.formats.conductor.definition import compile_workflow
 from tidemill.workflows.formats.conductor.task_definition import read_task_definition
 from tidemill.workflows.handlers.definition import read_handler

@@ -10,8 +10,8 @@ from tidemill.core.codec import to_json
 from tidemill.core.definitions import DefinitionStore
 from tidemill.core.errors import BadInput, NotFound
 from tidemill.core.findings import errors, near
+from tidemill.expressions.document import refuse_depth
 from tidemill.workflows.clusters import integration_of
-from tidemill.workflows.document import refuse_depth
 from tidemill.workflows.formats.conductor.definition import compile_workflow
 from tidemill.workflows.plan import Limits, Plan
 from tidemill.workflows.ports import IntegrationDirectory

@@ -10,7 +10,7 @@ from tidemill.core.codec import from_json, to_json
 from tidemill.core.definitions import Definition, DefinitionStore, Expect
 from tidemill.core.errors import Conflict, NotFound
 from tidemill.core.findings import Finding
-from tidemill.workflows.document import Fields, as_whole, read_label, refuse, refuse_depth
+from tidemill.expressions.document import Fields, as_whole, read_label, refuse, refuse_depth
 
 TYPES = ("JSON", "AVRO", "PROTOBUF")
 _ATTEMPTS = 10

@@ -11,9 +11,9 @@ from typing import Any, ClassVar, Literal, Protocol, cast, get_args
 import msgspec
 
 from tidemill.core.ids import derived_id
+from tidemill.expressions.document import Fields, as_whole
 from tidemill.expressions.template import Template, as_text
 from tidemill.ingest.effect import Effect
-from tidemill.workflows.document import Fields, as_whole
 from tidemill.workflows.effects import (
     IdempotencyStrategy,
     StartWorkflow,

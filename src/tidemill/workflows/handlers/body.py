@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from tidemill.core.codec import broken_utf8, from_json, to_json
-from tidemill.workflows.document import depth
+from tidemill.expressions.document import depth
 
 DEPTH_MAX = 200
 

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from tidemill.core.findings import Finding
+from tidemill.expressions.document import Fields, read_label
 from tidemill.sandbox.script import Script
 from tidemill.workflows.address import read_address
-from tidemill.workflows.document import Fields, read_label
 from tidemill.workflows.handlers.actions import Action, StartAction, read_action
 
 _SCRIPT_EVALUATORS = ("javascript", "graaljs")

@@ -6,8 +6,8 @@ from typing import Any, cast, get_args
 
 import msgspec
 
+from tidemill.expressions.document import as_whole
 from tidemill.expressions.template import Template
-from tidemill.workflows.document import as_whole
 from tidemill.workflows.effects import IdempotencyStrategy
 from tidemill.workflows.tasks.directive import StartChild
 from tidemill.workflows.tasks.kind import Context

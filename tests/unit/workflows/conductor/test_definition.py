@@ -25,7 +25,7 @@ from tests.unit.workflows.handlers.test_body import json_values
 from tidemill.core.codec import from_json
 from tidemill.core.errors import BadInput
 from tidemill.core.findings import Finding, errors
-from tidemill.workflows.document import refuse
+from tidemill.expressions.document import refuse
 from tidemill.workflows.formats.conductor.keys import TYPES_NOT_YET
 from tidemill.workflows.formats.conductor.task_definition import read_task_definition
 from tidemill.workflows.formats.conductor.types import BY_NAME

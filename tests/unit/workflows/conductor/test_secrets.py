@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.unit.workflows.conductor.parts import compiled, task, workflow
-from tidemill.workflows.document import refuse
+from tidemill.expressions.document import refuse
 from tidemill.workflows.formats.conductor.definition import compile_workflow
 from tidemill.workflows.formats.conductor.expansion import expander
 from tidemill.workflows.formats.conductor.source import constant

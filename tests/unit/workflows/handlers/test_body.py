@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidemill.core.codec import from_json, pack, to_json
-from tidemill.workflows.document import depth
+from tidemill.expressions.document import depth
 from tidemill.workflows.handlers.body import DEPTH_MAX, SendingProtocol, decode, expand, expanded
 
 BOTH: list[SendingProtocol] = ["String", "JSON"]

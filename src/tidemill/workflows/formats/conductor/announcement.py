@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tidemill.expressions.document import Fields
 from tidemill.workflows.address import read_address
-from tidemill.workflows.document import Fields
 from tidemill.workflows.formats.conductor.views import execution_json
 from tidemill.workflows.plan import Announce, Plan
 from tidemill.workflows.state import Execution

@@ -12,9 +12,9 @@ import msgspec
 
 from tidemill.core.codec import to_json
 from tidemill.core.findings import Finding, near
+from tidemill.expressions.document import Fields, as_whole, read_label
 from tidemill.expressions.template import Template
 from tidemill.sandbox.script import Script
-from tidemill.workflows.document import Fields, as_whole, read_label
 from tidemill.workflows.formats.conductor.cache import read_cache
 from tidemill.workflows.formats.conductor.keys import TASK_NOTED, TYPES_NOT_YET, WORKER_TYPES
 from tidemill.workflows.formats.conductor.references import Place, Reading, absence, reference_findings

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from tidemill.core.findings import Finding
+from tidemill.expressions.document import Fields, read_label
 from tidemill.sandbox.script import Script
-from tidemill.workflows.document import Fields, read_label
 from tidemill.workflows.formats.conductor.announcement import SINK, read_announce
 from tidemill.workflows.formats.conductor.compilation import Compilation, Start
 from tidemill.workflows.formats.conductor.expansion import expander

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tidemill.core.findings import Finding, errors
-from tidemill.workflows.document import DEPTH_MAX, Fields, as_whole, depth
+from tidemill.expressions.document import DEPTH_MAX, Fields, as_whole, depth
 from tidemill.workflows.formats.conductor.compilation import Compilation
 from tidemill.workflows.formats.conductor.references import references
 from tidemill.workflows.formats.conductor.task_definition import TaskDefinition

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from tidemill.workflows.document import Fields
+from tidemill.expressions.document import Fields
 from tidemill.workflows.plan import Plan
 
 KEY = "maskedFields"

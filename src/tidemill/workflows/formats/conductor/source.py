@@ -11,9 +11,9 @@ from typing import Any, Protocol
 import msgspec
 
 from tidemill.core.errors import BadInput
+from tidemill.expressions.document import Fields
 from tidemill.expressions.template import Template, compile_template
 from tidemill.sandbox.script import Script
-from tidemill.workflows.document import Fields
 from tidemill.workflows.tasks.kind import NoSettings
 from tidemill.workflows.tasks.script import ScriptSettings
 

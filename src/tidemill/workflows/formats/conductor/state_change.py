@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from tidemill.expressions.document import Fields
 from tidemill.expressions.template import Template
 from tidemill.workflows.address import read_address
-from tidemill.workflows.document import Fields
 from tidemill.workflows.formats.conductor.masking import masked
 from tidemill.workflows.plan import Plan, TaskAnnounce
 from tidemill.workflows.state import Execution, Task, TaskStatus

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from tidemill.core.findings import Finding
-from tidemill.workflows.document import Fields, read_label
+from tidemill.expressions.document import Fields, read_label
 from tidemill.workflows.formats.conductor.keys import TASK_DEF_NOT_YET, TASK_DEF_NOTED
 from tidemill.workflows.plan import Limits, Retry
 

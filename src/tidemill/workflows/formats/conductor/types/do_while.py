@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tidemill.core.codec import to_json
+from tidemill.expressions.document import as_whole
 from tidemill.sandbox.script import Script
-from tidemill.workflows.document import as_whole
 from tidemill.workflows.formats.conductor.source import JAVASCRIPT, Draft, Source, TaskType
 from tidemill.workflows.tasks.loop import ITERATIONS_MAX, LoopSettings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tidemill.workflows.document import Fields, objects
+from tidemill.expressions.document import Fields, objects
 from tidemill.workflows.formats.conductor.source import Draft, Source, TaskType
 
 

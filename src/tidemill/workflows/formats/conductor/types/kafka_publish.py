@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tidemill.core.findings import near
+from tidemill.expressions.document import Fields
 from tidemill.expressions.template import Template, compile_template
-from tidemill.workflows.document import Fields
 from tidemill.workflows.formats.conductor.source import Draft, Source, TaskType
 from tidemill.workflows.tasks.produce import KeyForm, ProduceSettings
 

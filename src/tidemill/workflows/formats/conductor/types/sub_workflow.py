@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tidemill.expressions.document import Fields
 from tidemill.expressions.template import Template
-from tidemill.workflows.document import Fields
 from tidemill.workflows.formats.conductor.source import Draft, Source, TaskType, constant
 from tidemill.workflows.tasks.starting import StartSettings
 
