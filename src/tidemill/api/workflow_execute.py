@@ -18,7 +18,7 @@ from tidemill.api.params import Text, Version, WaitSeconds
 from tidemill.api.router import Routes
 from tidemill.api.workflow_start import StartRequest, own_definition, start_effect
 from tidemill.core.errors import BadInput
-from tidemill.workflows.document import as_whole
+from tidemill.expressions.document import as_whole
 from tidemill.workflows.formats.conductor.masking import masked
 from tidemill.workflows.formats.conductor.runs import ReturnStrategy, task_run, workflow_run
 

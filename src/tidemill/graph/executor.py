@@ -1,0 +1,349 @@
+"""Runs batches of messages through a graph: level by level, so that all messages of a batch that reach a node are
+processed together, and a join has all that can still come.
+
+Keeps nothing between two batches, and lets no effect happen: it gathers them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+import structlog
+
+from tidemill.core.clock import Clock
+from tidemill.core.errors import Unavailable
+from tidemill.graph.graph import Graph, Vertex
+from tidemill.graph.message import Message, failed
+from tidemill.graph.node import FAILURE, Arrived, Effect, End, Held, Hold, Item, Result, Wake
+from tidemill.graph.trails import START, Hop, Trails
+
+log = structlog.get_logger(__name__)
+
+DEPTH_MAX = 32
+"""Of runs inside of runs: sub-chains, loops."""
+STEPS_MAX = 100_000
+"""How often the messages of one run may be processed, all nodes and all runs inside of it together."""
+
+_CANNOT_WAIT = "a node that holds messages cannot do so inside of a loop, a group or a sub-chain"
+
+
+class Watcher(Protocol):
+    """Sees what goes in and out of nodes, for counts and for people. Must not block and not fail."""
+
+    def processed(self, graph: str, vertex: Vertex, count: int, failures: int, seconds: float) -> None: ...
+
+    def saw(self, graph: str, node: str, item: Item, told: Sequence[tuple[str, Message, str | None]]) -> None:
+        """Of a vertex that `is_watched`: an item, and what it was told on as."""
+        ...
+
+    def logged(self, graph: str, node: str, message: Message, line: str) -> None: ...
+
+
+class Graphs(Protocol):
+    def graph(self, id_: str) -> Graph | str:
+        """The graph, or why there is none to run."""
+        ...
+
+
+class Executor:
+    def __init__(self, graphs: Graphs, watcher: Watcher, clock: Clock) -> None:
+        self.graphs = graphs
+        self.watcher = watcher
+        self.clock = clock
+
+    async def run(
+        self, graph: Graph, messages: Sequence[Message], entry: str | None = None
+    ) -> tuple[list[Result], Trails]:
+        """One result per message, in order. `entry` is a node's id; without it the graph's first node. Raises
+        `Unavailable`; nothing has happened then."""
+        traversal = Traversal(self, graph, len(messages))
+        index = graph.first if entry is None else graph.index.get(entry)
+        for run, message in enumerate(messages):
+            if index is None:
+                traversal.end(run, _refusal(entry or "", message, _no_entry(graph, entry)))
+            else:
+                traversal.arrive(index, Item(run, message, START))
+        await traversal.go()
+        return traversal.results, traversal.trails
+
+    async def resume(
+        self, graph: Graph, held: Sequence[tuple[Held, Wake | None]], arrived: Sequence[Arrived]
+    ) -> tuple[Result, Trails]:
+        """One run that was held: what has a wake goes on, the rest is held on. Nodes that are gone since are an end by
+        `Failure`."""
+        traversal = Traversal(self, graph, 1)
+        for each, wake in held:
+            traversal.wake(each, wake)
+        for one in arrived:
+            traversal.arrive_again(one)
+        await traversal.go()
+        return traversal.results[0], traversal.trails
+
+
+class Traversal:
+    """One batch on its way through one graph. `outputs` of nodes that the graph remembers, by node and run."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        graph: Graph,
+        runs: int,
+        depth: int = 0,
+        steps: list[int] | None = None,
+        *,
+        is_followed: bool = True,
+    ) -> None:
+        self.executor = executor
+        self.graph = graph
+        self.depth = depth
+        self._is_followed = is_followed
+        self.trails = Trails()
+        self.results = [Result([], [], [], []) for _ in range(runs)]
+        self.steps = steps if steps is not None else [0] * runs
+        self.outputs: dict[tuple[str, int], Message] = {}
+        self._inboxes: dict[int, list[Item]] = {}
+        self._held_at: dict[int, list[int]] = {}
+
+    def arrive(self, vertex: int, item: Item) -> None:
+        inbox = self._inboxes.get(vertex)
+        if inbox is None:
+            self._inboxes[vertex] = [item]
+        else:
+            inbox.append(item)
+
+    def end(self, run: int, end: End) -> None:
+        self.results[run].ends.append(end)
+
+    def hold(self, run: int, vertex: int, held: Held) -> None:
+        self.results[run].held.append(held)
+        self._held_at.setdefault(run, []).append(vertex)
+
+    def wake(self, held: Held, wake: Wake | None) -> None:
+        index = self.graph.index.get(held.node)
+        node = self.graph.vertices[index].node if index is not None else None
+        if index is None or not hasattr(node, "wake"):
+            self.end(0, _refusal(held.node, held.message, f"the node {held.node} that held it is not there any more"))
+        elif wake is None:
+            self.hold(0, index, held)
+        else:
+            relation, message = node.wake(held.message, wake)  # type: ignore[union-attr]
+            error = message.metadata.get("errorMsg") if relation == FAILURE else None
+            self.route(index, 0, START, relation, message, error)
+
+    def arrive_again(self, arrived: Arrived) -> None:
+        index = self.graph.index.get(arrived.node)
+        trail = self.trails.after(START, arrived.origin, arrived.relation)
+        if index is None:
+            reason = f"the join {arrived.node} at which it waited is not there any more"
+            self.end(0, _refusal(arrived.node, arrived.message, reason))
+        else:
+            self.arrive(index, Item(0, arrived.message, trail, arrived.error))
+
+    async def go(self) -> None:
+        vertices = self.graph.vertices
+        while self._inboxes:
+            level = min(vertices[index].level for index in self._inboxes)
+            ready = sorted(index for index in self._inboxes if vertices[index].level == level)
+            calls = [Call(self, index, items) for index in ready if (items := self._arrived(index))]
+            if len(calls) == 1:
+                await calls[0].make()
+            elif calls:
+                ended = await asyncio.gather(*(call.make() for call in calls), return_exceptions=True)
+                for error in ended:
+                    if error is not None:
+                        raise error
+            for call in calls:
+                call.deliver()
+
+    def route(self, vertex: int, run: int, trail: int, relation: str, message: Message, error: str | None) -> None:
+        """Along the edges of the relation; where there is none, the branch ends."""
+        place = self.graph.vertices[vertex]
+        if place.is_remembered:
+            self.outputs[place.id, run] = message
+        targets = place.edges.get(relation) if self._is_followed else None
+        if targets:
+            following = Item(run, message, self.trails.after(trail, place.id, relation), error)
+            for target in targets:
+                self.arrive(target, following)
+        elif not self.graph.has_last or place.is_last or relation == FAILURE or not self._is_followed:
+            self.results[run].ends.append(End(place.id, relation, message, trail, error))
+
+    def _arrived(self, index: int) -> list[Item]:
+        """What is to be processed now: not what waits at a join for a held branch, and not what went too far."""
+        items = self._inboxes.pop(index)
+        vertex = self.graph.vertices[index]
+        if self._held_at and vertex.gathers:
+            items = [item for item in items if not self._waits(index, item)]
+        going = []
+        for item in items:
+            self.steps[item.run] += 1
+            if self.steps[item.run] > STEPS_MAX:
+                reason = f"went through more than {STEPS_MAX} nodes: a loop that does not end?"
+                self.end(item.run, _refusal(vertex.id, item.message, reason))
+            else:
+                going.append(item)
+        return going
+
+    def _waits(self, index: int, item: Item) -> bool:
+        if not any(self.graph.reaches(held, index) for held in self._held_at.get(item.run, ())):
+            return False
+        origin, relation = self.trails.last(item.trail)
+        arrived = Arrived(self.graph.vertices[index].id, item.message, origin, relation, item.error)
+        self.results[item.run].arrived.append(arrived)
+        return True
+
+
+class Call:
+    """One call of one node (`graph.node.Batch`). What is told is delivered after the call, in the items' order."""
+
+    def __init__(self, traversal: Traversal, vertex: int, items: Sequence[Item]) -> None:
+        self.items = items
+        self.vertex = vertex
+        self._traversal = traversal
+        self._place = traversal.graph.vertices[vertex]
+        self._told: list[tuple[int, int, int, str, Message, str | None]] = []
+        self._effects: list[tuple[int, Effect]] = []
+        self._settled = bytearray(len(items))
+        self._failures = 0
+
+    def tell(self, index: int, relation: str, message: Message | None = None) -> None:
+        item = self.items[index]
+        self._settled[index] = 1
+        out = item.message if message is None else message
+        self._told.append((index, item.trail, self.vertex, relation, out, None))
+
+    def fail(self, index: int, reason: str, message: Message | None = None) -> None:
+        item = self.items[index]
+        self._settled[index] = 1
+        self._failures += 1
+        out = failed(item.message if message is None else message, reason)
+        self._told.append((index, item.trail, self.vertex, FAILURE, out, reason))
+
+    def tell_as(
+        self,
+        index: int,
+        node: str,
+        relation: str,
+        message: Message,
+        *,
+        error: str | None = None,
+        passed: Sequence[Hop] = (),
+    ) -> None:
+        """For a node that does the work of others too, as one of them, after the message `passed` those before it."""
+        self._settled[index] = 1
+        trails, trail = self._traversal.trails, self.items[index].trail
+        for hop in passed:
+            trail = trails.after(trail, *hop)
+        self._told.append((index, trail, self._traversal.graph.index[node], relation, message, error))
+
+    def take(self, index: int) -> None:
+        self._settled[index] = 1
+
+    def hold(self, index: int, hold: Hold, message: Message | None = None) -> None:
+        self._settled[index] = 1
+        item = self.items[index]
+        held = Held(self._place.id, item.message if message is None else message, hold)
+        self._traversal.hold(item.run, self.vertex, held)
+
+    def effect(self, index: int, effect: Effect) -> None:
+        self._effects.append((self.items[index].run, effect))
+
+    def log(self, index: int, line: str) -> None:
+        traversal = self._traversal
+        traversal.executor.watcher.logged(traversal.graph.id, self._place.id, self.items[index].message, line)
+
+    def came_from(self, index: int) -> tuple[str, str]:
+        return self._traversal.trails.last(self.items[index].trail)
+
+    def output(self, index: int, node: str) -> Message | None:
+        return self._traversal.outputs.get((node, self.items[index].run))
+
+    async def inside(
+        self, entry: str, messages: Sequence[tuple[int, Message]], *, is_followed: bool = True
+    ) -> Sequence[Result]:
+        outer = self._traversal
+        found = self._entry(entry)
+        if isinstance(found, str):
+            return [Result([_refusal(entry, message, found)], [], [], []) for _, message in messages]
+        graph, vertex = found
+        runs = [self.items[index].run for index, _ in messages]
+        steps = [outer.steps[run] for run in runs]
+        inner = Traversal(outer.executor, graph, len(messages), outer.depth + 1, steps, is_followed=is_followed)
+        if graph is outer.graph:
+            by_run: dict[int, list[int]] = {}
+            for run, origin in enumerate(runs):
+                by_run.setdefault(origin, []).append(run)
+            inner.outputs = {
+                (node, run): message
+                for (node, origin), message in outer.outputs.items()
+                for run in by_run.get(origin, ())
+            }
+        for run, (_, message) in enumerate(messages):
+            inner.arrive(vertex, Item(run, message, START))
+        await inner.go()
+        for run, origin in enumerate(runs):
+            outer.steps[origin] = max(outer.steps[origin], inner.steps[run])
+            result = inner.results[run]
+            self._effects += [(origin, effect) for effect in result.effects]
+            result.ends += [_refusal(held.node, held.message, _CANNOT_WAIT) for held in result.held]
+        return inner.results
+
+    async def make(self) -> None:
+        executor = self._traversal.executor
+        started_s = executor.clock.monotonic_s()
+        reason = f"the node {self._place.id} ({self._place.type}) said nothing of the message"
+        try:
+            await self._place.node.process(self)
+        except Unavailable:
+            raise
+        except Exception as error:  # a node that fails, fails its messages and nobody else's
+            log.exception("node raised", chain=self._traversal.graph.id, node=self._place.id)
+            reason = f"{type(error).__name__}: {error}"
+        if 0 in self._settled:
+            for index, is_settled in enumerate(self._settled):
+                if not is_settled:
+                    self.fail(index, reason)
+        seconds = executor.clock.monotonic_s() - started_s
+        executor.watcher.processed(self._traversal.graph.id, self._place, len(self.items), self._failures, seconds)
+
+    def deliver(self) -> None:
+        route, items = self._traversal.route, self.items
+        for run, effect in self._effects:
+            self._traversal.results[run].effects.append(effect)
+        for index, trail, vertex, relation, message, error in self._told:
+            route(vertex, items[index].run, trail, relation, message, error)
+        if self._place.is_watched:
+            self._show()
+
+    def _show(self) -> None:
+        watcher, graph = self._traversal.executor.watcher, self._traversal.graph
+        told: dict[int, list[tuple[str, Message, str | None]]] = {}
+        for index, _, _, relation, message, error in self._told:
+            told.setdefault(index, []).append((relation, message, error))
+        for index, item in enumerate(self.items):
+            watcher.saw(graph.id, self._place.id, item, told.get(index, ()))
+
+    def _entry(self, entry: str) -> tuple[Graph, int] | str:
+        outer = self._traversal
+        if outer.depth >= DEPTH_MAX:
+            return f"is nested more than {DEPTH_MAX} deep: a chain that calls itself?"
+        graph: Graph | str = outer.graph
+        node: str | None = entry
+        if entry.startswith("chain:"):
+            chain, _, node = entry.removeprefix("chain:").partition(":")
+            graph = outer.executor.graphs.graph(chain)
+            if isinstance(graph, str):
+                return graph
+        assert isinstance(graph, Graph)
+        vertex = graph.index.get(node) if node else graph.first
+        return (graph, vertex) if vertex is not None else _no_entry(graph, node)
+
+
+def _refusal(node: str, message: Message, reason: str) -> End:
+    return End(node, FAILURE, failed(message, reason), START, reason)
+
+
+def _no_entry(graph: Graph, entry: str | None) -> str:
+    return f"the chain {graph.id} has no node {entry!r}" if entry else f"the chain {graph.id} has no nodes"

@@ -1,0 +1,106 @@
+"""A graph of nodes, ready to run: edges by relation, and an order in which each node comes after all that lead to it.
+
+Knows no format and no node. Without cycles; who builds one has refused them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tidemill.graph.node import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    origin: str
+    relation: str
+    target: str
+
+
+@dataclass(slots=True)
+class Vertex:
+    """A node at its place. `gathers`: it waits for all messages of a run that can still reach it. `is_last`: only what
+    ends here, or fails, counts as an end where a graph has such nodes. `fused` are those whose work this node does
+    too; `follows` the other way round."""
+
+    id: str
+    type: str
+    node: Node
+    gathers: bool = False
+    is_last: bool = False
+    edges: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    level: int = 0
+    is_watched: bool = False
+    is_remembered: bool = False
+
+
+class Graph:
+    """`first` is where messages come in, None for a graph without nodes. `remembered` are the nodes whose last output
+    others ask for."""
+
+    def __init__(
+        self,
+        id_: str,
+        vertices: Sequence[Vertex],
+        edges: Iterable[Edge],
+        first: str | None,
+        remembered: Collection[str] = (),
+    ) -> None:
+        self.id = id_
+        self.vertices = vertices
+        self.index = {vertex.id: index for index, vertex in enumerate(vertices)}
+        self.first = self.index[first] if first is not None else None
+        self.has_last = any(vertex.is_last for vertex in vertices)
+        for vertex in vertices:
+            vertex.is_remembered = vertex.id in remembered
+        self._wire(edges)
+        self._reach: dict[int, frozenset[int]] = {}
+
+    def _wire(self, edges: Iterable[Edge]) -> None:
+        found: list[dict[str, list[int]]] = [{} for _ in self.vertices]
+        for edge in edges:
+            targets = found[self.index[edge.origin]].setdefault(edge.relation, [])
+            target = self.index[edge.target]
+            if target not in targets:
+                targets.append(target)
+        for vertex, by_relation in zip(self.vertices, found, strict=True):
+            vertex.edges = {relation: tuple(targets) for relation, targets in by_relation.items()}
+        levels = self._levels()
+        for vertex, level in zip(self.vertices, levels, strict=True):
+            vertex.level = level
+
+    def _levels(self) -> list[int]:
+        """The longest way to each node, in edges."""
+        waiting = [0] * len(self.vertices)
+        for vertex in self.vertices:
+            for target in successors(vertex):
+                waiting[target] += 1
+        levels = [0] * len(self.vertices)
+        ready = [index for index, count in enumerate(waiting) if not count]
+        for index in ready:
+            for target in successors(self.vertices[index]):
+                levels[target] = max(levels[target], levels[index] + 1)
+                waiting[target] -= 1
+                if not waiting[target]:
+                    ready.append(target)
+        if len(ready) < len(self.vertices):
+            raise ValueError(f"the graph {self.id} has a cycle")
+        return levels
+
+    def reaches(self, origin: int, target: int) -> bool:
+        """Whether an edge, or a way of several, leads from one node to the other."""
+        if origin not in self._reach:
+            seen: set[int] = set()
+            waiting = [origin]
+            while waiting:
+                for following in successors(self.vertices[waiting.pop()]):
+                    if following not in seen:
+                        seen.add(following)
+                        waiting.append(following)
+            self._reach[origin] = frozenset(seen)
+        return target in self._reach[origin]
+
+
+def successors(vertex: Vertex) -> set[int]:
+    return {target for targets in vertex.edges.values() for target in targets}

@@ -1,0 +1,144 @@
+"""The interface of nodes: a batch of messages comes in, and each of them is told on, held or taken in.
+
+A node writes nothing. What it wants to happen outside of the graph it says as an effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from tidemill.graph.message import Message
+
+SUCCESS, FAILURE, TRUE, FALSE, DEFAULT = "Success", "Failure", "True", "False", "Default"
+
+Effect = Any
+
+
+class Item(msgspec.Struct, frozen=True, gc=False):
+    """A message at a node. `run` says from which of the messages that came into the graph it descends, `trail` by which
+    way (see `trails`); `error` is why the node before failed, where it did."""
+
+    run: int
+    message: Message
+    trail: int
+    error: str | None = None
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """What a message that is held waits for: a time, the acknowledgement of a publication, or whichever is first."""
+
+    due_ms: int
+    publication: str | None = None
+
+
+class Wake(msgspec.Struct, frozen=True):
+    """Why it goes on: the time came (all empty), or what the broker said of the publication."""
+
+    partition: int | None = None
+    offset: int | None = None
+    refusal: str | None = None
+    is_acknowledged: bool = False
+
+
+class End(msgspec.Struct, frozen=True):
+    """Where a branch ended: at this node, with this relation, to which no edge leads on."""
+
+    node: str
+    relation: str
+    message: Message
+    trail: int
+    error: str | None = None
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A message that goes on later, out of this node."""
+
+    node: str
+    message: Message
+    hold: Hold
+
+
+class Arrived(msgspec.Struct, frozen=True):
+    """A message that is at a join while another branch of its run is held. `origin` is the node it came from."""
+
+    node: str
+    message: Message
+    origin: str
+    relation: str
+    error: str | None = None
+
+
+class Result(msgspec.Struct):
+    """What became of one message that came into the graph."""
+
+    ends: list[End] = []
+    effects: list[Effect] = []
+    held: list[Held] = []
+    arrived: list[Arrived] = []
+
+    @property
+    def failures(self) -> list[End]:
+        return [end for end in self.ends if end.relation == FAILURE]
+
+
+class Batch(Protocol):
+    """What `process` gets. Each item must be told at least once, or taken or held: one of which nothing is said fails
+    with a reason that names the node."""
+
+    items: Sequence[Item]
+
+    def tell(self, index: int, relation: str, message: Message | None = None) -> None:
+        """The item's message, or this one in its place, goes on by the relation. May be said several times."""
+        ...
+
+    def fail(self, index: int, reason: str, message: Message | None = None) -> None:
+        """Goes on by `Failure`, with the reason in its metadata."""
+        ...
+
+    def take(self, index: int) -> None:
+        """It went into what another item was told with, or ends here without a trace."""
+        ...
+
+    def hold(self, index: int, hold: Hold, message: Message | None = None) -> None:
+        """It goes on later, when the node's `wake` is called, in any process."""
+        ...
+
+    def effect(self, index: int, effect: Effect) -> None:
+        """To happen with the commit of the record that the message came from, or not at all."""
+        ...
+
+    def log(self, index: int, line: str) -> None: ...
+
+    def came_from(self, index: int) -> tuple[str, str]:
+        """Node and relation; empty at the first node."""
+        ...
+
+    def output(self, index: int, node: str) -> Message | None:
+        """What that node told last in this run. Only of nodes that the graph remembers (`Graph.remembered`)."""
+        ...
+
+    async def inside(
+        self, entry: str, messages: Sequence[tuple[int, Message]], *, is_followed: bool = True
+    ) -> Sequence[Result]:
+        """Runs each message (with the index of its item) from `entry` on, apart from the rest: a node of this graph,
+        or `chain:<id>[:<node>]`. Not `is_followed`: through that node only. Their effects are kept for
+        the item. One result per message; where the entry is not there or the nesting too deep, an end by `Failure`."""
+        ...
+
+
+class Node(Protocol):
+    async def process(self, batch: Batch) -> None:
+        """Raises `Unavailable` where the world failed and all of the batch is to be tried again later; whatever else it
+        raises fails the items that it had not told yet."""
+        ...
+
+
+class HoldingNode(Node, Protocol):
+    """A node that holds messages."""
+
+    def wake(self, message: Message, wake: Wake) -> tuple[str, Message]:
+        """By which relation the message goes on, and as what."""
+        ...
