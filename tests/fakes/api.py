@@ -13,6 +13,7 @@ from tests.fakes.access import AccessRoom
 from tests.fakes.api_definitions import FakeCatalog, FakeIntegrations
 from tests.fakes.definitions import MemoryDefinitions
 from tests.fakes.places import FixedSubscriptions, ListedPlaces
+from tests.fakes.rules import RulesRoom
 from tidemill.api.app import create_app
 from tidemill.api.services import Services
 from tidemill.core.clock import HeldClock
@@ -259,6 +260,7 @@ class ApiRoom:
         self.workers = FakeWorkers(self.executions)
         self.catalog = FakeCatalog()
         self.integrations = FakeIntegrations()
+        self.rules = RulesRoom()
         self.schemas = Schemas(MemoryDefinitions(), self.clock)
         self.places = ListedPlaces()
         self.subscriptions = FixedSubscriptions()
@@ -279,6 +281,8 @@ class ApiRoom:
             waits=self.waits,
             workers=self.workers,
             catalog=self.catalog,
+            rules=self.rules.parts.catalog,
+            hand=self.rules.hand,
             integrations=self.integrations,
             places=self.places,
             subscriptions=self.subscriptions,

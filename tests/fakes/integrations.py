@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from tidemill.workflows.ports import IntegrationInfo
+from tidemill.ingest.clusters import IntegrationInfo
 
 
 class FakeDirectory:

@@ -14,6 +14,7 @@ _READ_DEFINITIONS = frozenset(
         actions.WORKFLOW_DEF_READ,
         actions.TASK_DEF_READ,
         actions.EVENT_HANDLER_READ,
+        actions.RULE_CHAIN_READ,
         actions.INTEGRATION_READ,
         actions.SCHEMA_READ,
     }
@@ -35,6 +36,8 @@ _WRITE_EVENT_METADATA = frozenset(
     {
         actions.EVENT_HANDLER_WRITE,
         actions.EVENT_HANDLER_DELETE,
+        actions.RULE_CHAIN_WRITE,
+        actions.RULE_CHAIN_DELETE,
         actions.INTEGRATION_WRITE,
         actions.INTEGRATION_DELETE,
         actions.INTEGRATION_TEST,
@@ -58,13 +61,14 @@ ROLES: Mapping[str, frozenset[Action]] = {
     | _WORK
     | {
         actions.WORKFLOW_START,
+        actions.RULE_CHAIN_RUN,
         actions.WORKFLOW_CONTROL,
         actions.WORKFLOW_REMOVE,
         actions.DEAD_LETTER_READ,
         actions.DEAD_LETTER_SETTLE,
     },
     "APPLICATION_MANAGER": frozenset({actions.APPLICATION_READ, actions.APPLICATION_WRITE}),
-    "USER": _READ_DEFINITIONS | _READ_EXECUTIONS | {actions.WORKFLOW_START},
+    "USER": _READ_DEFINITIONS | _READ_EXECUTIONS | {actions.WORKFLOW_START, actions.RULE_CHAIN_RUN},
     "USER_READ_ONLY": _READ_DEFINITIONS | _READ_EXECUTIONS,
     # Until grants on single task definitions exist, a worker may poll for any task.
     "WORKER": _WORK,

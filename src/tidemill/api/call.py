@@ -42,13 +42,13 @@ class AllowedCall:
 
     async def json(self, kind: type[T]) -> T:
         """The body, an empty one as `{}`. Raises `BadInput` with the place of the mistake."""
-        return parse_json(await self._bytes(), kind)
+        return parse_json(await self.body(), kind)
 
     async def object(self) -> dict[str, Any]:
         return await self.json(dict[str, Any])
 
     async def text(self) -> str:
-        return parse_text(await self._bytes(), self.request.headers.get("content-type", ""))
+        return parse_text(await self.body(), self.request.headers.get("content-type", ""))
 
     async def changed(self, action: actions.Action, resource: str) -> None:
         """Writes a change of a definition to the audit log; its content is in the definition's saves. Whoever works by
@@ -56,7 +56,7 @@ class AllowedCall:
         self.services.definitions_changed()
         await self.services.audit.changed(self.author, action.name, resource)
 
-    async def _bytes(self) -> bytes:
+    async def body(self) -> bytes:
         return await read_bytes(self.request, self.services.body_bytes_max)
 
 

@@ -27,6 +27,8 @@ from tidemill.api.ports import (
 from tidemill.core.clock import Clock
 from tidemill.ingest.ports import Places
 from tidemill.ingest.subscription import Subscriptions
+from tidemill.rules.catalog import RuleCatalog
+from tidemill.rules.hand import Hand
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Services:
     waits: Waits
     workers: Workers
     catalog: Catalog
+    rules: RuleCatalog
+    hand: Hand
     integrations: Integrations
     places: Places
     subscriptions: Subscriptions

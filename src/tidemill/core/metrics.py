@@ -121,3 +121,17 @@ broker_bytes = Counter("tidemill_broker_bytes", "Bytes by direction: in, out", [
 broker_topics = Gauge("tidemill_broker_topics", "Topics of the embedded broker", registry=REGISTRY)
 broker_partitions = Gauge("tidemill_broker_partitions", "Partitions of the embedded broker", registry=REGISTRY)
 broker_log_bytes = Gauge("tidemill_broker_log_bytes", "Size of all partitions' logs", registry=REGISTRY)
+
+node_messages = Counter(
+    "tidemill_node_messages", "Messages into a node of a rule chain", ["chain", "node"], registry=REGISTRY
+)
+node_failures = Counter(
+    "tidemill_node_failures", "Messages that a rule chain's node told by Failure", ["chain", "node"], registry=REGISTRY
+)
+node_seconds = Histogram(
+    "tidemill_node_seconds",
+    "How long a rule chain's node took for a batch",
+    ["chain", "node"],
+    buckets=(0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30),
+    registry=REGISTRY,
+)

@@ -29,7 +29,8 @@ def no_findings(config: Any, site: Any) -> Iterable[Finding]:
 class Component:
     """`name` is the type that definitions say. `relations` are those that it tells by; None where the configuration or
     the message decides. `check` finds what is wrong in a configuration whose shape is right; `build` is called after it
-    found no error. `entries` are the nodes or chains that a configuration runs inside. `gathers`, `is_last`: see
+    found no error. `entries` are the nodes or chains that a configuration runs inside, `asks_for` the nodes whose
+    output it reads, `scripts` its keys that are user code, with what the sandbox is to check. `gathers`, `is_last`: see
     `graph.Vertex`."""
 
     name: str
@@ -40,6 +41,8 @@ class Component:
     relations: Sequence[str] | None = ("Success", "Failure")
     check: Callable[[Any, Any], Iterable[Finding]] = no_findings
     entries: Callable[[Any], Sequence[str]] = lambda config: ()
+    asks_for: Callable[[Any], Sequence[str]] = lambda config: ()
+    scripts: Callable[[Any, Any], Sequence[tuple[str, Any]]] = lambda config, site: ()
     gathers: bool = False
     is_last: bool = False
     examples: Sequence[Mapping[str, Any]] = ()

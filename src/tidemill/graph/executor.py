@@ -228,8 +228,8 @@ class Call:
         relation: str,
         message: Message,
         *,
-        error: str | None = None,
         passed: Sequence[Hop] = (),
+        error: str | None = None,
     ) -> None:
         """For a node that does the work of others too, as one of them, after the message `passed` those before it."""
         self._settled[index] = 1
@@ -237,6 +237,14 @@ class Call:
         for hop in passed:
             trail = trails.after(trail, *hop)
         self._told.append((index, trail, self._traversal.graph.index[node], relation, message, error))
+
+    def fail_as(self, index: int, node: str, reason: str, message: Message, *, passed: Sequence[Hop] = ()) -> None:
+        self._failures += 1
+        self.tell_as(index, node, FAILURE, failed(message, reason), passed=passed, error=reason)
+
+    def leads(self, relation: str, node: str | None = None) -> bool:
+        graph = self._traversal.graph
+        return relation in (self._place if node is None else graph.vertices[graph.index[node]]).edges
 
     def take(self, index: int) -> None:
         self._settled[index] = 1
@@ -250,9 +258,9 @@ class Call:
     def effect(self, index: int, effect: Effect) -> None:
         self._effects.append((self.items[index].run, effect))
 
-    def log(self, index: int, line: str) -> None:
+    def log(self, index: int, line: str, node: str | None = None) -> None:
         traversal = self._traversal
-        traversal.executor.watcher.logged(traversal.graph.id, self._place.id, self.items[index].message, line)
+        traversal.executor.watcher.logged(traversal.graph.id, node or self._place.id, self.items[index].message, line)
 
     def came_from(self, index: int) -> tuple[str, str]:
         return self._traversal.trails.last(self.items[index].trail)

@@ -112,6 +112,10 @@ class Batch(Protocol):
 
     def log(self, index: int, line: str) -> None: ...
 
+    def leads(self, relation: str) -> bool:
+        """Whether an edge leads on by this relation."""
+        ...
+
     def came_from(self, index: int) -> tuple[str, str]:
         """Node and relation; empty at the first node."""
         ...

@@ -36,6 +36,14 @@ class NumberedBatch(msgspec.Struct, frozen=True):
     rows: Sequence[OutboxRow]
 
 
+class OutboxDoor(Protocol):
+    """For whoever has something to publish; `Outbox` is for the publisher."""
+
+    async def add(self, tx: Transaction, publications: Sequence[Publication]) -> None:
+        """In order: what is added first goes out first."""
+        ...
+
+
 class Outbox(Protocol):
     async def take_lease(self, integration: str, holder: str, now_ms: int, lease_ms: int) -> Lease | None:
         """Takes it if nobody holds it or the holder's time is over, or renews one's own (same epoch, time

@@ -17,11 +17,10 @@ from tidemill.core.definitions import Definition, DefinitionStore
 from tidemill.core.errors import BadInput, NotFound
 from tidemill.core.findings import Finding, errors
 from tidemill.core.transaction import Transaction
+from tidemill.ingest.clusters import IntegrationInfo, servers_of
 from tidemill.kafka import vault
 from tidemill.kafka.integration import CATEGORY, Integration, check, integration
 from tidemill.kafka.probe import Probe
-from tidemill.workflows.clusters import servers_of
-from tidemill.workflows.ports import IntegrationInfo
 
 log = structlog.get_logger(__name__)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +24,10 @@ from tidemill.core.faults import Faults
 from tidemill.core.settings import Settings
 from tidemill.core.supervisor import Supervisor
 from tidemill.ingest.batch import BatchWriter
+from tidemill.ingest.doors import Doors
+from tidemill.ingest.effect import EffectDoor
 from tidemill.ingest.gate import Gate
+from tidemill.ingest.joined import JoinedSubscriptions
 from tidemill.ingest.orphans import Orphans
 from tidemill.ingest.pumps import Pumps
 from tidemill.ingest.replay import Replayer
@@ -35,9 +38,11 @@ from tidemill.kafka.integrations import Integrations
 from tidemill.kafka.publishers import Publishers
 from tidemill.kafka.removals import Removals
 from tidemill.kafka.rereading import Rereader
+from tidemill.rules.hand import Hand
 from tidemill.server.gauges import sample_broker, sample_gauges
 from tidemill.server.ground import Ground, open_ground
 from tidemill.server.readiness import Readiness
+from tidemill.server.rules import rule_parts
 from tidemill.storage.access import StoredAuditLog, StoredPrincipals
 from tidemill.storage.database import Database
 from tidemill.storage.definitions import StoredDefinitions
@@ -131,16 +136,18 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
     definitions, executions, places = StoredDefinitions(database), StoredExecutions(database), StoredPlaces(database)
     integrations = Integrations(definitions, ground.cipher, clock, ground.embedded_address)
     catalog = Catalog(definitions, ground.sandbox, integrations, clock)
-    subscriptions = HandlerSubscriptions(catalog, definitions, ground.sandbox)
 
     wakes, polls = Wakes(), PollData(StoredLastPolls(database), clock)
     engine = Engine(executions, catalog, ground.sandbox, clock, wakes, polls.is_polled)
-    gate, access = Gate(engine, database), _access(ground)
+    rules = rule_parts(definitions, integrations, ground.sandbox, StoredOutbox(database), wakes.publishers_of, clock)
+    door = Doors(engine, rules.taker)
+    subscriptions = JoinedSubscriptions(HandlerSubscriptions(catalog, definitions, ground.sandbox), rules.subscriptions)
+    gate, access = Gate(door, database), _access(ground)
     workers = Workers(gate, executions, *_task_stores(database), catalog, access.secrets, polls, clock)
     waits, timers = ExecutionWaits(executions, catalog, clock), _timers(engine, database, clock)
     faults = Faults.from_environment()
-    publishers, sources = _publishers(ground, integrations, engine, faults), _sources(ground, integrations, faults)
-    around = (subscriptions, places, engine, database, clock, faults)
+    publishers, sources = _publishers(ground, integrations, door, faults), _sources(ground, integrations, faults)
+    around = (subscriptions, places, door, database, clock, faults)
     pumps = Pumps(sources, *around, PumpSettings(settings.batch_records, hops_max=settings.hops_max))
     wakes.connect(workers, waits, timers, publishers)
 
@@ -150,10 +157,12 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         waits=waits,
         workers=workers,
         catalog=catalog,
+        rules=rules.catalog,
+        hand=Hand(rules.chains, rules.executor, gate, clock),
         integrations=integrations,
         places=places,
         subscriptions=subscriptions,
-        replayer=Replayer(subscriptions, engine, database, places, clock),
+        replayer=Replayer(subscriptions, door, database, places, clock),
         records=Rereader(integrations, clock),
         access=access.access,
         applications=access.applications,
@@ -172,7 +181,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         access=access.access,
         pumps=pumps,
         publishers=publishers,
-        removals=_removals(ground, integrations, engine, publishers),
+        removals=_removals(ground, integrations, door, publishers),
         timers=timers,
         calls=_calls(ground, workers, stack),
         polls=polls,
@@ -199,7 +208,10 @@ class Wakes:
         self._workers.committed(written)
         self._waits.committed(written)
         self._timers.committed(written)
-        for integration in written.integrations:
+        self.publishers_of(written.integrations)
+
+    def publishers_of(self, integrations: Collection[str]) -> None:
+        for integration in integrations:
             self._publishers.wake(integration)
 
 
@@ -228,11 +240,11 @@ def _timers(engine: Engine, database: Database, clock: Clock) -> TimerRunner:
     return TimerRunner(engine, database, StoredTimers(database), clock)
 
 
-def _publishers(ground: Ground, integrations: Integrations, engine: Engine, faults: Faults) -> Publishers:
+def _publishers(ground: Ground, integrations: Integrations, door: EffectDoor, faults: Faults) -> Publishers:
     return Publishers(
         integrations,
         StoredOutbox(ground.database),
-        engine,
+        door,
         ground.database,
         ground.clock,
         faults,
@@ -243,11 +255,11 @@ def _publishers(ground: Ground, integrations: Integrations, engine: Engine, faul
     )
 
 
-def _removals(ground: Ground, integrations: Integrations, engine: Engine, publishers: Publishers) -> Removals:
+def _removals(ground: Ground, integrations: Integrations, door: EffectDoor, publishers: Publishers) -> Removals:
     return Removals(
         integrations,
         StoredOutbox(ground.database),
-        engine,
+        door,
         ground.database,
         ground.clock,
         ground.worker.text,

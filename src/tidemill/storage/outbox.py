@@ -56,6 +56,9 @@ class StoredOutbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    async def add(self, tx: Transaction, publications: Sequence[Publication]) -> None:
+        add_publications(session_of(tx), publications)
+
     async def take_lease(self, integration: str, holder: str, now_ms: int, lease_ms: int) -> Lease | None:
         async with self._database.begin() as session:
             return await leases.take(session, integration, holder, now_ms, lease_ms)

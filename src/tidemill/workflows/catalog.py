@@ -15,10 +15,10 @@ from tidemill.core.definitions import Definition, DefinitionStore, Expect, Kind
 from tidemill.core.errors import Conflict, NotFound
 from tidemill.core.findings import Finding
 from tidemill.expressions.document import as_whole
+from tidemill.ingest.clusters import IntegrationDirectory
 from tidemill.sandbox.script import Sandbox
 from tidemill.workflows.examination import Examination, examine_all
 from tidemill.workflows.plans import CompiledPlans
-from tidemill.workflows.ports import IntegrationDirectory
 from tidemill.workflows.snapshot import document_of
 
 _STAMPS = ("createTime", "updateTime", "updatedBy")

@@ -11,10 +11,9 @@ from tidemill.core.definitions import DefinitionStore
 from tidemill.core.errors import BadInput, NotFound
 from tidemill.core.findings import errors, near
 from tidemill.expressions.document import refuse_depth
-from tidemill.workflows.clusters import integration_of
+from tidemill.ingest.clusters import IntegrationDirectory, integration_of
 from tidemill.workflows.formats.conductor.definition import compile_workflow
 from tidemill.workflows.plan import Limits, Plan
-from tidemill.workflows.ports import IntegrationDirectory
 from tidemill.workflows.snapshot import EMPTY, Snapshot, document_of, take_snapshot
 
 _UNREGISTERED_MAX = 200

@@ -294,23 +294,6 @@ class SecretSource(Protocol):
         ...
 
 
-class IntegrationInfo(msgspec.Struct, frozen=True):
-    """What event handlers and publishing steps need to know of an integration."""
-
-    name: str
-    group: str
-    sending_protocol: Literal["String", "JSON"]
-    is_enabled: bool
-    servers: frozenset[str] = frozenset()
-    """`host:port` in lower case: its bootstrap servers."""
-
-
-class IntegrationDirectory(Protocol):
-    async def integrations(self) -> Mapping[str, IntegrationInfo]:
-        """All of them, at the current revision of the definitions."""
-        ...
-
-
 class Plans(Protocol):
     """Compiled workflow definitions, kept at the newest revision."""
 

@@ -14,13 +14,12 @@ from tidemill.core.codec import from_json
 from tidemill.core.definitions import Definition, DefinitionStore, Kind
 from tidemill.core.errors import BadInput
 from tidemill.core.findings import Finding, errors, near
-from tidemill.workflows.clusters import integration_of
+from tidemill.ingest.clusters import IntegrationDirectory, IntegrationInfo, integration_of
 from tidemill.workflows.data_loops import find_loops
 from tidemill.workflows.formats.conductor.definition import Compiled, compile_workflow
 from tidemill.workflows.formats.conductor.task_definition import TaskDefinition, read_task_definition
 from tidemill.workflows.handlers.definition import Handler, read_handler
 from tidemill.workflows.plan import Plan
-from tidemill.workflows.ports import IntegrationDirectory, IntegrationInfo
 
 
 class StoredWorkflow(msgspec.Struct, frozen=True):

@@ -3,8 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal, Protocol
 
-from tidemill.workflows.ports import IntegrationInfo
+import msgspec
+
+
+class IntegrationInfo(msgspec.Struct, frozen=True):
+    """What those who read and publish need to know of an integration."""
+
+    name: str
+    group: str
+    sending_protocol: Literal["String", "JSON"]
+    is_enabled: bool
+    servers: frozenset[str] = frozenset()
+    """`host:port` in lower case: its bootstrap servers."""
+
+
+class IntegrationDirectory(Protocol):
+    async def integrations(self) -> Mapping[str, IntegrationInfo]:
+        """All of them, at the current revision of the definitions."""
+        ...
 
 
 def servers_of(text: str) -> frozenset[str]:

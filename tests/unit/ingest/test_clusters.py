@@ -16,9 +16,8 @@ from tests.unit.workflows.handlers.parts import document as handler_document
 from tidemill.core.clock import HeldClock
 from tidemill.core.errors import BadInput
 from tidemill.expressions.template import compile_template
+from tidemill.ingest.clusters import IntegrationInfo, integration_of
 from tidemill.workflows.catalog import Catalog
-from tidemill.workflows.clusters import integration_of
-from tidemill.workflows.ports import IntegrationInfo
 from tidemill.workflows.tasks.produce import ProduceSettings
 
 

@@ -1,0 +1,84 @@
+"""All rule chains as they are now, compiled: follows the definitions, compiles what has changed, finds chains by id.
+
+Writes nothing; what is wrong with a chain stays with it as findings, and the others run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from tidemill.core.definitions import Definition, DefinitionStore
+from tidemill.core.findings import Finding, errors
+from tidemill.graph.graph import Graph
+from tidemill.ingest.clusters import IntegrationDirectory
+from tidemill.rules.building import Built, Setup, build
+from tidemill.rules.formats import read_chain
+
+_decode = msgspec.json.Decoder().decode
+_decode_findings = msgspec.json.Decoder(list[Finding]).decode
+
+
+class Chain(msgspec.Struct, frozen=True):
+    """`findings` are those of the save (scripts) and those of now (what is around it)."""
+
+    definition: Definition
+    built: Built
+    findings: Sequence[Finding]
+
+    @property
+    def id(self) -> str:
+        return self.definition.name
+
+    @property
+    def graph(self) -> Graph | str:
+        """The graph, or why there is none to run."""
+        if self.built.graph is not None and not errors(self.findings):
+            return self.built.graph
+        if self.built.draft.is_disabled:
+            return f"the chain {self.id} is disabled"
+        return f"the chain {self.id} cannot run: {'; '.join(map(str, errors(self.findings)))}"
+
+
+class Chains:
+    """Implements `graph.executor.Graphs`."""
+
+    def __init__(self, store: DefinitionStore, directory: IntegrationDirectory, setup: Setup) -> None:
+        self._store = store
+        self._directory = directory
+        self.setup = setup
+        self.revision = -1
+        self.by_id: Mapping[str, Chain] = {}
+
+    async def refresh(self) -> int:
+        """Cheap where nothing has changed. Raises `Unavailable`."""
+        revision = await self._store.revision()
+        if revision != self.revision:
+            definitions = await self._store.all("rule_chain")
+            integrations = await self._directory.integrations() if definitions else {}
+            if integrations != self.setup.ports.clusters.integrations:
+                self.setup.ports.clusters.integrations = integrations
+                self.by_id = {}
+            self.by_id = {each.name: self._chain(each) for each in definitions}
+            self.revision = revision
+        return revision
+
+    def graph(self, id_: str) -> Graph | str:
+        chain = self.by_id.get(id_)
+        return chain.graph if chain is not None else f"there is no chain {id_!r}"
+
+    def _chain(self, definition: Definition) -> Chain:
+        known = self.by_id.get(definition.name)
+        if known is not None and known.definition.save == definition.save:
+            return known
+        draft, findings = read_chain(_decode(definition.document), definition.name)
+        built = build(draft, self.setup)
+        of_save = [each for each in _decode_findings(definition.findings) if each.kind == "compile"]
+        return Chain(definition, built, [*findings, *built.findings, *of_save])
+
+
+def document_of(definition: Definition) -> dict[str, Any]:
+    document: dict[str, Any] = _decode(definition.document)
+    return document

@@ -1,0 +1,1 @@
+"""RuleGo's rule chain DSL (reference: https://rulego.cc, `api/types/dsl.go`)."""

@@ -1,0 +1,179 @@
+"""Nodes that are a script: what they ask of the sandbox, and what the answers mean. Neighbours share one call.
+
+A script is the body of a function of `(msg, metadata, msgType, dataType)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from tidemill.core.findings import Finding
+from tidemill.graph.executor import Call
+from tidemill.graph.graph import Graph, successors
+from tidemill.graph.message import DataType, Message
+from tidemill.graph.node import Batch
+from tidemill.sandbox.script import Changed, Sandbox, Script, Stage, Staged, Stages
+
+StageKind = Literal["gate", "map", "value"]
+
+_DATA_TYPES: Mapping[str, DataType] = {"JSON": "JSON", "TEXT": "TEXT", "BINARY": "BINARY"}
+_encode = msgspec.json.Encoder().encode
+_raw = msgspec.json.Decoder(msgspec.Raw).decode
+
+
+class Scripted(Protocol):
+    """What is particular to one kind of script node."""
+
+    kind: StageKind
+    passes: str
+    """The relation by which a gate's `true`, or a map's result, goes on."""
+
+    def tell(self, telling: Telling, answer: Staged, message: Message) -> None:
+        """The script ended here, without an error."""
+        ...
+
+
+class Telling(Protocol):
+    """One item, as told by one script node."""
+
+    def tell(self, relation: str, message: Message) -> None: ...
+    def fail(self, reason: str, message: Message) -> None: ...
+    def log(self, line: str) -> None: ...
+    def leads(self, relation: str) -> bool: ...
+
+
+class ScriptNode:
+    """One script, or several that follow each other: `members` are (node id, its own part, its code)."""
+
+    def __init__(self, sandbox: Sandbox, globals_: Mapping[str, Mapping[str, str]], members: Sequence[Member]) -> None:
+        self._sandbox = sandbox
+        self._globals = globals_
+        self.members = members
+        stages = [Stage(member.code, member.part.kind) for member in members]
+        self.script: Script = Stages(stages, globals_).script()
+
+    def joined(self, other: ScriptNode) -> ScriptNode | None:
+        """Both as one; None where they cannot be."""
+        if self._globals != other._globals or self.members[-1].part.kind == "value":
+            return None
+        return ScriptNode(self._sandbox, self._globals, [*self.members, *other.members])
+
+    async def process(self, batch: Batch) -> None:
+        assert isinstance(batch, Call)
+        inputs = [arguments(item.message) for item in batch.items]
+        answers = await self._sandbox.run_stages(self.script, inputs)
+        hops = [(member.node, member.part.passes) for member in self.members]
+        passed = [tuple(hops[:stage]) for stage in range(len(hops))]
+        for index, answer in enumerate(answers):
+            stage = answer.stage
+            member = self.members[stage]
+            message = batch.items[index].message
+            if answer.changed is not None:
+                message = changed(message, answer.changed)
+            telling = _Telling(batch, index, member.node, passed[stage])
+            for at, line in answer.logs:
+                batch.log(index, line, self.members[at].node)
+            if answer.error is not None:
+                telling.fail(str(answer.error), message)
+            else:
+                member.part.tell(telling, answer, message)
+
+
+class Member(msgspec.Struct, frozen=True):
+    node: str
+    part: Scripted
+    code: str
+
+
+class _Telling:
+    __slots__ = ("_call", "_index", "_node", "_passed")
+
+    def __init__(self, call: Call, index: int, node: str, passed: tuple[tuple[str, str], ...]) -> None:
+        self._call = call
+        self._index = index
+        self._node = node
+        self._passed = passed
+
+    def tell(self, relation: str, message: Message) -> None:
+        self._call.tell_as(self._index, self._node, relation, message, passed=self._passed)
+
+    def fail(self, reason: str, message: Message) -> None:
+        self._call.fail_as(self._index, self._node, reason, message, passed=self._passed)
+
+    def leads(self, relation: str) -> bool:
+        return self._call.leads(relation, self._node)
+
+    def log(self, line: str) -> None:
+        self._call.log(self._index, line, self._node)
+
+
+def fuse(graph: Graph) -> None:
+    """Lets script nodes that follow each other, and nobody else, be one call. Those whose output others ask for, or
+    whose messages are watched, stay by themselves."""
+    vertices = graph.vertices
+    origins = [0] * len(vertices)
+    for vertex in vertices:
+        for target in successors(vertex):
+            origins[target] += 1
+    for index in sorted(range(len(vertices)), key=lambda one: -vertices[one].level):
+        vertex = vertices[index]
+        node = vertex.node
+        if not isinstance(node, ScriptNode) or vertex.is_remembered or vertex.is_watched:
+            continue
+        targets = vertex.edges.get(node.members[-1].part.passes, ())
+        if len(targets) != 1 or origins[targets[0]] != 1 or targets[0] == graph.first:
+            continue
+        following = vertices[targets[0]]
+        if isinstance(following.node, ScriptNode) and not (following.is_remembered or following.is_watched):
+            vertex.node = node.joined(following.node) or node
+
+
+def arguments(message: Message) -> bytes:
+    """The JSON list that a stage's function is called with."""
+    if message.data_type == "JSON":
+        try:
+            data: bytes = bytes(_raw(message.data))
+        except (msgspec.DecodeError, RecursionError):
+            data = _encode(message.text)
+    elif message.data_type == "TEXT":
+        data = _encode(message.text)
+    else:
+        data = _encode(list(message.data))
+    return b"[%b,%b,%b,%b]" % (data, _encode(message.metadata), _encode(message.type), _encode(message.data_type))
+
+
+def changed(message: Message, change: Changed) -> Message:
+    """A text stays the text that it is; any other value is its JSON."""
+    data_type = message.data_type if change.data_type is msgspec.UNSET else _DATA_TYPES.get(change.data_type, "TEXT")
+    data = message.data
+    if change.msg is not msgspec.UNSET:
+        data = bytes(change.msg)
+        if data.startswith(b'"'):
+            data = msgspec.json.decode(data).encode("utf-8", "replace")
+        elif data_type == "BINARY":
+            data = _binary(data)
+    return Message(
+        message.id,
+        message.ts_ms,
+        message.type if change.msg_type is msgspec.UNSET else change.msg_type,
+        data,
+        message.metadata if change.metadata is msgspec.UNSET else change.metadata,
+        data_type,
+        message.originator,
+    )
+
+
+def _binary(data: bytes) -> bytes:
+    """A list of numbers is bytes where the message is BINARY, and only there."""
+    try:
+        return bytes(msgspec.json.decode(data, type=list[int]))
+    except (msgspec.DecodeError, msgspec.ValidationError, ValueError):
+        return data
+
+
+async def script_findings(sandbox: Sandbox, script: Script, path: str) -> Sequence[Finding]:
+    found = await sandbox.check(script)
+    return [Finding(path, each.message, each.kind, each.level, each.line, each.column) for each in found]

@@ -1,0 +1,51 @@
+"""The parts of rule chains, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from tidemill.core.clock import Clock
+from tidemill.core.definitions import DefinitionStore
+from tidemill.graph.executor import Executor
+from tidemill.graph.registry import Registry
+from tidemill.ingest.clusters import IntegrationDirectory
+from tidemill.ingest.outbox import OutboxDoor
+from tidemill.rules.building import Setup
+from tidemill.rules.catalog import RuleCatalog
+from tidemill.rules.chains import Chains
+from tidemill.rules.door import RulesTaker
+from tidemill.rules.listed import LISTED
+from tidemill.rules.ports import Clusters, Ports
+from tidemill.rules.subscriptions import EndpointSubscriptions
+from tidemill.rules.watching import NodeWatcher
+from tidemill.sandbox.script import Sandbox
+
+
+@dataclass(frozen=True, slots=True)
+class RuleParts:
+    chains: Chains
+    executor: Executor
+    catalog: RuleCatalog
+    subscriptions: EndpointSubscriptions
+    taker: RulesTaker
+
+
+def rule_parts(
+    definitions: DefinitionStore,
+    directory: IntegrationDirectory,
+    sandbox: Sandbox,
+    outbox: OutboxDoor,
+    woken: Callable[[Collection[str]], None],
+    clock: Clock,
+) -> RuleParts:
+    setup = Setup(Registry(LISTED), Ports(sandbox, clock, Clusters()), {})
+    chains = Chains(definitions, directory, setup)
+    executor = Executor(chains, NodeWatcher(), clock)
+    return RuleParts(
+        chains,
+        executor,
+        RuleCatalog(definitions, chains, clock),
+        EndpointSubscriptions(chains, definitions, executor),
+        RulesTaker(outbox, woken),
+    )

@@ -1,0 +1,85 @@
+"""The room of rule chains without database and engines: chains saved from JSON, run, and what they publish listed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from tests.fakes.definitions import MemoryDefinitions
+from tests.fakes.integrations import FakeDirectory
+from tests.fakes.sandbox import FakeSandbox
+from tests.fakes.transaction import OpenTransaction
+from tidemill.core.clock import HeldClock
+from tidemill.core.transaction import Transaction
+from tidemill.graph.message import Message
+from tidemill.graph.node import Result
+from tidemill.ingest.doors import Doors
+from tidemill.ingest.effect import EffectGroup, Prepared
+from tidemill.ingest.gate import Gate
+from tidemill.ingest.publication import Publication
+from tidemill.rules.hand import Hand
+from tidemill.sandbox.script import Sandbox
+from tidemill.server.rules import rule_parts
+
+
+class ListedOutbox:
+    def __init__(self) -> None:
+        self.added: list[Publication] = []
+
+    async def add(self, tx: Transaction, publications: Sequence[Publication]) -> None:
+        self.added += publications
+
+
+class NoEngine:
+    """For chains whose effects are all their own."""
+
+    async def prepare(self, groups: Sequence[EffectGroup], verified: int | None = None) -> Prepared:
+        raise AssertionError(f"no engine for {groups}")
+
+
+class OpenTransactions:
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Transaction]:
+        yield OpenTransaction()
+
+
+class RulesRoom:
+    def __init__(self, sandbox: Sandbox | None = None) -> None:
+        self.clock = HeldClock()
+        self.definitions = MemoryDefinitions()
+        self.directory = FakeDirectory("shop")
+        self.outbox = ListedOutbox()
+        self.woken: list[str] = []
+        self.parts = rule_parts(
+            self.definitions, self.directory, sandbox or FakeSandbox(), self.outbox, self._wake, self.clock
+        )
+        self.hand = Hand(
+            self.parts.chains,
+            self.parts.executor,
+            Gate(Doors(NoEngine(), self.parts.taker), OpenTransactions()),
+            self.clock,
+        )
+
+    async def save(self, id_: str, nodes: Sequence[dict[str, Any]], connections: Sequence[Sequence[str]] = ()) -> Any:
+        """`connections` are (from, relation, to)."""
+        return await self.parts.catalog.save(id_, chain(nodes, connections), "anna")
+
+    async def run(self, id_: str, *messages: Message) -> Sequence[Result]:
+        await self.parts.chains.refresh()
+        graph = self.parts.chains.graph(id_)
+        assert not isinstance(graph, str), graph
+        return (await self.parts.executor.run(graph, messages))[0]
+
+    def _wake(self, integrations: Collection[str]) -> None:
+        self.woken += integrations
+
+
+def chain(nodes: Sequence[dict[str, Any]], connections: Sequence[Sequence[str]] = ()) -> dict[str, Any]:
+    """A rule chain in RuleGo's form."""
+    edges = [{"fromId": origin, "type": relation, "toId": target} for origin, relation, target in connections]
+    return {"ruleChain": {"name": "test"}, "metadata": {"nodes": list(nodes), "connections": edges}}
+
+
+def message(data: bytes = b'{"n":1}', **metadata: str) -> Message:
+    return Message("m1", 1_000, "TEST", data, metadata)
