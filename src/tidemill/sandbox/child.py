@@ -8,16 +8,16 @@ import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import msgspec
 import structlog
 
 from tidemill.core.errors import Unavailable
-from tidemill.sandbox.protocol import HEADER_BYTES, Limits, Reply, Request, body_length, frame, reply_decoder
-from tidemill.sandbox.script import Computed
+from tidemill.sandbox.protocol import HEADER_BYTES, Form, Limits, Reply, Request, body_length, frame, reply_decoder
+from tidemill.sandbox.script import Computed, ScriptError, Staged
 from tidemill.sandbox.settings import SandboxSettings
 
 log = structlog.get_logger(__name__)
@@ -31,7 +31,7 @@ _STEP_S = 0.5
 _ALARM = signal.SIGPROF.name
 """How jq's child ends when a message takes too long."""
 _READ_BYTES = 256 * 1024
-_computed_decoder = msgspec.json.Decoder(list[Computed])
+Answer = TypeVar("Answer", Computed, Staged)
 
 
 class Died(Exception):
@@ -42,17 +42,33 @@ class Garbled(Exception):
     """An answer that cannot be read: nested deeper than anybody reads, say."""
 
 
-class Call(msgspec.Struct):
+class Answers(msgspec.Struct, Generic[Answer], frozen=True):
+    """What comes back for an input, and how an error is told that came from the child's end, at a stage."""
+
+    decoder: msgspec.json.Decoder[list[Answer]]
+    failed: Callable[[int, ScriptError], Answer]
+    is_staged: bool = False
+
+
+COMPUTED = Answers(msgspec.json.Decoder(list[Computed]), lambda _, error: Computed(error=error))
+STAGED = Answers(msgspec.json.Decoder(list[Staged]), lambda stage, error: Staged(stage, error=error), is_staged=True)
+
+
+class Call(msgspec.Struct, Generic[Answer]):
     """A script on its way to a child, and what came back. `end` is None while it runs; `how` is the name of the
-    signal, or another word, for a child that died."""
+    signal, or another word, for a child that died; `stage` is where the first input without an answer was, as far as
+    a careful child has told."""
 
     key: bytes
     source: str
+    form: Form
     inputs: Sequence[bytes]
     limit_s: float
+    answers: Answers[Answer]
     what: Literal["check", "run"] = "run"
     is_careful: bool = False
-    computed: list[Computed] = []
+    computed: list[Answer] = []
+    stage: int = 0
     end: Literal["answered", "died", "hung", "garbled"] | None = None
     how: str = ""
 
@@ -102,7 +118,7 @@ class Child:
             process.stdin.close()
         await process.wait()
 
-    async def run(self, call: Call) -> None:
+    async def run(self, call: Call[Answer]) -> None:
         """Fills the call. Afterwards the child is idle, or dead."""
         try:
             await self._run(call)
@@ -119,21 +135,23 @@ class Child:
             if call.end != "answered":
                 await asyncio.shield(self.kill())
 
-    async def _run(self, call: Call) -> None:
+    async def _run(self, call: Call[Answer]) -> None:
         await self._send(call, with_source=call.what == "check" or call.key not in self._known)
         while True:
             reply = await self._awaited_reply(call.limit_s + _GRACE_S)
             if reply.is_unknown:
                 await self._send(call, with_source=True)
                 continue
-            call.computed.extend(_decoded(reply))
+            call.computed.extend(_decoded(call.answers, reply))
+            call.stage = reply.stage
             if reply.last:
                 return
 
-    async def _send(self, call: Call, *, with_source: bool) -> None:
+    async def _send(self, call: Call[Answer], *, with_source: bool) -> None:
         stdin = self._pipes()[0]
         source = call.source if with_source else None
-        stdin.write(frame(Request(call.what, call.key, source, list(call.inputs), call.limit_s, call.is_careful)))
+        request = Request(call.what, call.key, source, list(call.inputs), call.limit_s, call.is_careful, call.form)
+        stdin.write(frame(request))
         if call.what == "run":
             self._known.add(call.key)
         async with asyncio.timeout(call.limit_s + _GRACE_S):
@@ -209,8 +227,8 @@ class Child:
         return name
 
 
-def _decoded(reply: Reply) -> list[Computed]:
+def _decoded(answers: Answers[Answer], reply: Reply) -> list[Answer]:
     try:
-        return _computed_decoder.decode(reply.computed)
+        return answers.decoder.decode(reply.computed)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise Garbled(str(error)) from error

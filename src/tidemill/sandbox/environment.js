@@ -1,6 +1,6 @@
 // What users' scripts expect of a browser: atob, btoa, TextEncoder, TextDecoder and a console that is kept.
 // No timers, no modules, no I/O. The value of this file is a function that installs it all and gives back
-// the console's store: { begin(), taken() }.
+// the console's store: { begin(), isUsed(), taken(stage) }.
 (function (logsMax, logLengthMax) {
   'use strict';
   const G = globalThis;
@@ -211,11 +211,16 @@
 
   return {
     begin() { if (count) { logs = []; count = 0; } },
-    taken() {
-      if (count === 0) return '';
+    isUsed() { return count > 0; },
+    // The lines since the begin, and begins anew. With a stage each is a pair.
+    taken(stage) {
       let text = '';
-      for (let i = 0; i < count; i++) text += (i ? ',' : '') + stringify(logs[i]);
-      return ',"logs":[' + text + ']';
+      for (let i = 0; i < count; i++) {
+        const line = stringify(logs[i]);
+        text += (i ? ',' : '') + (stage === undefined ? line : `[${stage},${line}]`);
+      }
+      this.begin();
+      return text;
     },
   };
 })

@@ -47,8 +47,8 @@ class Jq:
     def forget_all(self) -> None:
         self._programs.clear()
 
-    async def check(self, source: str) -> bytes:
-        program = _compiled(source)
+    async def check(self, request: Request) -> bytes:
+        program = _compiled(request.source or "")
         return _to_json([{"error": program if isinstance(program, dict) else None}])
 
     async def run(self, request: Request) -> AsyncIterator[Reply]:

@@ -18,8 +18,8 @@ from tidemill.core import metrics
 from tidemill.core.clock import Clock
 from tidemill.core.errors import Unavailable
 from tidemill.core.findings import Finding
-from tidemill.sandbox.child import Call, Child, Engine
-from tidemill.sandbox.script import Computed, Script, ScriptError
+from tidemill.sandbox.child import COMPUTED, STAGED, Answer, Answers, Call, Child, Engine
+from tidemill.sandbox.script import Computed, Script, ScriptError, Staged
 from tidemill.sandbox.settings import SandboxSettings
 
 _STRIKES_SCRIPTS_MAX = 1_000
@@ -70,29 +70,36 @@ class SandboxPool:
             # It may have been killed from outside, or by the script before.
             call = await self._checked(script)
         if call.end != "answered":
-            return [Finding("", f"the compiler gave up on it: {_blamed(call).error}", kind="compile")]
+            return [Finding("", f"the compiler gave up on it: {_blamed(call)}", kind="compile")]
         return [
-            Finding("", item.error.message, kind=item.error.kind, line=item.error.line, column=item.error.column)
-            for item in call.computed
+            Finding(path, item.error.message, kind=item.error.kind, line=item.error.line, column=item.error.column)
+            for index, item in enumerate(call.computed)
+            for path in [f"stages[{index}]" if script.form == "stages" else ""]
             if item.error is not None
         ]
 
-    async def _checked(self, script: Script) -> Call:
-        call = Call(b"", _text(script), (), _CHECK_LIMIT_S, what="check")
+    async def _checked(self, script: Script) -> Call[Computed]:
+        call = Call(b"", _text(script), script.form, (), _CHECK_LIMIT_S, COMPUTED, what="check")
         await self._call(script.engine, call)
         return call
 
     async def run(self, script: Script, inputs: Sequence[bytes]) -> Sequence[Computed]:
+        return await self._run(script, inputs, COMPUTED)
+
+    async def run_stages(self, script: Script, inputs: Sequence[bytes]) -> Sequence[Staged]:
+        return await self._run(script, inputs, STAGED)
+
+    async def _run(self, script: Script, inputs: Sequence[bytes], answers: Answers[Answer]) -> list[Answer]:
         source = _text(script)
-        key = hashlib.blake2b(source.encode(), digest_size=16).digest()
-        computed: list[Computed] = []
+        key = hashlib.blake2b(f"{script.form} {source}".encode(), digest_size=16).digest()
+        computed: list[Answer] = []
         segments = [
             Segment(part, is_careful=script.engine == "jq") for part in reversed(_parts(inputs, self._settings))
         ]
         while segments:
             segment = segments.pop()
             limit_s = self._strikes.limit_s(key)
-            call = Call(key, source, segment.inputs, limit_s, is_careful=segment.is_careful)
+            call = Call(key, source, script.form, segment.inputs, limit_s, answers, is_careful=segment.is_careful)
             await self._call(script.engine, call)
             self._strikes.count(key, call)
             computed += call.computed
@@ -103,7 +110,7 @@ class SandboxPool:
         metrics.sandbox_messages.labels(script.engine).inc(len(inputs))
         return computed
 
-    async def _call(self, engine: Engine, call: Call) -> None:
+    async def _call(self, engine: Engine, call: Call[Answer]) -> None:
         crew = self._crews.get(engine)
         if crew is None:
             raise Unavailable("the sandbox is not running")
@@ -131,32 +138,34 @@ class Segment:
     deaths: int = 0
 
 
-def judged(segment: Segment, call: Call) -> tuple[list[Computed], list[Segment]]:
+def judged(segment: Segment, call: Call[Answer]) -> tuple[list[Answer], list[Segment]]:
     """The error of the message that is to blame, if that is sure, and what is to be run again, last first.
 
     V8's child tells nothing about a batch that it died of, so the batch is run again with one answer at a time.
     A crash in a fresh child is proof, a crash in an old one may be the memory of other scripts, and who was killed
-    may have been killed by anybody.
+    may have been killed by anybody. Only with care is it known which of several stages it was.
     """
     rest = replace(segment, inputs=segment.inputs[len(call.computed) :], deaths=0)
     if call.end == "answered":
         return [], [rest]
     is_crash = call.how in _CRASHES
     deaths = segment.deaths if is_crash or not call.computed else 0
-    if not segment.is_careful and len(rest.inputs) > 1:
+    if not segment.is_careful and (len(rest.inputs) > 1 or call.answers.is_staged):
         return [], [replace(rest, is_careful=True, deaths=deaths + 1)]
-    others = [replace(rest, inputs=rest.inputs[1:], deaths=1)] if len(rest.inputs) > 1 else []
+    others: list[Segment] = []
+    if len(rest.inputs) > 1:
+        others = [replace(rest, inputs=rest.inputs[1:], deaths=1)]
     if call.end == "died" and deaths < (1 if is_crash else 2):
         return [], [*others, replace(rest, inputs=rest.inputs[:1], deaths=deaths + 1)]
-    return [_blamed(call)], others
+    return [call.answers.failed(call.stage, _blamed(call))], others
 
 
-def _blamed(call: Call) -> Computed:
+def _blamed(call: Call[Answer]) -> ScriptError:
     if call.end == "hung":
-        return Computed(error=ScriptError("timeout", f"took longer than {call.limit_s:g} s"))
+        return ScriptError("timeout", f"took longer than {call.limit_s:g} s")
     if call.end == "garbled":
-        return Computed(error=ScriptError("type", f"the value cannot be read: {call.how}"))
-    return Computed(error=ScriptError("memory", f"ran out of memory or crashed the sandbox ({call.how})"))
+        return ScriptError("type", f"the value cannot be read: {call.how}")
+    return ScriptError("memory", f"ran out of memory or crashed the sandbox ({call.how})")
 
 
 def _parts(inputs: Sequence[bytes], settings: SandboxSettings) -> list[Sequence[bytes]]:
@@ -186,7 +195,7 @@ class Strikes:
         is_struck = self._counts.get(key, 0) >= self._settings.strikes_max
         return self._settings.time_limit_tight_s if is_struck else self._settings.time_limit_s
 
-    def count(self, key: bytes, call: Call) -> None:
+    def count(self, key: bytes, call: Call[Answer]) -> None:
         hung = call.end == "hung" or any(
             item.error is not None and item.error.kind == "timeout" for item in call.computed
         )

@@ -10,6 +10,9 @@ from typing import Literal
 
 import msgspec
 
+Form = Literal["expression", "query", "stages"]
+"""How the text of a script is to be read; `Script` in script.py says more."""
+
 _LENGTH = struct.Struct(">I")
 HEADER_BYTES = _LENGTH.size
 
@@ -28,7 +31,8 @@ class Limits(msgspec.Struct, frozen=True, array_like=True):
 
 class Request(msgspec.Struct, frozen=True, array_like=True):
     """`key` stands for the source; `source` is sent when the child has not seen it. `limit_s` is per message.
-    `is_careful` asks for each answer as soon as it is there; jq's child does so always."""
+    `is_careful` asks for each answer as soon as it is there, and to be told of each
+    stage; jq's child does so always."""
 
     what: Literal["check", "run"]
     key: bytes
@@ -36,17 +40,19 @@ class Request(msgspec.Struct, frozen=True, array_like=True):
     inputs: list[bytes]
     limit_s: float
     is_careful: bool = False
+    form: Form = "expression"
 
 
 class Reply(msgspec.Struct, frozen=True, array_like=True):
     """One part of an answer. `computed` is the JSON text of a list of `Computed`, in the order of the inputs.
 
     A `last` reply ends the call, also when inputs are left: the last one answered was stopped, and the rest is
-    to be sent again. `is_unknown` asks for the source."""
+    to be sent again. `is_unknown` asks for the source. `stage` is where the next input is, when it has been begun."""
 
     computed: bytes = b"[]"
     last: bool = True
     is_unknown: bool = False
+    stage: int = 0
 
 
 request_decoder = msgspec.msgpack.Decoder(Request)

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from tidemill.sandbox.child import Call
+from tidemill.sandbox.child import COMPUTED, Call
 from tidemill.sandbox.pool import Segment, Strikes, judged
 from tidemill.sandbox.script import Computed, ScriptError
 from tidemill.sandbox.settings import SandboxSettings
@@ -15,8 +15,8 @@ INPUTS = [b"0", b"1", b"2", b"3"]
 End = Literal["answered", "died", "hung", "garbled"]
 
 
-def ended(end: End, how: str = "", answered: int = 0, inputs: list[bytes] = INPUTS) -> Call:
-    return Call(b"k", "s", inputs, 4, computed=[Computed(1)] * answered, end=end, how=how)
+def ended(end: End, how: str = "", answered: int = 0, inputs: list[bytes] = INPUTS) -> Call[Computed]:
+    return Call(b"k", "s", "expression", inputs, 4, COMPUTED, computed=[Computed(1)] * answered, end=end, how=how)
 
 
 def test_what_the_child_left_over_is_run_as_before() -> None:
@@ -66,7 +66,16 @@ def test_a_single_message_that_hangs_needs_no_care() -> None:
 
 def test_who_hangs_again_and_again_gets_less_time_until_it_runs_clean() -> None:
     strikes = Strikes(SandboxSettings(time_limit_s=4, time_limit_tight_s=0.1, strikes_max=2))
-    timeout = Call(b"k", "s", INPUTS, 4, computed=[Computed(error=ScriptError("timeout", ""))], end="answered")
+    timeout = Call(
+        b"k",
+        "s",
+        "expression",
+        INPUTS,
+        4,
+        COMPUTED,
+        computed=[Computed(error=ScriptError("timeout", ""))],
+        end="answered",
+    )
     assert strikes.limit_s(b"k") == 4
     strikes.count(b"k", timeout)
     assert strikes.limit_s(b"k") == 4

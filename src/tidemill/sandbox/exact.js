@@ -1,0 +1,58 @@
+// Whole numbers beyond 2^53 keep their digits on the way through a script: it sees the number that JavaScript makes of
+// them, and where that number comes out again, its text does. The value of this file is a function of the harness's
+// tools; it gives back { prepare, begin, parsed, json, text }, of which the last three do nothing special for most messages.
+(function (tools) {
+  'use strict';
+  const { parsed, asJson } = tools;
+  const { rawJSON } = JSON;
+  const { isSafeInteger } = Number;
+  const { isArray } = Array;
+  const [MapType, WeakMapType] = [Map, WeakMap];
+  const uncurried = (method) => Function.prototype.call.bind(method);
+  const [get, set] = [uncurried(Map.prototype.get), uncurried(Map.prototype.set)];
+  const [textsOf, remember] = [uncurried(WeakMap.prototype.get), uncurried(WeakMap.prototype.set)];
+  const exec = uncurried(RegExp.prototype.exec);
+  // 16 digits that start with 9 may be beyond 2^53; most messages have no such number, and are not looked at again.
+  const LARGE = /[[{,:\s-](?:9\d{15}|\d{17})/;
+  const WHOLE = /^-?\d+$/;
+  const AMBIGUOUS = '';
+  let isPossible = false, isNeeded = false;
+  let byHolder, byNumber;
+
+  function noted(key, value, context) {
+    if (typeof value !== 'number' || isSafeInteger(value) || !exec(WHOLE, context.source)) return value;
+    const known = get(byNumber, value);
+    set(byNumber, value, known === undefined || known === context.source ? context.source : AMBIGUOUS);
+    let texts = textsOf(byHolder, this);
+    if (texts === undefined) remember(byHolder, this, (texts = { length: this.length, of: { __proto__: null } }));
+    texts.of[key] = [value, context.source];
+    return value;
+  }
+
+  // Where two texts make one number, only its old place tells which it was: that object's key, or that place of an
+  // array that has not been made longer or shorter.
+  function restored(key, value) {
+    if (typeof value !== 'number' || isSafeInteger(value)) return value;
+    let source = get(byNumber, value);
+    if (source === AMBIGUOUS) source = inPlace(this, key, value);
+    return source ? rawJSON(source) : value;
+  }
+
+  function inPlace(holder, key, value) {
+    const texts = textsOf(byHolder, holder);
+    if (texts === undefined || !texts.of[key] || (isArray(holder) && holder.length !== texts.length)) return undefined;
+    return texts.of[key][0] === value ? texts.of[key][1] : undefined;
+  }
+
+  return {
+    prepare(joined) { isPossible = rawJSON !== undefined && exec(LARGE, joined) !== null; },
+    begin(input) {
+      isNeeded = isPossible && exec(LARGE, input) !== null;
+      if (isNeeded) [byHolder, byNumber] = [new WeakMapType(), new MapType()];
+    },
+    parsed(json) { return isNeeded ? parsed(json, noted) : parsed(json); },
+    json(value) { return isNeeded ? asJson(value, restored) : asJson(value); },
+    // A number's text, as `String` makes it of others.
+    text(number) { return (isNeeded && get(byNumber, number)) || `${number}`; },
+  };
+})
