@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tidemill.workflows.formats.conductor.shown_steps import declared_type, step_in
 from tidemill.workflows.plan import Plan, Step
 from tidemill.workflows.state import Execution, Task
 
@@ -18,7 +19,7 @@ def execution_trace(execution: Execution, plan: Plan) -> dict[str, Any]:
         "startTime": execution.created_ms,
         "endTime": execution.ended_ms,
         "correlationId": execution.correlation_id,
-        "tasks": [_task(execution, task, plan.steps.get(task.ref)) for task in execution.tasks],
+        "tasks": [_task(execution, task, step_in(execution, task, plan)) for task in execution.tasks],
     }
 
 
@@ -27,7 +28,7 @@ def _task(execution: Execution, task: Task, step: Step | None) -> dict[str, Any]
         "taskId": execution.task_id(task),
         "seq": task.seq,
         "ref": task.ref,
-        "kind": step.kind if step else None,
+        "type": declared_type(step) if step else None,
         "status": task.status,
         "reason": task.reason,
         "retryCount": task.retry_count,

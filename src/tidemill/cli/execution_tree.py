@@ -68,8 +68,8 @@ def _place(tree: Tree, path: str, nodes: dict[str, Tree], tasks: Mapping[str, Fo
         outer, _, part = path.rpartition("/")
         seq, _, number = part.partition(".")
         container = nodes.get(f"task {seq}") or _place(tree, outer, nodes, tasks)
-        kind = tasks.get(seq, {}).get("kind")
-        nodes[path] = container.add(Text(f"{'iteration' if kind == 'loop' else 'branch'} {number}", "dim"))
+        is_loop = tasks.get(seq, {}).get("type") == "DO_WHILE"
+        nodes[path] = container.add(Text(f"{'iteration' if is_loop else 'branch'} {number}", "dim"))
     return nodes[path]
 
 
@@ -90,7 +90,7 @@ def _task_line(attempts: Sequence[Found]) -> Text:
         notes.append(
             "→ record " + " ".join(str(where[name]) for name in ("integration", "topic", "partition", "offset"))
         )
-    return _line(task["ref"] + (f" ({task['kind']})" if task["kind"] else ""), task, ", ".join(filter(None, notes)))
+    return _line(task["ref"] + (f" ({task['type']})" if task["type"] else ""), task, ", ".join(filter(None, notes)))
 
 
 def _line(name: str, found: Found, notes: str) -> Text:

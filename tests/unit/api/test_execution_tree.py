@@ -23,6 +23,7 @@ async def test_children_are_inside_their_tasks(api: httpx.AsyncClient, room: Api
     put(room, "z")
     found = (await api.get(f"{PATH}/x")).json()
     plain, with_child, with_lost = found["tasks"]
+    assert (plain["ref"], plain["type"]) == ("pack_ref", "SIMPLE")
     assert ("child" in plain, with_lost["child"], with_lost["childId"]) == (False, None, "gone")
     assert with_child["child"]["tasks"][0]["child"]["workflowId"] == "z"
     assert (await api.get(f"{PATH}/nobody")).status_code == 404

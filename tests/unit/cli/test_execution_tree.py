@@ -11,7 +11,7 @@ from tidemill.cli.execution_tree import duration, execution_tree
 
 
 def task(seq: int, ref: str, status: str = "COMPLETED", **fields: Any) -> dict[str, Any]:
-    shown = {"taskId": f"x.{seq}", "seq": seq, "ref": ref, "kind": "worker", "status": status, "reason": None}
+    shown = {"taskId": f"x.{seq}", "seq": seq, "ref": ref, "type": "SIMPLE", "status": status, "reason": None}
     times = {"startTime": 1_000, "endTime": 3_500}
     return {**shown, **times, "retriedTaskId": None, "path": "", "worker": None, "childId": None, **fields}
 
@@ -30,11 +30,11 @@ def lines(found: dict[str, Any]) -> list[str]:
 
 def test_tasks_with_times_workers_and_where_their_records_went() -> None:
     where = {"integration": "shop", "topic": "out", "partition": 3, "offset": 42}
-    found = execution(task(1, "pack", worker="w1"), task(2, "send", kind="publish", publication=where))
+    found = execution(task(1, "pack", worker="w1"), task(2, "send", type="EVENT", publication=where))
     assert lines(found) == [
         "execution x of pick 2: COMPLETED  1 min 1 s",
-        "├── pack (worker): COMPLETED  2.5 s, worker w1",
-        "└── send (publish): COMPLETED  2.5 s, → record shop out 3 42",
+        "├── pack (SIMPLE): COMPLETED  2.5 s, worker w1",
+        "└── send (EVENT): COMPLETED  2.5 s, → record shop out 3 42",
     ]
 
 
@@ -48,7 +48,7 @@ def test_attempts_and_errors() -> None:
     )
     assert lines(found) == [
         "execution x of pick 2: RUNNING",
-        "└── pack (worker): IN_PROGRESS  attempt 3",
+        "└── pack (SIMPLE): IN_PROGRESS  attempt 3",
         "    ├── attempt 1: FAILED  2.5 s: no [tape]",
         "    └── attempt 2: FAILED  2.5 s: no box",
     ]
@@ -56,45 +56,45 @@ def test_attempts_and_errors() -> None:
 
 def test_branches_and_iterations_are_inside_what_they_hang_on() -> None:
     found = execution(
-        task(1, "both", kind="fork"),
-        task(2, "again", kind="loop", path="1.0"),
+        task(1, "both", type="FORK_JOIN"),
+        task(2, "again", type="DO_WHILE", path="1.0"),
         task(3, "right", path="1.1"),
-        task(4, "join", kind="join"),
+        task(4, "join", type="JOIN"),
         task(5, "body", path="1.0/2.1"),
         task(6, "body", path="1.0/2.2"),
     )
     assert lines(found)[1:] == [
-        "├── both (fork): COMPLETED  2.5 s",
+        "├── both (FORK_JOIN): COMPLETED  2.5 s",
         "│   ├── branch 0",
-        "│   │   └── again (loop): COMPLETED  2.5 s",
+        "│   │   └── again (DO_WHILE): COMPLETED  2.5 s",
         "│   │       ├── iteration 1",
-        "│   │       │   └── body (worker): COMPLETED  2.5 s",
+        "│   │       │   └── body (SIMPLE): COMPLETED  2.5 s",
         "│   │       └── iteration 2",
-        "│   │           └── body (worker): COMPLETED  2.5 s",
+        "│   │           └── body (SIMPLE): COMPLETED  2.5 s",
         "│   └── branch 1",
-        "│       └── right (worker): COMPLETED  2.5 s",
-        "└── join (join): COMPLETED  2.5 s",
+        "│       └── right (SIMPLE): COMPLETED  2.5 s",
+        "└── join (JOIN): COMPLETED  2.5 s",
     ]
 
 
 def test_children_are_inside_the_task_that_started_them() -> None:
     child = execution(task(1, "in", "FAILED", reason="no"), execution_id="y", status="FAILED", reason="task in failed")
     found = execution(
-        task(1, "sub", kind="sub_workflow", childId="y", child=child),
-        task(2, "gone", kind="sub_workflow", childId="z", child=None),
+        task(1, "sub", type="SUB_WORKFLOW", childId="y", child=child),
+        task(2, "gone", type="SUB_WORKFLOW", childId="z", child=None),
     )
     assert lines(found)[1:] == [
-        "├── sub (sub_workflow): COMPLETED  2.5 s",
+        "├── sub (SUB_WORKFLOW): COMPLETED  2.5 s",
         "│   └── execution y of pick 2: FAILED  1 min 1 s: task in failed",
-        "│       └── in (worker): FAILED  2.5 s: no",
-        "└── gone (sub_workflow): COMPLETED  2.5 s",
+        "│       └── in (SIMPLE): FAILED  2.5 s: no",
+        "└── gone (SUB_WORKFLOW): COMPLETED  2.5 s",
         "    └── execution z",
     ]
 
 
 def test_earlier_tasks_that_are_not_shown() -> None:
     found = execution(task(9, "body", path="7.3"), tasksOmitted=8)
-    assert lines(found)[1:] == ["├── (8 earlier tasks)", "└── branch 3", "    └── body (worker): COMPLETED  2.5 s"]
+    assert lines(found)[1:] == ["├── (8 earlier tasks)", "└── branch 3", "    └── body (SIMPLE): COMPLETED  2.5 s"]
 
 
 @pytest.mark.parametrize(

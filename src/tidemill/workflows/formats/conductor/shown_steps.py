@@ -49,12 +49,17 @@ def reference_name(task: Task, step: Step | None) -> str:
     return task.ref + "".join(f"__{number}" for number in iterations(task.path, step.within))
 
 
+def declared_type(step: Step) -> str:
+    """As the definition says it."""
+    return str(step.source.get("type") or "SIMPLE")
+
+
 def type_and_name(task: Task, step: Step | None) -> tuple[str, str]:
     """The type of a worker's task is its name."""
     if step is None:
         name = task.name or task.ref
         return name, name
-    kind = step.source.get("type") or "SIMPLE"
+    kind = declared_type(step)
     if kind in WORKER_TYPES:
         return step.name, step.name
     return _NAMED_BY_TYPE.get(kind, kind), _NAMED_BY_TYPE.get(kind, step.name)
