@@ -17,10 +17,6 @@ _LENGTH = struct.Struct(">I")
 HEADER_BYTES = _LENGTH.size
 
 
-Form = Literal["expression", "query", "stages"]
-"""How a script's text is to be read: see `sandbox.script.Script`."""
-
-
 class Limits(msgspec.Struct, frozen=True, array_like=True):
     """What a child is told on its command line, as JSON."""
 
