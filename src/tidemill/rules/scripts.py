@@ -6,6 +6,7 @@ A script is the body of a function of `(msg, metadata, msgType, dataType)`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Literal, Protocol
 
 import msgspec
@@ -18,6 +19,8 @@ from tidemill.graph.node import Batch
 from tidemill.sandbox.script import Changed, Sandbox, Script, Stage, Staged, Stages
 
 StageKind = Literal["gate", "map", "value"]
+FUSED_MAX = 16
+"""Scripts in one call: they share the time limit of a message."""
 
 _DATA_TYPES: Mapping[str, DataType] = {"JSON": "JSON", "TEXT": "TEXT", "BINARY": "BINARY"}
 _encode = msgspec.json.Encoder().encode
@@ -52,12 +55,15 @@ class ScriptNode:
         self._sandbox = sandbox
         self._globals = globals_
         self.members = members
-        stages = [Stage(member.code, member.part.kind) for member in members]
-        self.script: Script = Stages(stages, globals_).script()
+
+    @cached_property
+    def script(self) -> Script:
+        return Stages([Stage(member.code, member.part.kind) for member in self.members], self._globals).script()
 
     def joined(self, other: ScriptNode) -> ScriptNode | None:
         """Both as one; None where they cannot be."""
-        if self._globals != other._globals or self.members[-1].part.kind == "value":
+        is_last = self.members[-1].part.kind == "value" or len(other.members) >= FUSED_MAX
+        if is_last or self._globals != other._globals:
             return None
         return ScriptNode(self._sandbox, self._globals, [*self.members, *other.members])
 
