@@ -26,7 +26,7 @@ class JoinedSubscriptions:
                 break
         else:
             raise StaleWrite("the definitions keep changing")
-        if any(one is not other for one, other in zip(sets, self._sets or [None] * len(sets), strict=True)):
+        if not self._sets or any(one is not other for one, other in zip(sets, self._sets, strict=True)):
             self._sets = sets
             held = frozenset[str]().union(*(each.held for each in sets))
             self._joined = SubscriptionSet(sets[0].revision, _groups(sets), held)

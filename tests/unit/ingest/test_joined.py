@@ -24,11 +24,11 @@ class Part:
 
 
 async def test_groups_of_all_parts_together() -> None:
-    first = Part(SubscriptionSet(3, {SHOP: ["a"]}, frozenset({"x"})))  # type: ignore[dict-item, list-item]
-    second = Part(SubscriptionSet(3, {SHOP: ["b"], DOCK: ["c"]}, frozenset({"y"})))  # type: ignore[dict-item, list-item]
+    first = Part(SubscriptionSet(3, {SHOP: ["a"]}, frozenset({"x"})))  # type: ignore[list-item]
+    second = Part(SubscriptionSet(3, {SHOP: ["b"], DOCK: ["c"]}, frozenset({"y"})))  # type: ignore[list-item]
     joined = JoinedSubscriptions(first, second)
     found = await joined.current()
-    assert found == SubscriptionSet(3, {SHOP: ["a", "b"], DOCK: ["c"]}, frozenset("xy"))  # type: ignore[dict-item, list-item]
+    assert found == SubscriptionSet(3, {SHOP: ["a", "b"], DOCK: ["c"]}, frozenset("xy"))  # type: ignore[list-item]
     assert await joined.current() is found
 
 
