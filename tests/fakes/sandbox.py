@@ -97,6 +97,8 @@ def _seen(seen: list[Any], changed: dict[str, Any]) -> list[Any]:
     if isinstance(msg, str) and others[2] == "JSON":
         with contextlib.suppress(ValueError):
             msg = from_json(msg)
+    elif not isinstance(msg, str) and others[2] == "TEXT":
+        msg = to_json(msg).decode()
     return [msg, *others]
 
 

@@ -21,7 +21,7 @@ from tidemill.core.clock import SystemClock
 from tidemill.core.errors import Unavailable
 from tidemill.core.metrics import REGISTRY
 from tidemill.sandbox.pool import SandboxPool
-from tidemill.sandbox.script import Script
+from tidemill.sandbox.script import Script, Stage, Stages
 from tidemill.sandbox.settings import SandboxSettings
 
 SETTINGS = SandboxSettings(time_limit_s=1, time_limit_tight_s=0.05, memory_bytes=64 * 2**20)
@@ -74,6 +74,31 @@ async def test_the_guilty_message_alone_fails(
     values = [item.value[0] if isinstance(item.value, list) else item.value for item in computed]
     assert values == [None if n == GUILTY else n for n in range(500)]
     assert [(n, item.error.kind) for n, item in enumerate(computed) if item.error] == [(GUILTY, kind)]
+
+
+@pytest.mark.parametrize(
+    ("bomb", "kind", "count"),
+    [
+        ("while (true);", "timeout", 300),
+        # V8 takes its process with it.
+        ("let text = 'x'.repeat(5e8), all = []; while (true) all.push(text.split(''));", "memory", 300),
+        ("let text = 'x'.repeat(5e8), all = []; while (true) all.push(text.split(''));", "memory", 1),
+    ],
+)
+async def test_the_guilty_message_fails_at_the_guilty_stage(bomb: str, kind: str, count: int) -> None:
+    last = count - 1
+    stages = [
+        Stage("return true;", "gate"),
+        Stage("return {msg: msg + 1};", "map"),
+        Stage(f"if (msg == {last + 1}) {{ {bomb} }} return msg;", "value"),
+    ]
+    pool = SandboxPool(msgspec.structs.replace(SETTINGS, time_limit_s=1 if kind == "timeout" else 20), SystemClock())
+    await pool.start()
+    answers = await pool.run_stages(Stages(stages).script(), [f'[{n},{{}},"T","JSON"]'.encode() for n in range(count)])
+    await pool.close()
+    ends = [(answer.stage, answer.error and answer.error.kind) for answer in answers]
+    assert ends == [*[(2, None)] * last, (2, kind)]
+    assert [bytes(answer.value) for answer in answers if answer.value] == [b"%d" % (n + 1) for n in range(last)]
 
 
 @pytest.mark.parametrize("engine", ["javascript", "jq"])
@@ -190,7 +215,7 @@ _PARENT = """
 import asyncio, json, sys
 from tidemill.core.clock import SystemClock
 from tidemill.sandbox.pool import SandboxPool
-from tidemill.sandbox.script import Script
+from tidemill.sandbox.script import Script, Stage, Stages
 from tidemill.sandbox.settings import SandboxSettings
 
 async def main():

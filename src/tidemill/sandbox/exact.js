@@ -1,6 +1,7 @@
 // Whole numbers beyond 2^53 keep their digits on the way through a script: it sees the number that JavaScript makes of
-// them, and where that number comes out again, its text does. The value of this file is a function of the harness's
-// tools; it gives back { prepare, begin, parsed, json, text }, of which the last three do nothing special for most messages.
+// them, and where that number comes out again, its text does. (What it computes itself may make the same number: that is
+// as near as JavaScript's numbers are to each other.) The value of this file is a function of the harness's tools; it
+// gives back { prepare, begin, look, parsed, json, text }; the last three do nothing special for most messages.
 (function (tools) {
   'use strict';
   const { parsed, asJson } = tools;
@@ -13,11 +14,16 @@
   const [textsOf, remember] = [uncurried(WeakMap.prototype.get), uncurried(WeakMap.prototype.set)];
   const exec = uncurried(RegExp.prototype.exec);
   // 16 digits that start with 9 may be beyond 2^53; most messages have no such number, and are not looked at again.
-  const LARGE = /[[{,:\s-](?:9\d{15}|\d{17})/;
+  const LARGE = /(?:^|[[,:\s-])(?:9\d{15}|\d{17})/;
   const WHOLE = /^-?\d+$/;
   const AMBIGUOUS = '';
   let isPossible = false, isNeeded = false;
   let byHolder, byNumber;
+
+  function forget() {
+    byHolder = new WeakMapType();
+    byNumber = new MapType();
+  }
 
   function noted(key, value, context) {
     if (typeof value !== 'number' || isSafeInteger(value) || !exec(WHOLE, context.source)) return value;
@@ -48,7 +54,13 @@
     prepare(joined) { isPossible = rawJSON !== undefined && exec(LARGE, joined) !== null; },
     begin(input) {
       isNeeded = isPossible && exec(LARGE, input) !== null;
-      if (isNeeded) [byHolder, byNumber] = [new WeakMapType(), new MapType()];
+      if (isNeeded) forget();
+    },
+    // Of a text that a script has made.
+    look(json) {
+      if (isNeeded || rawJSON === undefined || exec(LARGE, json) === null) return;
+      isNeeded = true;
+      forget();
     },
     parsed(json) { return isNeeded ? parsed(json, noted) : parsed(json); },
     json(value) { return isNeeded ? asJson(value, restored) : asJson(value); },

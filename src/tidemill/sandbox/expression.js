@@ -1,5 +1,5 @@
 // A script whose value is that of its last statement. The value of this file is a function of its source and the
-// harness's tools; it gives back the form { check, prepare, begin, step, failed, stage }.
+// harness's tools; it gives back the form { check, prepare, begin, step, failed, stage, isSpoilt }.
 (function (source, tools) {
   'use strict';
   const { parsed, asJson, store } = tools;
@@ -40,5 +40,7 @@
     },
     failed(error) { return '{"error":' + error + logged() + '}'; },
     stage() { return 0; },
+    // Whether there may be global variables now that were not there before.
+    isSpoilt() { return true; },
   };
 })

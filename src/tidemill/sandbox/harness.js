@@ -83,7 +83,7 @@
     try { answer = form.step(isSingle); } catch (error) { answer = form.failed(failure(error)); }
     if (answer) {
       isBegun = false;
-      wipe();
+      if (form.isSpoilt()) wipe();
     }
     return answer;
   }
@@ -120,7 +120,6 @@
     take() { return `${next - 1}>${form.stage()}[${out}]`; },
     // The same once more with nothing caught, so that V8 tells where something that is no Error was thrown.
     again(input) {
-      form.prepare(input);
       form.begin(input);
       while (!form.step(true));
     },

@@ -1,28 +1,38 @@
-// Whether a function's body surely changes nothing that it was given. The value of this file is a function of the body.
-// It looks at words and signs only: what it does not know, and every call, may be a change. Its arguments are plain
+// What a function's body surely does not do: change what it was given (`isPure`), leave a global variable behind
+// (`isTidy`). The value of this file is a function of the body that gives both.
+//
+// It looks at words and signs only. What it does not know, and every call, may do anything. The arguments are plain
 // values from JSON, so reading them runs nobody's code.
 (function (code) {
   'use strict';
   const TOKEN = /\s+|\/\/[^\n\r\u2028\u2029]*|\/\*[^]*?\*\/|([\p{ID_Start}$_][\p{ID_Continue}$]*)|(\d[\w.]*)|("(?:[^"\\\n\r]|\\[^\r])*"|'(?:[^'\\\n\r]|\\[^\r])*')|((?!>>>?=|<<=)(?:===|!==|==|!=|<=|>=|&&|\|\||\?\?|\?\.|=|[{}()[\];,<>+\-*%&|^!~?:.]))/uy;
-  const CHANGING = ['delete', 'new', 'await', 'yield', 'function', 'class', 'import', 'super', 'async', 'for', 'with', 'eval', 'arguments', 'this'];
+  const ANYTHING = ['delete', 'new', 'await', 'yield', 'function', 'class', 'import', 'super', 'async', 'for', 'with', 'eval', 'arguments', 'this', 'globalThis'];
   const BEFORE_PARENTHESIS = ['', 'if', 'else', 'return', 'typeof', 'void', 'in', '(', '[', '{', ';', ',', '!', '~', '?', ':', '<', '>',
     '+', '-', '*', '%', '&', '|', '^', '===', '!==', '==', '!=', '<=', '>=', '&&', '||', '??', '='];
-  let declared = '', previous = '';
+  const UNSURE = { isPure: false, isTidy: false };
+  const surely = { isPure: true, isTidy: true };
+  let declared = '', previous = '', root = '';
   TOKEN.lastIndex = 0;
   while (TOKEN.lastIndex < code.length) {
     const found = TOKEN.exec(code);
-    if (!found) return false;
+    if (!found) return UNSURE;
     const [, word, number, string, sign] = found;
     let token = word ?? number ?? string ?? sign;
     if (token === undefined) continue;
-    if (word && (previous === '.' || previous === '?.')) token = '.' + word;
+    const isProperty = word && (previous === '.' || previous === '?.');
+    if (isProperty) token = '.' + word;
     if (string) token = '""';
-    if (CHANGING.includes(token)) return false;
-    if (sign === '(' && !BEFORE_PARENTHESIS.includes(previous)) return false;
-    if ((sign === '+' || sign === '-') && previous === sign) return false;
-    // `var name = ...` makes a variable; every other assignment may be to what is not the function's own.
-    if (sign === '=' && !['var', 'let', 'const'].includes(declared)) return false;
+    if (ANYTHING.includes(token)) return UNSURE;
+    if (sign === '(' && !BEFORE_PARENTHESIS.includes(previous)) return UNSURE;
+    if ((sign === '+' || sign === '-') && previous === sign) return UNSURE;
+    // `var name = ...` makes a variable. Every other assignment may be to something given, or to something global,
+    // unless it is to a part of an argument: `msg.name = ...`
+    if (sign === '=' && !['var', 'let', 'const'].includes(declared)) {
+      surely.isPure = false;
+      if (previous[0] !== '.' || !['msg', 'metadata'].includes(root)) surely.isTidy = false;
+    }
+    if (!isProperty && sign !== '.') root = word ?? '';
     [declared, previous] = [previous, token];
   }
-  return true;
+  return surely;
 })

@@ -40,6 +40,9 @@ class Stage(msgspec.Struct, frozen=True):
     map    the message's new parts, an object `{msg, metadata, msgType, dataType}`, each optional; `metadata` replaces
            the old, and its values become texts. An array is handed out as the value and ends it
     value  any JSON, which ends it; it changes nothing
+
+    What follows a map sees what it returned as JSON keeps it: a msg that is a text is parsed where the dataType is
+    JSON, if it parses, and one that is none becomes its JSON text where the dataType is TEXT.
     """
 
     code: str
@@ -54,7 +57,9 @@ class Stages(msgspec.Struct, frozen=True):
     globals: Mapping[str, Any] = {}
 
     def script(self) -> Script:
-        return Script("javascript", _to_json(self).decode(), "stages")
+        # Half a surrogate pair is no text for anybody.
+        stages = [Stage(stage.code.encode("utf-8", "replace").decode(), stage.kind) for stage in self.stages]
+        return Script("javascript", _to_json(Stages(stages, self.globals)).decode(), "stages")
 
 
 class ScriptError(msgspec.Struct, frozen=True):
@@ -79,7 +84,7 @@ class Computed(msgspec.Struct, frozen=True):
     logs: Sequence[str] = ()
 
 
-class Changed(msgspec.Struct, frozen=True, rename="camel"):
+class Changed(msgspec.Struct, frozen=True, rename="camel", gc=False):
     """What the maps have changed altogether. `msg` is JSON."""
 
     msg: Raw | UnsetType = UNSET
@@ -88,7 +93,7 @@ class Changed(msgspec.Struct, frozen=True, rename="camel"):
     data_type: str | UnsetType = UNSET
 
 
-class Staged(msgspec.Struct, frozen=True, array_like=True):
+class Staged(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """How far one message came. `stage` is the index of the stage that it ended at, whose result or error is meant;
     `value` is the JSON that a gate, a value, or a map with an array returned there, and None after a map.
     `changed` is None when no map was passed; also beside an error it has what the maps before it changed.

@@ -1,10 +1,10 @@
 // Functions that run one after another on each message: gates, maps and values (`Stages` in script.py says what each
 // is). The value of this file is a function of their JSON, the harness's tools, and the values of purity.js and
-// exact.js; it gives back the form { check, prepare, begin, step, failed, stage }.
+// exact.js; it gives back the form { check, prepare, begin, step, failed, stage, isSpoilt }.
 //
 // A stage must not notice whether it shares the call with others: what one did to its arguments and did not return is
 // undone, and what follows a map sees what JSON keeps of its result. While nothing can have changed, one parse does.
-(function (source, tools, isPure, makeExact) {
+(function (source, tools, purity, makeExact) {
   'use strict';
   const { parsed, asJson, NotJson, wipe, store } = tools;
   const exact = makeExact(tools);
@@ -13,10 +13,12 @@
   const text = String;
   const PromiseType = Promise;
   const { globals, stages } = JSON.parse(source);
-  const kinds = [], functions = [], pure = [], errors = [];
+  const kinds = [], functions = [], pure = [], tidy = [], errors = [];
   for (const [i, { kind, code }] of stages.entries()) {
     kinds.push(kind);
-    pure.push(isPure(code));
+    const { isPure, isTidy } = purity(code);
+    pure.push(isPure);
+    tidy.push(isTidy);
     try {
       functions.push(new Function('msg', 'metadata', 'msgType', 'dataType', `${code}\n//# sourceURL=stage${i}`));
       errors.push('');
@@ -28,7 +30,7 @@
   // What the next stage sees while `isFresh`, and the JSON or text of what maps have changed.
   let msg, metadata, msgType, dataType, isFresh = false;
   let newMsg, newMetadata, newMsgType, newDataType, isChanged = false;
-  let input = '', at = 0, logs = '';
+  let input = '', at = 0, logs = '', isSpoilt = false;
 
   function frozen(value) {
     if (typeof value === 'object' && value !== null) for (const name of keys(Object.freeze(value))) frozen(value[name]);
@@ -50,6 +52,7 @@
     if (newMsg !== undefined) msg = exact.parsed(newMsg);
     if (newMsg === undefined && !isRetyped) return;
     if (dataType === 'JSON' && typeof msg === 'string') {
+      exact.look(msg);
       try { msg = exact.parsed(msg); } catch { /* then it is a text */ }
     } else if (dataType === 'TEXT' && typeof msg !== 'string') msg = exact.json(msg);
   }
@@ -58,6 +61,7 @@
   function stage() {
     if (!isFresh) load();
     const kind = kinds[at], run = functions[at];
+    if (!tidy[at]) isSpoilt = true;
     const result = run(msg, metadata, msgType, dataType);
     if (kind === 'map') {
       isFresh = false;
@@ -74,10 +78,9 @@
 
   function passed(isClean) {
     if (store.isUsed()) logs += logged();
-    if (!isClean) {
-      isFresh = false;
-      wipe();
-    }
+    if (!isClean) isFresh = false;
+    if (isSpoilt) wipe();
+    isSpoilt = false;
     at++;
     return '';
   }
@@ -161,7 +164,7 @@
       input = given;
       at = 0;
       logs = '';
-      isFresh = isChanged = false;
+      isFresh = isChanged = isSpoilt = false;
       newMsg = newMetadata = newMsgType = newDataType = undefined;
       exact.begin(given);
     },
@@ -174,5 +177,6 @@
       return `[${at},${isChanged ? changed() : 'null'},${error},[${store.isUsed() ? logs + logged() : logs}]]`;
     },
     stage() { return at; },
+    isSpoilt() { return isSpoilt; },
   };
 })

@@ -6,9 +6,9 @@ from typing import Literal
 
 import pytest
 
-from tidemill.sandbox.child import COMPUTED, Call
+from tidemill.sandbox.child import COMPUTED, STAGED, Call
 from tidemill.sandbox.pool import Segment, Strikes, judged
-from tidemill.sandbox.script import Computed, ScriptError
+from tidemill.sandbox.script import Computed, ScriptError, Staged
 from tidemill.sandbox.settings import SandboxSettings
 
 INPUTS = [b"0", b"1", b"2", b"3"]
@@ -86,3 +86,18 @@ def test_who_hangs_again_and_again_gets_less_time_until_it_runs_clean() -> None:
     assert strikes.limit_s(b"k") == 0.1
     strikes.count(b"k", ended("answered", answered=4))
     assert strikes.limit_s(b"k") == 4
+
+
+def staged(end: End, how: str = "", stage: int = 0) -> Call[Staged]:
+    return Call(b"k", "s", "stages", INPUTS[:1], 4, STAGED, stage=stage, end=end, how=how)
+
+
+@pytest.mark.parametrize(("end", "how"), [("died", "SIGTRAP"), ("hung", ""), ("garbled", "x")])
+def test_which_stage_it_was_is_asked_with_care(end: End, how: str) -> None:
+    blamed, again = judged(Segment(INPUTS[:1], deaths=1), staged(end, how))
+    assert blamed == []
+    (careful,) = again
+    assert careful.is_careful
+    blamed, again = judged(careful, staged(end, how, stage=2))
+    assert [(item.stage, item.error is not None) for item in blamed] == [(2, True)]
+    assert again == []
