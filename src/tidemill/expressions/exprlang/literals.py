@@ -1,0 +1,58 @@
+"""Numbers and texts as expr-lang writes them."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from lark import Token
+
+from tidemill.expressions.exprlang.errors import BadExpression
+
+WHOLE_MIN = -(1 << 63)
+WHOLE_MAX = (1 << 63) - 1
+
+_ESCAPE = re.compile(
+    r"\\(?:(?P<simple>[abfnrtv\\'\"`?])|[xX](?P<two>[0-9a-fA-F]{2})|u\{(?P<braced>[0-9a-fA-F]{1,6})\}"
+    r"|u(?P<four>[0-9a-fA-F]{4})|U(?P<eight>[0-9a-fA-F]{8})|(?P<octal>[0-3][0-7]{2})|(?P<other>.))",
+    re.DOTALL,
+)
+_SIMPLE = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+_POINTS_MAX = 0x10FFFF
+
+
+def number(token: Token) -> int | float:
+    """Raises `BadExpression` where it does not fit into 64 bits."""
+    digits = str(token).replace("_", "").lower()
+    try:
+        if digits[:2] in ("0x", "0o", "0b"):
+            value: int | float = int(digits, 0)
+        elif "." in digits or "e" in digits:
+            value = float(digits)
+        else:
+            value = int(digits)
+    except ValueError:
+        raise BadExpression(f"{str(token)!r} is no number", token.line or 1, token.column or 1) from None
+    if (isinstance(value, int) and value > WHOLE_MAX) or math.isinf(value):
+        raise BadExpression(f"{token} is too large", token.line or 1, token.column or 1)
+    return value
+
+
+def text(token: Token) -> str:
+    """Without its quotes and escapes. Raises `BadExpression`."""
+    inside = str(token)[1:-1]
+    if "\\" not in inside:
+        return inside
+
+    def plain(match: re.Match[str]) -> str:
+        escape = match.lastgroup or ""
+        code = match[escape]
+        if escape == "simple":
+            return _SIMPLE.get(code, code)
+        point = int(code, 8 if escape == "octal" else 16) if escape != "other" else _POINTS_MAX + 1
+        if point > _POINTS_MAX or 0xD800 <= point <= 0xDFFF:
+            message = f"{match[0]!r} is no character"
+            raise BadExpression(message, token.line or 1, (token.column or 1) + match.start() + 1)
+        return chr(point)
+
+    return _ESCAPE.sub(plain, inside)
