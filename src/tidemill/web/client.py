@@ -1,4 +1,4 @@
-"""Calls to web services (`workflows.http.HttpCaller`): bounded in time and size, over connections that are kept.
+"""Calls to web services (`core.http.HttpCaller`): bounded in time and size, over connections that are kept.
 
 Nothing is remembered from one call to the next but open connections: no cookies, no credentials, no proxies from
 the environment.
@@ -12,41 +12,37 @@ import ssl
 import httpcore
 import httpx
 
+from tidemill.core.http import CallFailed, HttpRequest, HttpResponse
 from tidemill.web.addresses import AddressRefused, PublicOnly
 from tidemill.web.content import BadContent, Content, TooLarge
 from tidemill.web.transport import SharedTransport
-from tidemill.workflows.http import CallFailed, HttpRequest, HttpResponse
 
 REDIRECTS_MAX = 10
 TRANSFER_S = 60.0
 """How long a call may take beyond its two timeouts: those bound silence, and a service can drip for ever."""
 _KEPT_MAX = 100
 _KEPT_S = 5.0
+_BROKEN = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError, OSError)
 _HEADERS = {"User-Agent": "Tidemill", "Accept-Encoding": "gzip, deflate"}
 
 
 class WebClient:
-    """`is_private_allowed`: whether this machine and private networks may be called. `trust` None: the usual
-    authorities, or those that `SSL_CERT_FILE` names."""
+    """`is_private_allowed`: whether this machine and private networks may be called, and with them proxies, which go
+    wherever they like. `trust` None: the usual authorities, or those that `SSL_CERT_FILE` names."""
 
     def __init__(self, bytes_max: int, *, is_private_allowed: bool, trust: ssl.SSLContext | None = None) -> None:
         self._bytes_max = bytes_max
-        backend: httpcore.AsyncNetworkBackend = httpcore.AnyIOBackend()
-        self._transport = SharedTransport(
-            httpcore.AsyncConnectionPool(
-                ssl_context=trust or httpx.create_ssl_context(),
-                max_connections=None,  # whoever calls bounds how many calls there are
-                max_keepalive_connections=_KEPT_MAX,
-                keepalive_expiry=_KEPT_S,
-                network_backend=backend if is_private_allowed else PublicOnly(backend),
-            )
-        )
+        self._is_private_allowed = is_private_allowed
+        self._trust = trust or httpx.create_ssl_context()
+        self._transports: dict[tuple[bool, str | None], SharedTransport] = {}
+        """Connections that may be shared, by whether certificates are verified and by proxy."""
 
     async def close(self) -> None:
-        await self._transport.close()
+        for transport in self._transports.values():
+            await transport.close()
 
     async def call(self, request: HttpRequest) -> HttpResponse:
-        total_s = request.connect_timeout_s + request.read_timeout_s + TRANSFER_S
+        total_s = request.total_s or request.connect_timeout_s + request.read_timeout_s + TRANSFER_S
         try:
             async with asyncio.timeout(total_s):
                 return await self._call(request)
@@ -54,7 +50,7 @@ class WebClient:
             raise CallFailed(f"the call did not end within {total_s:g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL, httpcore.UnsupportedProtocol, httpcore.LocalProtocolError) as error:
             raise _unfit(error) from error
-        except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
+        except _BROKEN as error:
             raise CallFailed(_reason(error, request)) from error
         except TooLarge as error:
             raise CallFailed(f"the response has more than {self._bytes_max:,} bytes") from error
@@ -64,7 +60,7 @@ class WebClient:
     async def _call(self, request: HttpRequest) -> HttpResponse:
         # A client per call: cookies live as long as the redirects of one call, and are gone then.
         client = httpx.AsyncClient(
-            transport=self._transport,
+            transport=self._transport(request),
             headers=_HEADERS,
             follow_redirects=True,
             max_redirects=REDIRECTS_MAX,
@@ -87,6 +83,40 @@ class WebClient:
                 response.charset_encoding,
             )
 
+    def _transport(self, request: HttpRequest) -> SharedTransport:
+        kind = request.is_verified, request.proxy
+        transport = self._transports.get(kind)
+        if transport is None:
+            transport = self._transports[kind] = SharedTransport(self._pool(*kind))
+        return transport
+
+    def _pool(self, is_verified: bool, proxy: str | None) -> httpcore.AsyncConnectionPool:
+        if proxy is not None and not self._is_private_allowed:
+            raise AddressRefused("a proxy decides where a call goes, and private networks are not to be called")
+        backend: httpcore.AsyncNetworkBackend = httpcore.AnyIOBackend()
+        return httpcore.AsyncConnectionPool(
+            ssl_context=self._trust if is_verified else _unverified(),
+            max_connections=None,  # whoever calls bounds how many calls there are
+            max_keepalive_connections=_KEPT_MAX,
+            keepalive_expiry=_KEPT_S,
+            network_backend=backend if self._is_private_allowed else PublicOnly(backend),
+            proxy=None if proxy is None else _proxy(httpx.URL(proxy)),
+        )
+
+
+def _unverified() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _proxy(url: httpx.URL) -> httpcore.Proxy:
+    credentials = (url.username.encode(), url.password.encode()) if url.username else None
+    return httpcore.Proxy(
+        httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=b"/"), credentials
+    )
+
 
 def _unfit(error: Exception) -> CallFailed:
     """What stands before any connection: the request itself, or a redirect."""
@@ -103,6 +133,8 @@ def _reason(error: Exception, request: HttpRequest) -> str:
             return f"nothing came back within {request.read_timeout_s:g} s"
         case AddressRefused():
             return str(error)
+        case httpcore.ProxyError():
+            return f"the proxy refused: {error}"
         case httpcore.ConnectError():
             return f"no connection: {error}"
         case _:

@@ -18,9 +18,9 @@ import structlog
 from tidemill.core import metrics
 from tidemill.core.clock import Clock
 from tidemill.core.errors import Conflict, NotFound, Unavailable
+from tidemill.core.http import CallFailed, HttpCaller, HttpRequest
 from tidemill.workflows.effects import UpdateTask
 from tidemill.workflows.expansion import Expansions, step_of
-from tidemill.workflows.http import CallFailed, HttpCaller, HttpRequest
 from tidemill.workflows.plan import Step
 from tidemill.workflows.polling import PolledTask
 from tidemill.workflows.ports import TaskQueue

@@ -12,9 +12,9 @@ import pytest
 
 from tests.parts.certificate import make_certificate
 from tests.parts.web import Answer, Asked, WebService, reply, web_service
+from tidemill.core.http import CallFailed, HttpRequest, HttpResponse
 from tidemill.web import client as client_module
 from tidemill.web.client import WebClient
-from tidemill.workflows.http import CallFailed, HttpRequest, HttpResponse
 
 BYTES_MAX = 100_000
 
@@ -192,3 +192,18 @@ async def test_many_at_once(client: WebClient, service: WebService) -> None:
     responses = await asyncio.gather(*(client.call(_get(f"{service.url}/a")) for _ in range(50)))
     assert {response.body for response in responses} == {b"x"}
     assert all(isinstance(response, HttpResponse) for response in responses)
+
+
+async def test_a_call_can_be_bounded_as_a_whole(client: WebClient, service: WebService) -> None:
+    service.answers["/a"] = _drip
+    request = HttpRequest(f"{service.url}/a", "GET", (), None, 30, 30, total_s=0.2)
+    with pytest.raises(CallFailed, match=r"the call did not end within 0\.2 s"):
+        await client.call(request)
+
+
+async def test_a_proxy_that_refuses_is_named(client: WebClient) -> None:
+    async with web_service() as proxy:
+        proxy.answers["shop.invalid:443"] = reply(status="407 Proxy Authentication Required")
+        request = HttpRequest("https://shop.invalid/", "GET", (), None, 30, 30, proxy=proxy.url)
+        with pytest.raises(CallFailed, match="the proxy refused: 407"):
+            await client.call(request)

@@ -15,12 +15,12 @@ from tests.unit.workflows.engine.conftest import Mill
 from tidemill.core import metrics
 from tidemill.core.clock import HeldClock, SystemClock
 from tidemill.core.errors import Unavailable
+from tidemill.core.http import HttpRequest, HttpResponse
 from tidemill.expressions.template import compile_template
 from tidemill.web.client import WebClient
 from tidemill.workflows import calls as calls_module
 from tidemill.workflows.calls import CallBounds, CallRunner
 from tidemill.workflows.effects import StartWorkflow, TerminateExecution
-from tidemill.workflows.http import HttpRequest, HttpResponse
 from tidemill.workflows.plan import Plan, Retry
 from tidemill.workflows.state import Execution
 from tidemill.workflows.tasks.http import HTTP_QUEUE, HttpSettings, HttpTask

@@ -15,6 +15,7 @@ from tests.fakes.integrations import FakeDirectory
 from tests.fakes.workflows import MemoryPlans, MemoryWorkflows
 from tidemill.core.clock import HeldClock, SystemClock
 from tidemill.core.codec import from_json
+from tidemill.core.http import HttpResponse
 from tidemill.ingest.effect import Effect, EffectGroup
 from tidemill.ingest.publication import Published
 from tidemill.sandbox.pool import SandboxPool
@@ -23,7 +24,6 @@ from tidemill.workflows.catalog import Catalog
 from tidemill.workflows.effects import StartWorkflow, TaskPolled, TimerFired, UpdateTask
 from tidemill.workflows.engine import Engine
 from tidemill.workflows.formats.conductor.types import TYPES
-from tidemill.workflows.http import HttpResponse
 from tidemill.workflows.plan import Limits, Plan
 from tidemill.workflows.rows import execution_of_row
 from tidemill.workflows.state import Execution

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from tidemill.core.http import CallFailed, HttpRequest, HttpResponse
 from tidemill.expressions.template import compile_template
 from tidemill.workflows.effects import UpdateTask
-from tidemill.workflows.http import CallFailed, HttpRequest, HttpResponse
 from tidemill.workflows.tasks.http import HttpSettings, answered, request_of, unanswered
 
 SETTINGS = HttpSettings(

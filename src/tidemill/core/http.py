@@ -1,5 +1,5 @@
-"""What workflows need of web services: one call and its response. `web` satisfies it; `tasks.http` says what they mean,
-`calls` has them made.
+"""What workflows and rule chains need of web services: one call and its response. `web` satisfies it; who calls says
+what they mean.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from tidemill.core.errors import TidemillError
 
 
 class HttpRequest(msgspec.Struct, frozen=True):
-    """One call. `read_timeout_s` is how long to wait for the next bytes."""
+    """One call. `read_timeout_s` is how long to wait for the next bytes, `total_s` for all of it, where that is bounded
+    more tightly than whoever calls is anyway. `is_verified`: whether the service's certificate is. `proxy` is a URL,
+    with the credentials in it."""
 
     uri: str
     method: str
@@ -20,6 +22,9 @@ class HttpRequest(msgspec.Struct, frozen=True):
     body: bytes | None
     connect_timeout_s: float
     read_timeout_s: float
+    total_s: float | None = None
+    is_verified: bool = True
+    proxy: str | None = None
 
 
 class HttpResponse(msgspec.Struct, frozen=True):
