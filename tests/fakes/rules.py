@@ -11,6 +11,7 @@ from tests.fakes.integrations import FakeDirectory
 from tests.fakes.sandbox import FakeSandbox
 from tests.fakes.transaction import OpenTransaction
 from tidemill.core.clock import HeldClock
+from tidemill.core.http import HttpRequest, HttpResponse
 from tidemill.core.transaction import Transaction
 from tidemill.graph.message import Message
 from tidemill.graph.node import Result
@@ -19,6 +20,7 @@ from tidemill.ingest.effect import EffectGroup, Prepared
 from tidemill.ingest.gate import Gate
 from tidemill.ingest.publication import Publication
 from tidemill.rules.hand import Hand
+from tidemill.rules.ports import World
 from tidemill.sandbox.script import Sandbox
 from tidemill.server.rules import rule_parts
 
@@ -44,15 +46,25 @@ class OpenTransactions:
         yield OpenTransaction()
 
 
+class NoWeb:
+    """For chains that call nobody."""
+
+    async def call(self, request: HttpRequest) -> HttpResponse:
+        raise AssertionError(f"no web for {request}")
+
+
+NO_WORLD = World(NoWeb())
+
+
 class RulesRoom:
-    def __init__(self, sandbox: Sandbox | None = None) -> None:
+    def __init__(self, sandbox: Sandbox | None = None, world: World = NO_WORLD) -> None:
         self.clock = HeldClock()
         self.definitions = MemoryDefinitions()
         self.directory = FakeDirectory("shop")
         self.outbox = ListedOutbox()
         self.woken: list[str] = []
         self.parts = rule_parts(
-            self.definitions, self.directory, sandbox or FakeSandbox(), self.outbox, self._wake, self.clock
+            self.definitions, self.directory, sandbox or FakeSandbox(), self.outbox, self._wake, self.clock, world
         )
         self.hand = Hand(
             self.parts.chains,

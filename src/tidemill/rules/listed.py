@@ -11,5 +11,6 @@ LISTED: Mapping[str, str] = {
     "jsSwitch": f"{_NODES}.js_switch",
     "jsTransform": f"{_NODES}.js_transform",
     "log": f"{_NODES}.log",
+    "restApiCall": f"{_NODES}.rest_api_call",
     "x/kafkaProducer": f"{_NODES}.kafka_producer",
 }

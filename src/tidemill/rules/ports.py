@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tidemill.core.clock import Clock
+from tidemill.core.http import HttpCaller
 from tidemill.ingest.clusters import IntegrationInfo, integration_of
 from tidemill.sandbox.script import Sandbox
 
@@ -23,7 +24,15 @@ class Clusters:
 
 
 @dataclass(frozen=True, slots=True)
+class World:
+    """What nodes may call. None of it is opened before a node asks for it."""
+
+    http: HttpCaller
+
+
+@dataclass(frozen=True, slots=True)
 class Ports:
     sandbox: Sandbox
     clock: Clock
     clusters: Clusters
+    world: World

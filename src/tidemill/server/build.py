@@ -39,10 +39,11 @@ from tidemill.kafka.publishers import Publishers
 from tidemill.kafka.removals import Removals
 from tidemill.kafka.rereading import Rereader
 from tidemill.rules.hand import Hand
+from tidemill.rules.ports import World
 from tidemill.server.gauges import sample_broker, sample_gauges
 from tidemill.server.ground import Ground, open_ground
 from tidemill.server.readiness import Readiness
-from tidemill.server.rules import rule_parts
+from tidemill.server.rules import RuleParts, rule_parts
 from tidemill.storage.access import StoredAuditLog, StoredPrincipals
 from tidemill.storage.database import Database
 from tidemill.storage.definitions import StoredDefinitions
@@ -139,7 +140,8 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
 
     wakes, polls = Wakes(), PollData(StoredLastPolls(database), clock)
     engine = Engine(executions, catalog, ground.sandbox, clock, wakes, polls.is_polled)
-    rules = rule_parts(definitions, integrations, ground.sandbox, StoredOutbox(database), wakes.publishers_of, clock)
+    web = _web(ground, stack)
+    rules = _rules(ground, definitions, integrations, wakes, web)
     door = Doors(engine, rules.taker)
     subscriptions = JoinedSubscriptions(HandlerSubscriptions(catalog, definitions, ground.sandbox), rules.subscriptions)
     gate, access = Gate(door, database), _access(ground)
@@ -183,7 +185,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         publishers=publishers,
         removals=_removals(ground, integrations, door, publishers),
         timers=timers,
-        calls=_calls(ground, workers, stack),
+        calls=CallRunner(workers, StoredTaskQueue(database), web, clock, ground.worker.text),
         polls=polls,
         waits=None if database.is_sqlite else waits,
         executions=executions,
@@ -215,11 +217,19 @@ class Wakes:
             self._publishers.wake(integration)
 
 
-def _calls(ground: Ground, workers: Workers, stack: AsyncExitStack) -> CallRunner:
+def _rules(
+    ground: Ground, definitions: StoredDefinitions, integrations: Integrations, wakes: Wakes, web: WebClient
+) -> RuleParts:
+    outbox = StoredOutbox(ground.database)
+    world = World(web)
+    return rule_parts(definitions, integrations, ground.sandbox, outbox, wakes.publishers_of, ground.clock, world)
+
+
+def _web(ground: Ground, stack: AsyncExitStack) -> WebClient:
     settings = ground.settings
     client = WebClient(round(settings.http_response_mb * 2**20), is_private_allowed=settings.http_private)
     stack.push_async_callback(client.close)
-    return CallRunner(workers, StoredTaskQueue(ground.database), client, ground.clock, ground.worker.text)
+    return client
 
 
 def _task_stores(database: Database) -> tuple[StoredTaskQueue, StoredTaskLogs]:
