@@ -12,7 +12,7 @@ import typer
 
 from tidemill import __version__
 
-COMMANDS = ("serve", "broker", "broker-user", "demo", "trace", "execution", "produce", "consume", "topics")
+COMMANDS = ("serve", "broker", "broker-user", "demo", "trace", "execution", "produce", "consume", "topics", "chain")
 """Each is a module of this package; what is named like it there is the command, or a group of them."""
 
 

@@ -11,13 +11,9 @@ from typing import Any
 from tidemill.core.clock import Clock
 from tidemill.core.codec import to_json
 from tidemill.core.definitions import Definition, DefinitionStore
-from tidemill.core.errors import BadInput, NotFound
-from tidemill.core.findings import Finding
-from tidemill.expressions.document import refuse_depth
-from tidemill.rules.building import Built, build
+from tidemill.core.errors import NotFound
 from tidemill.rules.chains import Chain, Chains
-from tidemill.rules.formats import read_chain
-from tidemill.rules.scripts import script_findings
+from tidemill.rules.examination import examine
 
 
 class RuleCatalog:
@@ -28,20 +24,9 @@ class RuleCatalog:
         self._chains = chains
         self._clock = clock
 
-    async def examine(self, document: Any, id_: str = "") -> tuple[Built, Sequence[Finding]]:
-        """All that there is to say of a chain. Raises `BadInput` for what is no chain at all."""
-        if not isinstance(document, dict):
-            raise BadInput("a rule chain is a JSON object")
-        refuse_depth(document, "rule chain")
-        draft, findings = read_chain(document, id_)
-        built = build(draft, self._chains.setup)
-        findings += built.findings
-        for path, script in built.scripts:
-            findings += await script_findings(self._chains.setup.ports.sandbox, script, path)
-        return built, findings
-
     async def save(self, id_: str, document: Any, author: str) -> Chain:
-        _, findings = await self.examine(document, id_)
+        """Raises `BadInput` for what is no chain at all."""
+        _, findings = await examine(document, self._chains.setup, id_)
         shown = to_json([finding.as_json() for finding in findings])
         now_ms = self._clock.now_ms()
         await self._store.put("rule_chain", id_, 0, to_json(document), shown, author, now_ms)

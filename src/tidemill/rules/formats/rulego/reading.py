@@ -20,8 +20,9 @@ def read(document: Any, id_: str = "") -> tuple[ChainDraft, list[Finding]]:
     metadata = whole.fields("metadata")
     nodes = list(_nodes(metadata))
     configuration = chain.object("configuration")
+    own = chain.text("id")
     draft = ChainDraft(
-        id_ or chain.text("id"),
+        id_ or own,
         FORMAT,
         chain.text("name"),
         is_root=chain.flag("root", True),
@@ -33,7 +34,7 @@ def read(document: Any, id_: str = "") -> tuple[ChainDraft, list[Finding]]:
         first=_first(metadata, nodes),
         vars=_texts(configuration.get("vars")),
         secrets=_texts(configuration.get("secrets")),
-        about={"id": id_ or chain.text("id"), "name": chain.text("name"), **chain.object("additionalInfo")},
+        about={"id": id_ or own, "name": chain.text("name"), **chain.object("additionalInfo")},
     )
     chain.finish()
     metadata.finish()

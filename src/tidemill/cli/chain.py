@@ -1,0 +1,11 @@
+"""`tidemill chain`: rule chains tried and checked as files, without any server; and those of a server."""
+
+from __future__ import annotations
+
+import typer
+
+from tidemill.cli.chain_files import check, run
+
+chain = typer.Typer(help="Rule chains: try and check files, or see those of a server.", no_args_is_help=True)
+chain.command("run")(run)
+chain.command("check")(check)

@@ -1,0 +1,123 @@
+"""Chains that are tried as documents: run over a message, and nothing of what they cause happens.
+
+Stores nothing, publishes nothing and waits for nothing: what a node holds goes on at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from tidemill.core.errors import BadInput
+from tidemill.core.findings import Finding, errors
+from tidemill.graph.executor import Executor
+from tidemill.graph.graph import Graph, Vertex
+from tidemill.graph.message import Message
+from tidemill.graph.node import Effect, End, Held, Item, Wake
+from tidemill.ingest.clusters import IntegrationInfo
+from tidemill.rules.building import Built, Setup
+from tidemill.rules.examination import examine
+from tidemill.rules.ports import Clusters
+
+WAKES_MAX = 1_000
+"""How often a trial lets held messages go on."""
+
+
+class AnyCluster(Clusters):
+    """Whatever a definition names, there is a cluster of that name."""
+
+    def cluster(self, server: str) -> IntegrationInfo | None:
+        return self.integrations.get(server) or IntegrationInfo(server, "", "String", is_enabled=True)
+
+
+class Logged(msgspec.Struct, frozen=True):
+    chain: str
+    node: str
+    line: str
+
+
+class Tried(msgspec.Struct, frozen=True):
+    """What became of a message: where its branches ended, what they want to happen, what was held on the way and what
+    nodes logged."""
+
+    message: Message
+    ends: Sequence[End]
+    effects: Sequence[Effect]
+    held: Sequence[Held]
+    logs: Sequence[Logged]
+
+
+class TrialWatcher:
+    """Keeps the lines that nodes log (`graph.executor.Watcher`)."""
+
+    def __init__(self) -> None:
+        self.logs: list[Logged] = []
+
+    def processed(self, graph: str, vertex: Vertex, count: int, failures: int, seconds: float) -> None:
+        return None
+
+    def saw(self, graph: str, node: str, item: Item, told: Sequence[tuple[str, Message, str | None]]) -> None:
+        return None
+
+    def logged(self, graph: str, node: str, message: Message, line: str) -> None:
+        self.logs.append(Logged(graph, node, line))
+
+
+class Trial:
+    """The chains that it was given, by id (`graph.executor.Graphs`)."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self._watcher = TrialWatcher()
+        self._executor = Executor(self, self._watcher, setup.ports.clock)
+        self._built: dict[str, Built] = {}
+        self._findings: dict[str, Sequence[Finding]] = {}
+
+    async def add(self, document: Any, id_: str = "") -> tuple[str, Sequence[Finding]]:
+        """The chain's id (its own, else `id_`) and all that there is to say of it. Raises `BadInput` for no chain."""
+        own = document.get("ruleChain", {}).get("id") if _has_about(document) else None
+        built, findings = await examine(document, self.setup, own if isinstance(own, str) and own else id_)
+        self._built[built.draft.id] = built
+        self._findings[built.draft.id] = findings
+        return built.draft.id, findings
+
+    def graph(self, id_: str) -> Graph | str:
+        built = self._built.get(id_)
+        if built is None:
+            return f"there is no chain {id_!r}"
+        found = errors(self._findings[id_])
+        if built.graph is None or found:
+            return f"the chain {id_} cannot run: {'; '.join(map(str, found))}"
+        return built.graph
+
+    async def run(self, id_: str, message: Message, node: str | None = None) -> Tried:
+        """From the chain's first node on, or from `node`. One message at a time. Raises `BadInput` where it cannot run,
+        `Unavailable`."""
+        graph = self.graph(id_)
+        if isinstance(graph, str):
+            raise BadInput(graph)
+        logs = self._watcher.logs = []
+        (result,), _ = await self._executor.run(graph, [message], node)
+        ends, effects, seen = list(result.ends), list(result.effects), list(result.held)
+        for _ in range(WAKES_MAX):
+            if not result.held:
+                return Tried(message, ends, effects, seen, logs)
+            # In the order of time: a join may wait for what is due later.
+            first = min(result.held, key=lambda held: held.hold.due_ms)
+            waits = [(held, _wake(held) if held is first else None) for held in result.held]
+            result, _ = await self._executor.resume(graph, waits, result.arrived)
+            ends += result.ends
+            effects += result.effects
+            seen += [held for held in result.held if held not in seen]
+        raise BadInput(f"a message of it is held again and again: {WAKES_MAX} times are enough for a trial")
+
+
+def _has_about(document: Any) -> bool:
+    return isinstance(document, dict) and isinstance(document.get("ruleChain"), dict)
+
+
+def _wake(held: Held) -> Wake:
+    """Where it waits for the broker, the broker is pleased."""
+    return Wake(0, 0, is_acknowledged=True) if held.hold.publication is not None else Wake()

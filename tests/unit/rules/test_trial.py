@@ -1,0 +1,111 @@
+"""Chains tried as documents: what they cause is told and does not happen, what they hold goes on at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.fakes.rules import chain, message
+from tests.fakes.sandbox import FakeSandbox
+from tidemill.core.clock import HeldClock
+from tidemill.core.errors import BadInput
+from tidemill.graph.component import Component, Config
+from tidemill.graph.message import Message
+from tidemill.graph.node import SUCCESS, Batch, Hold, Wake
+from tidemill.graph.registry import Registry
+from tidemill.rules.building import Setup
+from tidemill.rules.ports import Ports
+from tidemill.rules.trial import AnyCluster, Logged, Trial
+
+
+class NoteConfig(Config):
+    wait_ms: int = 0
+
+
+class Noting:
+    """Logs, wants something to happen, and holds its message if that is wished."""
+
+    def __init__(self, config: NoteConfig) -> None:
+        self._wait_ms = config.wait_ms
+
+    async def process(self, batch: Batch) -> None:
+        for index, _ in enumerate(batch.items):
+            batch.log(index, "seen")
+            batch.effect(index, "wish")
+            if self._wait_ms:
+                batch.hold(index, Hold(self._wait_ms))
+            else:
+                batch.tell(index, SUCCESS)
+
+    def wake(self, message: Message, wake: Wake) -> tuple[str, Message]:
+        assert wake == Wake()
+        return SUCCESS, message.told(metadata={"woken": str(self._wait_ms)})
+
+
+def build(config: Any, site: Any) -> Noting:
+    return Noting(config)
+
+
+class Shelf(Registry):
+    """Has `note` only."""
+
+    def get(self, type_: str) -> Component | None:
+        return Component("note", "action", "Notes.", NoteConfig, build) if type_ == "note" else None
+
+    def types(self) -> list[str]:
+        return ["note"]
+
+
+@pytest.fixture
+def trial() -> Trial:
+    return Trial(Setup(Shelf({}), Ports(FakeSandbox(), HeldClock(), AnyCluster()), {}))
+
+
+def note(id_: str, wait_ms: int = 0) -> dict[str, Any]:
+    return {"id": id_, "type": "note", "configuration": {"wait_ms": wait_ms}}
+
+
+async def test_effects_and_logs_are_told(trial: Trial) -> None:
+    assert await trial.add(chain([note("a")]), "one") == ("one", [])
+    tried = await trial.run("one", message())
+    assert [(end.node, end.relation) for end in tried.ends] == [("a", SUCCESS)]
+    assert (tried.effects, tried.logs) == (["wish"], [Logged("one", "a", "seen")])
+
+
+async def test_the_documents_own_id_counts_first(trial: Trial) -> None:
+    id_, _ = await trial.add({**chain([note("a")]), "ruleChain": {"id": "own"}}, "file")
+    assert id_ == "own"
+
+
+async def test_what_is_held_goes_on_in_the_order_of_time(trial: Trial) -> None:
+    nodes = [note("start"), note("late", 20), note("soon", 10), note("then")]
+    edges = [("start", SUCCESS, "late"), ("start", SUCCESS, "soon"), ("soon", SUCCESS, "then")]
+    await trial.add(chain(nodes, edges), "one")
+    tried = await trial.run("one", message())
+    assert [(end.node, dict(end.message.metadata)) for end in tried.ends] == [
+        ("then", {"woken": "10"}),
+        ("late", {"woken": "20"}),
+    ]
+    assert [held.node for held in tried.held] == ["late", "soon"]
+
+
+async def test_from_a_node_on(trial: Trial) -> None:
+    await trial.add(chain([note("a"), note("b")], [("a", SUCCESS, "b")]), "one")
+    tried = await trial.run("one", message(), "b")
+    assert [logged.node for logged in tried.logs] == ["b"]
+
+
+async def test_a_chain_that_cannot_run_says_why(trial: Trial) -> None:
+    _, findings = await trial.add(chain([{"id": "a", "type": "nite"}]), "one")
+    assert [finding.message for finding in findings] == ["there is no node type 'nite'; did you mean 'note'?"]
+    with pytest.raises(BadInput, match="the chain one cannot run"):
+        await trial.run("one", message())
+    with pytest.raises(BadInput, match="there is no chain 'two'"):
+        await trial.run("two", message())
+
+
+def test_any_cluster_is_there() -> None:
+    info = AnyCluster().cluster("far:9092")
+    assert info is not None
+    assert (info.name, info.is_enabled) == ("far:9092", True)
