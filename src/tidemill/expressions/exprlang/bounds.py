@@ -24,6 +24,8 @@ TEXT_PER_STEP = 16
 PATTERN_MAX = 1_000
 """Characters of a regular expression."""
 PATTERN_MEMORY_BYTES = 1 << 20
+WHOLE_MIN = -(1 << 63)
+WHOLE_MAX = (1 << 63) - 1
 VALUE_DEPTH_MAX = 200
 """Lists and maps within each other that functions go into."""
 

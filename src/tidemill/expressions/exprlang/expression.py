@@ -10,7 +10,6 @@ from tidemill.expressions.exprlang.bounds import STEPS_MAX, Frame
 from tidemill.expressions.exprlang.closures import Run
 from tidemill.expressions.exprlang.compiler import Compiler, Name
 from tidemill.expressions.exprlang.errors import EvaluationError
-from tidemill.expressions.exprlang.parser import parse
 
 _SYSTEM_CLOCK = SystemClock()
 
@@ -59,6 +58,8 @@ class Expression:
 
 def compile_expression(text: str, clock: Clock = _SYSTEM_CLOCK) -> Expression:
     """Raises `BadExpression`. `clock` is what `now()` asks."""
+    from tidemill.expressions.exprlang.parser import parse  # only now: it reads lark and the grammar
+
     compiler = Compiler(clock)
     run = compiler.compile(parse(text))
     return Expression(text, run, compiler.slots, frozenset(compiler.names))

@@ -7,10 +7,8 @@ import re
 
 from lark import Token
 
+from tidemill.expressions.exprlang.bounds import WHOLE_MAX
 from tidemill.expressions.exprlang.errors import BadExpression
-
-WHOLE_MIN = -(1 << 63)
-WHOLE_MAX = (1 << 63) - 1
 
 _ESCAPE = re.compile(
     r"\\(?:(?P<simple>[abfnrtv\\'\"`?])|[xX](?P<two>[0-9a-fA-F]{2})|u\{(?P<braced>[0-9a-fA-F]{1,6})\}"

@@ -14,9 +14,8 @@ from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
 from tidemill.core.codec import to_json
-from tidemill.expressions.exprlang.bounds import VALUE_DEPTH_MAX, Frame
+from tidemill.expressions.exprlang.bounds import VALUE_DEPTH_MAX, WHOLE_MAX, WHOLE_MIN, Frame
 from tidemill.expressions.exprlang.errors import Misuse
-from tidemill.expressions.exprlang.literals import WHOLE_MAX, WHOLE_MIN
 
 ITEMS = (list, tuple, bytes)
 
