@@ -9,7 +9,7 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
@@ -21,13 +21,16 @@ from tidemill.core.codec import broken_utf8, to_json
 from tidemill.core.errors import BadInput, TidemillError
 from tidemill.core.findings import Finding, errors
 from tidemill.core.logs import configure_logs
+from tidemill.core.settings import Settings
 from tidemill.graph.message import Message
 from tidemill.rules.given import read_message
+from tidemill.rules.ports import World
 from tidemill.rules.trial import Trial, Tried
 from tidemill.rules.views import effect_json, end_json
 from tidemill.sandbox.pool import SandboxPool
 from tidemill.sandbox.settings import SandboxSettings
 from tidemill.server.trial import trial_parts
+from tidemill.server.world import open_web
 
 CANNOT_RUN = 2
 """The exit code where a definition cannot run."""
@@ -85,11 +88,10 @@ async def _trial() -> AsyncIterator[Trial]:
     configure_logs("console", "warning")
     clock = SystemClock()
     sandbox = SandboxPool(SandboxSettings(), clock)
-    await sandbox.start()
-    try:
-        yield trial_parts(sandbox, clock)
-    finally:
-        await sandbox.close()
+    async with AsyncExitStack() as stack:
+        await sandbox.start()
+        stack.push_async_callback(sandbox.close)
+        yield trial_parts(sandbox, clock, World(open_web(Settings(), stack)))
 
 
 async def _added(trial: Trial, path: Path, told: TextIO) -> str | None:

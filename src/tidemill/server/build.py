@@ -44,6 +44,7 @@ from tidemill.server.gauges import sample_broker, sample_gauges
 from tidemill.server.ground import Ground, open_ground
 from tidemill.server.readiness import Readiness
 from tidemill.server.rules import RuleParts, rule_parts
+from tidemill.server.world import open_web
 from tidemill.storage.access import StoredAuditLog, StoredPrincipals
 from tidemill.storage.database import Database
 from tidemill.storage.definitions import StoredDefinitions
@@ -140,7 +141,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
 
     wakes, polls = Wakes(), PollData(StoredLastPolls(database), clock)
     engine = Engine(executions, catalog, ground.sandbox, clock, wakes, polls.is_polled)
-    web = _web(ground, stack)
+    web = open_web(ground.settings, stack)
     rules = _rules(ground, definitions, integrations, wakes, web)
     door = Doors(engine, rules.taker)
     subscriptions = JoinedSubscriptions(HandlerSubscriptions(catalog, definitions, ground.sandbox), rules.subscriptions)
@@ -223,13 +224,6 @@ def _rules(
     outbox = StoredOutbox(ground.database)
     world = World(web)
     return rule_parts(definitions, integrations, ground.sandbox, outbox, wakes.publishers_of, ground.clock, world)
-
-
-def _web(ground: Ground, stack: AsyncExitStack) -> WebClient:
-    settings = ground.settings
-    client = WebClient(round(settings.http_response_mb * 2**20), is_private_allowed=settings.http_private)
-    stack.push_async_callback(client.close)
-    return client
 
 
 def _task_stores(database: Database) -> tuple[StoredTaskQueue, StoredTaskLogs]:

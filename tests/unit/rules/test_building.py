@@ -8,6 +8,7 @@ import pytest
 
 from tests.fakes.rules import RulesRoom, chain
 from tidemill.core.errors import BadInput
+from tidemill.rules.examination import examine
 
 FILTER = {"id": "f", "type": "jsFilter", "configuration": {"jsScript": "return true;"}}
 SECOND = {"id": "g", "type": "jsFilter", "configuration": {"jsScript": "return true;"}}
@@ -16,7 +17,7 @@ SECOND = {"id": "g", "type": "jsFilter", "configuration": {"jsScript": "return t
 async def findings(document: Any) -> list[tuple[str, str, str]]:
     room = RulesRoom()
     await room.parts.chains.refresh()
-    _, found = await room.parts.catalog.examine(document, "c")
+    _, found = await examine(document, room.parts.chains.setup, "c")
     return [(each.path, each.kind, each.message) for each in found]
 
 
@@ -102,7 +103,7 @@ async def test_variables_are_filled_in_when_the_chain_is_built() -> None:
     script = "return '${vars.unit}' + '${vars.none}' + '${ruleChain.name}' + '${global.site}';"
     document = chain([{**FILTER, "configuration": {"jsScript": script}}])
     document["ruleChain"] = {"name": "boiler", "configuration": {"vars": {"unit": "C"}}}
-    built, _ = await room.parts.catalog.examine(document, "c")
+    built, _ = await examine(document, room.parts.chains.setup, "c")
     assert built.graph is not None
     source = built.graph.vertices[0].node.script.source  # type: ignore[attr-defined]
     assert "return 'C' + '${vars.none}' + 'boiler' + '${global.site}';" in source

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.rules import chain, message
+from tests.fakes.rules import NO_WORLD, chain, message
 from tests.fakes.sandbox import FakeSandbox
 from tidemill.core.clock import HeldClock
 from tidemill.core.errors import BadInput
@@ -59,7 +59,7 @@ class Shelf(Registry):
 
 @pytest.fixture
 def trial() -> Trial:
-    return Trial(Setup(Shelf({}), Ports(FakeSandbox(), HeldClock(), AnyCluster()), {}))
+    return Trial(Setup(Shelf({}), Ports(FakeSandbox(), HeldClock(), AnyCluster(), NO_WORLD), {}))
 
 
 def note(id_: str, wait_ms: int = 0) -> dict[str, Any]:
