@@ -29,9 +29,9 @@ def no_findings(config: Any, site: Any) -> Iterable[Finding]:
 class Component:
     """`name` is the type that definitions say. `relations` are those that it tells by; None where the configuration or
     the message decides. `check` finds what is wrong in a configuration whose shape is right; `build` is called after it
-    found no error. `entries` are the nodes or chains that a configuration runs inside, `asks_for` the nodes whose
-    output it reads, `scripts` its keys that are user code, with what the sandbox is to check. `gathers`, `is_last`: see
-    `graph.Vertex`."""
+    found no error. `entries` are its keys that name what it runs inside, and what they name (see `Batch.inside`),
+    `reads` those that name a node whose output it needs, `asks_for` the nodes whose output it may read, `scripts` its keys that are user code, with what the sandbox is to
+    check. `gathers`, `is_last`: see `graph.Vertex`."""
 
     name: str
     group: str
@@ -40,7 +40,8 @@ class Component:
     build: Callable[[Any, Any], Node]
     relations: Sequence[str] | None = ("Success", "Failure")
     check: Callable[[Any, Any], Iterable[Finding]] = no_findings
-    entries: Callable[[Any], Sequence[str]] = lambda config: ()
+    entries: Callable[[Any], Sequence[tuple[str, str]]] = lambda config: ()
+    reads: Callable[[Any], Sequence[tuple[str, str]]] = lambda config: ()
     asks_for: Callable[[Any], Sequence[str]] = lambda config: ()
     scripts: Callable[[Any, Any], Sequence[tuple[str, Any]]] = lambda config, site: ()
     gathers: bool = False

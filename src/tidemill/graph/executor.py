@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Protocol
 
 import structlog
 
 from tidemill.core.clock import Clock
 from tidemill.core.errors import Unavailable
-from tidemill.graph.graph import Graph, Vertex
+from tidemill.graph.graph import Graph
 from tidemill.graph.message import Message, failed
 from tidemill.graph.node import FAILURE, Arrived, Effect, End, Held, Hold, Item, Result, Wake
+from tidemill.graph.ports import Graphs, Watcher
 from tidemill.graph.trails import START, Hop, Trails
 
 log = structlog.get_logger(__name__)
@@ -26,25 +26,8 @@ DEPTH_MAX = 32
 STEPS_MAX = 100_000
 """How often the messages of one run may be processed, all nodes and all runs inside of it together."""
 
+_TOO_FAR = f"went through more than {STEPS_MAX} nodes: a loop that does not end?"
 _CANNOT_WAIT = "a node that holds messages cannot do so inside of a loop, a group or a sub-chain"
-
-
-class Watcher(Protocol):
-    """Sees what goes in and out of nodes, for counts and for people. Must not block and not fail."""
-
-    def processed(self, graph: str, vertex: Vertex, count: int, failures: int, seconds: float) -> None: ...
-
-    def saw(self, graph: str, node: str, item: Item, told: Sequence[tuple[str, Message, str | None]]) -> None:
-        """Of a vertex that `is_watched`: an item, and what it was told on as."""
-        ...
-
-    def logged(self, graph: str, node: str, message: Message, line: str) -> None: ...
-
-
-class Graphs(Protocol):
-    def graph(self, id_: str) -> Graph | str:
-        """The graph, or why there is none to run."""
-        ...
 
 
 class Executor:
@@ -58,8 +41,8 @@ class Executor:
     ) -> tuple[list[Result], Trails]:
         """One result per message, in order. `entry` is a node's id; without it the graph's first node. Raises
         `Unavailable`; nothing has happened then."""
-        traversal = Traversal(self, graph, len(messages))
         index = graph.first if entry is None else graph.index.get(entry)
+        traversal = Traversal(self, graph, len(messages), has_last=index is not None and graph.has_last(index))
         for run, message in enumerate(messages):
             if index is None:
                 traversal.end(run, _refusal(entry or "", message, _no_entry(graph, entry)))
@@ -73,7 +56,7 @@ class Executor:
     ) -> tuple[Result, Trails]:
         """One run that was held: what has a wake goes on, the rest is held on. Nodes that are gone since are an end by
         `Failure`."""
-        traversal = Traversal(self, graph, 1)
+        traversal = Traversal(self, graph, 1, has_last=graph.any_last)
         for each, wake in held:
             traversal.wake(each, wake)
         for one in arrived:
@@ -83,25 +66,31 @@ class Executor:
 
 
 class Traversal:
-    """One batch on its way through one graph. `outputs` of nodes that the graph remembers, by node and run."""
+    """One batch on its way through one graph, `around` it the traversal and the runs there that it is inside of.
+    `outputs` of nodes that the graph remembers, by node and run."""
 
     def __init__(
         self,
         executor: Executor,
         graph: Graph,
         runs: int,
-        depth: int = 0,
-        steps: list[int] | None = None,
         *,
+        around: tuple[Traversal, Sequence[int]] | None = None,
         is_followed: bool = True,
+        has_last: bool = False,
     ) -> None:
         self.executor = executor
         self.graph = graph
-        self.depth = depth
-        self._is_followed = is_followed
+        self.is_followed = is_followed
+        self._has_last = has_last
         self.trails = Trails()
         self.results = [Result([], [], [], []) for _ in range(runs)]
-        self.steps = steps if steps is not None else [0] * runs
+        if around is None:
+            self.depth, self._steps, self._origins = 0, [0] * runs, list(range(runs))
+        else:
+            outer, origins = around
+            self.depth, self._steps = outer.depth + 1, outer._steps
+            self._origins = [outer._origins[run] for run in origins]
         self.outputs: dict[tuple[str, int], Message] = {}
         self._inboxes: dict[int, list[Item]] = {}
         self._held_at: dict[int, list[int]] = {}
@@ -162,12 +151,12 @@ class Traversal:
         place = self.graph.vertices[vertex]
         if place.is_remembered:
             self.outputs[place.id, run] = message
-        targets = place.edges.get(relation) if self._is_followed else None
+        targets = place.edges.get(relation) if self.is_followed else None
         if targets:
             following = Item(run, message, self.trails.after(trail, place.id, relation), error)
             for target in targets:
                 self.arrive(target, following)
-        elif not self.graph.has_last or place.is_last or relation == FAILURE or not self._is_followed:
+        elif not self._has_last or place.is_last or relation == FAILURE or not self.is_followed:
             self.results[run].ends.append(End(place.id, relation, message, trail, error))
 
     def _arrived(self, index: int) -> list[Item]:
@@ -178,13 +167,17 @@ class Traversal:
             items = [item for item in items if not self._waits(index, item)]
         going = []
         for item in items:
-            self.steps[item.run] += 1
-            if self.steps[item.run] > STEPS_MAX:
-                reason = f"went through more than {STEPS_MAX} nodes: a loop that does not end?"
-                self.end(item.run, _refusal(vertex.id, item.message, reason))
-            else:
+            if self._goes_on(item.run):
                 going.append(item)
+            else:
+                self.end(item.run, _refusal(vertex.id, item.message, _TOO_FAR))
         return going
+
+    def _goes_on(self, run: int) -> bool:
+        """Counts a step."""
+        origin = self._origins[run]
+        self._steps[origin] += 1
+        return self._steps[origin] <= STEPS_MAX
 
     def _waits(self, index: int, item: Item) -> bool:
         if not any(self.graph.reaches(held, index) for held in self._held_at.get(item.run, ())):
@@ -269,7 +262,12 @@ class Call:
         return self._traversal.outputs.get((node, self.items[index].run))
 
     async def inside(
-        self, entry: str, messages: Sequence[tuple[int, Message]], *, is_followed: bool = True
+        self,
+        entry: str,
+        messages: Sequence[tuple[int, Message]],
+        *,
+        is_followed: bool = True,
+        is_kept: bool = True,
     ) -> Sequence[Result]:
         outer = self._traversal
         found = self._entry(entry)
@@ -277,8 +275,10 @@ class Call:
             return [Result([_refusal(entry, message, found)], [], [], []) for _, message in messages]
         graph, vertex = found
         runs = [self.items[index].run for index, _ in messages]
-        steps = [outer.steps[run] for run in runs]
-        inner = Traversal(outer.executor, graph, len(messages), outer.depth + 1, steps, is_followed=is_followed)
+        has_last = is_followed and graph.has_last(vertex)
+        inner = Traversal(
+            outer.executor, graph, len(messages), around=(outer, runs), is_followed=is_followed, has_last=has_last
+        )
         if graph is outer.graph:
             by_run: dict[int, list[int]] = {}
             for run, origin in enumerate(runs):
@@ -292,9 +292,9 @@ class Call:
             inner.arrive(vertex, Item(run, message, START))
         await inner.go()
         for run, origin in enumerate(runs):
-            outer.steps[origin] = max(outer.steps[origin], inner.steps[run])
             result = inner.results[run]
-            self._effects += [(origin, effect) for effect in result.effects]
+            if is_kept:
+                self._effects += [(origin, effect) for effect in result.effects]
             result.ends += [_refusal(held.node, held.message, _CANNOT_WAIT) for held in result.held]
         return inner.results
 
@@ -303,7 +303,9 @@ class Call:
         started_s = executor.clock.monotonic_s()
         reason = f"the node {self._place.id} ({self._place.type}) said nothing of the message"
         try:
-            await self._place.node.process(self)
+            place = self._place
+            node = place.node if place.alone is None or self._traversal.is_followed else place.alone
+            await node.process(self)
         except Unavailable:
             raise
         except Exception as error:  # a node that fails, fails its messages and nobody else's
@@ -333,20 +335,41 @@ class Call:
         for index, item in enumerate(self.items):
             watcher.saw(graph.id, self._place.id, item, told.get(index, ()))
 
+    def may_break(self, entry: str) -> bool:
+        return self._may_break(self._traversal.graph, entry, set())
+
+    def _may_break(self, graph: Graph, entry: str, seen: set[tuple[str, str]]) -> bool:
+        """Chains are looked up anew each time: they change."""
+        if (graph.id, entry) in seen:
+            return False
+        seen.add((graph.id, entry))
+        found = _place(self._traversal.executor.graphs, graph, entry)
+        if isinstance(found, str):
+            return False
+        graph, vertex = found
+        reached = graph.from_here(vertex)
+        return any(place.may_break for place in reached) or any(
+            self._may_break(graph, inner, seen) for place in reached for inner in place.entries
+        )
+
     def _entry(self, entry: str) -> tuple[Graph, int] | str:
         outer = self._traversal
         if outer.depth >= DEPTH_MAX:
             return f"is nested more than {DEPTH_MAX} deep: a chain that calls itself?"
-        graph: Graph | str = outer.graph
-        node: str | None = entry
-        if entry.startswith("chain:"):
-            chain, _, node = entry.removeprefix("chain:").partition(":")
-            graph = outer.executor.graphs.graph(chain)
-            if isinstance(graph, str):
-                return graph
-        assert isinstance(graph, Graph)
-        vertex = graph.index.get(node) if node else graph.first
-        return (graph, vertex) if vertex is not None else _no_entry(graph, node)
+        return _place(outer.executor.graphs, outer.graph, entry)
+
+
+def _place(graphs: Graphs, graph: Graph, entry: str) -> tuple[Graph, int] | str:
+    """Of an entry that is named in `graph`; or why there is none."""
+    node: str | None = entry
+    if entry.startswith("chain:"):
+        chain, _, node = entry.removeprefix("chain:").partition(":")
+        found = graphs.graph(chain)
+        if isinstance(found, str):
+            return found
+        graph = found
+    vertex = graph.index.get(node) if node else graph.first
+    return (graph, vertex) if vertex is not None else _no_entry(graph, node)
 
 
 def _refusal(node: str, message: Message, reason: str) -> End:

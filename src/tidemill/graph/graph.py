@@ -21,12 +21,16 @@ class Edge:
 @dataclass(slots=True)
 class Vertex:
     """A node at its place. `gathers`: it waits for all messages of a run that can still reach it. `is_last`: only what
-    ends here, or fails, counts as an end where a graph has such nodes. `fused` are those whose work this node does
-    too; `follows` the other way round."""
+    ends here, or fails, counts as an end where such a node can be reached. `alone` is the node without those that
+    follow it, where `node` does their work, too. `may_break`: it can end the loop that it is run in. `entries` are what
+    it runs inside."""
 
     id: str
     type: str
     node: Node
+    alone: Node | None = None
+    entries: Sequence[str] = ()
+    may_break: bool = False
     gathers: bool = False
     is_last: bool = False
     edges: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
@@ -51,7 +55,7 @@ class Graph:
         self.vertices = vertices
         self.index = {vertex.id: index for index, vertex in enumerate(vertices)}
         self.first = self.index[first] if first is not None else None
-        self.has_last = any(vertex.is_last for vertex in vertices)
+        self.any_last = any(vertex.is_last for vertex in vertices)
         for vertex in vertices:
             vertex.is_remembered = vertex.id in remembered
         self._wire(edges)
@@ -60,6 +64,8 @@ class Graph:
     def _wire(self, edges: Iterable[Edge]) -> None:
         found: list[dict[str, list[int]]] = [{} for _ in self.vertices]
         for edge in edges:
+            if self.vertices[self.index[edge.origin]].is_last:
+                continue
             targets = found[self.index[edge.origin]].setdefault(edge.relation, [])
             target = self.index[edge.target]
             if target not in targets:
@@ -90,6 +96,17 @@ class Graph:
 
     def reaches(self, origin: int, target: int) -> bool:
         """Whether an edge, or a way of several, leads from one node to the other."""
+        return target in self._reached(origin)
+
+    def has_last(self, origin: int) -> bool:
+        """Whether a way from the node, or it itself, leads to one that `is_last`."""
+        return self.any_last and any(self.vertices[index].is_last for index in (origin, *self._reached(origin)))
+
+    def from_here(self, origin: int) -> Sequence[Vertex]:
+        """The node and all that ways from it lead to."""
+        return [self.vertices[index] for index in (origin, *self._reached(origin))]
+
+    def _reached(self, origin: int) -> frozenset[int]:
         if origin not in self._reach:
             seen: set[int] = set()
             waiting = [origin]
@@ -99,7 +116,7 @@ class Graph:
                         seen.add(following)
                         waiting.append(following)
             self._reach[origin] = frozenset(seen)
-        return target in self._reach[origin]
+        return self._reach[origin]
 
 
 def successors(vertex: Vertex) -> set[int]:

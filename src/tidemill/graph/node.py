@@ -125,11 +125,21 @@ class Batch(Protocol):
         ...
 
     async def inside(
-        self, entry: str, messages: Sequence[tuple[int, Message]], *, is_followed: bool = True
+        self,
+        entry: str,
+        messages: Sequence[tuple[int, Message]],
+        *,
+        is_followed: bool = True,
+        is_kept: bool = True,
     ) -> Sequence[Result]:
         """Runs each message (with the index of its item) from `entry` on, apart from the rest: a node of this graph,
-        or `chain:<id>[:<node>]`. Not `is_followed`: through that node only. Their effects are kept for
-        the item. One result per message; where the entry is not there or the nesting too deep, an end by `Failure`."""
+        or `chain:<id>[:<node>]`. Not `is_followed`: through that node only. Their effects are kept for the item; where
+        not `is_kept`, they are only in the result, and the node says which of them are to be.
+        One result per message; where the entry is not there or the nesting too deep, an end by `Failure`."""
+        ...
+
+    def may_break(self, entry: str) -> bool:
+        """Whether what is run inside from there can end a loop."""
         ...
 
 

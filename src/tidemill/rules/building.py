@@ -17,7 +17,9 @@ from tidemill.core.findings import Finding, errors, near
 from tidemill.graph.component import Component, Config
 from tidemill.graph.graph import Edge, Graph, Vertex
 from tidemill.graph.registry import Registry
+from tidemill.rules.chain_calls import ChainCall
 from tidemill.rules.draft import ChainDraft, NodeDraft
+from tidemill.rules.loops import BREAK
 from tidemill.rules.ports import Ports
 from tidemill.rules.scripts import fuse
 from tidemill.rules.site import Site
@@ -29,12 +31,14 @@ _VARIABLE = re.compile(r"\$\{\s*(global|vars|ruleChain)\.([\w.-]+)\s*\}")
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """`graph` is None where an error is among the findings. `scripts` are what the sandbox has to judge, by path."""
+    """`graph` is None where an error is among the findings. `scripts` are what the sandbox has to judge, by path;
+    `calls` the other chains, or nodes of them, that it runs: see `chain_calls`."""
 
     draft: ChainDraft
     graph: Graph | None
     findings: Sequence[Finding]
     scripts: Sequence[tuple[str, Script]] = ()
+    calls: Sequence[ChainCall] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ def build(draft: ChainDraft, setup: Setup) -> Built:
     placed = [found for node in draft.nodes if (found := _place(node, draft, setup, findings)) is not None]
     findings += _edge_findings(draft, {one.draft.id: one.component for one in placed})
     findings += _cycle_findings(draft)
+    findings += _read_findings(draft, placed)
+    calls = list(_calls(draft, placed, findings))
     if len(draft.nodes) > NODES_MAX:
         findings.append(Finding("metadata.nodes", f"a chain has at most {NODES_MAX} nodes, not {len(draft.nodes)}"))
     if draft.is_disabled:
@@ -71,7 +77,7 @@ def build(draft: ChainDraft, setup: Setup) -> Built:
         for key, script in one.component.scripts(one.config, one.site)
     ]
     graph = None if errors(findings) else _graph(draft, placed)
-    return Built(draft, graph, findings, scripts)
+    return Built(draft, graph, findings, scripts, calls)
 
 
 def filled(value: Any, draft: ChainDraft, globals_: Mapping[str, str]) -> Any:
@@ -138,6 +144,28 @@ def _edge_findings(draft: ChainDraft, components: Mapping[str, Component]) -> It
             yield Finding(f"{edge.path}.type", message, "unknown_relation", "warning")
 
 
+def _read_findings(draft: ChainDraft, placed: Sequence[Placed]) -> Iterator[Finding]:
+    ids = {node.id for node in draft.nodes}
+    for one in placed:
+        for key, node in one.component.reads(one.config):
+            if node not in ids:
+                yield one.site.finding(key, f"there is no node {node!r}{near(node, ids)}", "unknown_node")
+
+
+def _calls(draft: ChainDraft, placed: Sequence[Placed], findings: list[Finding]) -> Iterator[ChainCall]:
+    """Those that lead to other chains; what leads to nodes of this one is examined here."""
+    ids = {node.id for node in draft.nodes}
+    for one in placed:
+        for key, entry in one.component.entries(one.config):
+            if entry.startswith("chain:"):
+                chain, _, node = entry.removeprefix("chain:").partition(":")
+                yield ChainCall(one.draft.id, f"{one.site.path}.{key}", chain, node or None)
+            elif entry not in ids:
+                findings.append(one.site.finding(key, f"there is no node {entry!r}{near(entry, ids)}", "unknown_node"))
+            elif entry == one.draft.id:
+                findings.append(one.site.finding(key, "the node runs itself", "cycle"))
+
+
 def _cycle_findings(draft: ChainDraft) -> Iterator[Finding]:
     """One for each edge that closes a cycle, with the nodes on it."""
     following: dict[str, list[tuple[str, str]]] = {node.id: [] for node in draft.nodes}
@@ -170,6 +198,11 @@ def _cycle_findings(draft: ChainDraft) -> Iterator[Finding]:
                 on_way.discard(way.pop())
 
 
+def _may_break(one: Placed) -> bool:
+    """A script may set the mark, too."""
+    return one.component.name == "break" or any(BREAK in str(value) for value in one.draft.config.values())
+
+
 def _graph(draft: ChainDraft, placed: Sequence[Placed]) -> Graph:
     vertices = []
     for one in placed:
@@ -178,6 +211,8 @@ def _graph(draft: ChainDraft, placed: Sequence[Placed]) -> Graph:
             one.draft.id,
             component.name,
             component.build(one.config, one.site),
+            entries=[entry for _, entry in component.entries(one.config)],
+            may_break=_may_break(one),
             gathers=component.gathers,
             is_last=component.is_last,
             is_watched=one.draft.is_debug or draft.is_debug,
@@ -185,6 +220,7 @@ def _graph(draft: ChainDraft, placed: Sequence[Placed]) -> Graph:
         vertices.append(vertex)
     edges = [Edge(edge.origin, edge.relation, edge.target) for edge in draft.edges]
     asked = {name for one in placed for name in one.component.asks_for(one.config)}
+    asked |= {name for one in placed for _, name in one.component.reads(one.config)}
     graph = Graph(draft.id, vertices, edges, draft.first, asked)
     fuse(graph)
     return graph

@@ -15,6 +15,7 @@ from tidemill.core.findings import Finding, errors
 from tidemill.graph.graph import Graph
 from tidemill.ingest.clusters import IntegrationDirectory
 from tidemill.rules.building import Built, Setup, build
+from tidemill.rules.chain_calls import Known, call_findings
 from tidemill.rules.formats import read_chain
 
 _decode = msgspec.json.Decoder().decode
@@ -51,6 +52,8 @@ class Chains:
         self.setup = setup
         self.revision = -1
         self.by_id: Mapping[str, Chain] = {}
+        self._alone: Mapping[str, Chain] = {}
+        """Without what is found by looking at the others."""
 
     async def refresh(self) -> int:
         """Cheap where nothing has changed. Raises `Unavailable`."""
@@ -60,8 +63,9 @@ class Chains:
             integrations = await self._directory.integrations() if definitions else {}
             if integrations != self.setup.ports.clusters.integrations:
                 self.setup.ports.clusters.integrations = integrations
-                self.by_id = {}
-            self.by_id = {each.name: self._chain(each) for each in definitions}
+                self._alone = {}
+            self._alone = {each.name: self._chain(each) for each in definitions}
+            self.by_id = _among_each_other(self._alone)
             self.revision = revision
         return revision
 
@@ -70,13 +74,26 @@ class Chains:
         return chain.graph if chain is not None else f"there is no chain {id_!r}"
 
     def _chain(self, definition: Definition) -> Chain:
-        known = self.by_id.get(definition.name)
+        known = self._alone.get(definition.name)
         if known is not None and known.definition.save == definition.save:
             return known
         draft, findings = read_chain(_decode(definition.document), definition.name)
         built = build(draft, self.setup)
         of_save = [each for each in _decode_findings(definition.findings) if each.kind == "compile"]
         return Chain(definition, built, [*findings, *built.findings, *of_save])
+
+
+def _among_each_other(chains: Mapping[str, Chain]) -> Mapping[str, Chain]:
+    seen = {id_: _seen(chain.built) for id_, chain in chains.items()}
+    found = {}
+    for id_, chain in chains.items():
+        more = list(call_findings(id_, seen)) if chain.built.calls else []
+        found[id_] = msgspec.structs.replace(chain, findings=[*chain.findings, *more]) if more else chain
+    return found
+
+
+def _seen(built: Built) -> Known:
+    return Known(frozenset(node.id for node in built.draft.nodes), built.calls)
 
 
 def document_of(definition: Definition) -> dict[str, Any]:

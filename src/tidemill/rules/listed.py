@@ -7,10 +7,21 @@ from collections.abc import Mapping
 _NODES = "tidemill.rules.nodes"
 
 LISTED: Mapping[str, str] = {
+    "break": f"{_NODES}.break_loop",
+    "comment": f"{_NODES}.comment",
+    "end": f"{_NODES}.end",
+    "fetchNodeOutput": f"{_NODES}.fetch_node_output",
+    "flow": f"{_NODES}.flow",
+    "fork": f"{_NODES}.fork",
+    "groupAction": f"{_NODES}.group_action",
+    "groupFilter": f"{_NODES}.group_filter",
+    "join": f"{_NODES}.join",
     "jsFilter": f"{_NODES}.js_filter",
     "jsSwitch": f"{_NODES}.js_switch",
     "jsTransform": f"{_NODES}.js_transform",
     "log": f"{_NODES}.log",
+    "msgTypeSwitch": f"{_NODES}.msg_type_switch",
+    "ref": f"{_NODES}.ref",
     "restApiCall": f"{_NODES}.rest_api_call",
     "x/kafkaProducer": f"{_NODES}.kafka_producer",
 }

@@ -134,7 +134,9 @@ def fuse(graph: Graph) -> None:
             continue
         following = vertices[targets[0]]
         if isinstance(following.node, ScriptNode) and not (following.is_remembered or following.is_watched):
-            vertex.node = node.joined(following.node) or node
+            joined = node.joined(following.node)
+            if joined is not None:
+                vertex.node, vertex.alone = joined, node
 
 
 def arguments(message: Message) -> bytes:

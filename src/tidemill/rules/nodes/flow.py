@@ -1,0 +1,70 @@
+"""flow: runs the message through another chain."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from tidemill.graph.component import Component, Config
+from tidemill.graph.node import FAILURE, SUCCESS, Batch, Result
+from tidemill.rules.gathered import failures_of, gathered, parts_of
+from tidemill.rules.site import Site
+
+
+class FlowConfig(Config):
+    target_id: str = Field(min_length=1, alias="targetId", description="The chain's id.")
+    extend: bool = Field(
+        False, description="Go on with each end of that chain, by its relation, instead of with one list of all ends."
+    )
+
+
+class Flow:
+    def __init__(self, config: FlowConfig) -> None:
+        self._entry = f"chain:{config.target_id.strip()}"
+        self._extends = config.extend
+
+    async def process(self, batch: Batch) -> None:
+        given = [(index, item.message) for index, item in enumerate(batch.items)]
+        for index, result in enumerate(await batch.inside(self._entry, given)):
+            if self._extends:
+                _extend(batch, index, result)
+            else:
+                _merge(batch, index, result)
+
+
+def _extend(batch: Batch, index: int, result: Result) -> None:
+    if not result.ends:
+        batch.take(index)
+    for end in result.ends:
+        if end.error is not None:
+            batch.fail(index, end.error, end.message)
+        else:
+            batch.tell(index, end.relation, end.message)
+
+
+def _merge(batch: Batch, index: int, result: Result) -> None:
+    parts = parts_of(result.ends)
+    message = gathered(batch.items[index].message, parts)
+    if any(end.relation == FAILURE for end in result.ends):
+        batch.fail(index, failures_of(parts) or "a branch of the chain failed", message)
+    else:
+        batch.tell(index, SUCCESS, message)
+
+
+def _build(config: FlowConfig, site: Site) -> Flow:
+    return Flow(config)
+
+
+COMPONENT = Component(
+    "flow",
+    "flow",
+    "Runs the message through another chain, and goes on with what comes of it.",
+    FlowConfig,
+    _build,
+    relations=None,
+    entries=lambda config: [("targetId", f"chain:{config.target_id.strip()}")],
+    examples=({"targetId": "checks"}, {"targetId": "checks", "extend": True}),
+    notes=(
+        "Without `extend` the data is a list of `{msg, err, nodeId}`, one for each end, by Success, or by Failure where"
+        " a branch failed."
+    ),
+)

@@ -1,0 +1,27 @@
+"""fork: the message goes on by all edges, to branches that know nothing of each other."""
+
+from __future__ import annotations
+
+from tidemill.graph.component import Component, Config
+from tidemill.graph.node import SUCCESS, Batch
+
+
+class ForkConfig(Config):
+    """Nothing to configure."""
+
+
+class Fork:
+    async def process(self, batch: Batch) -> None:
+        for index in range(len(batch.items)):
+            batch.tell(index, SUCCESS)
+
+
+COMPONENT = Component(
+    "fork",
+    "flow",
+    "Sends the message along all of its edges at once. A join brings the branches together again.",
+    ForkConfig,
+    lambda config, site: Fork(),
+    relations=(SUCCESS,),
+    examples=({},),
+)

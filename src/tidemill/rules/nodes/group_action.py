@@ -1,0 +1,59 @@
+"""groupAction: runs a message through several nodes, and asks how many of them told what was hoped for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from tidemill.graph.component import Component
+from tidemill.graph.node import SUCCESS, Batch, Result
+from tidemill.rules.gathered import gathered, parts_of
+from tidemill.rules.nodes.grouping import GroupConfig, run_group
+from tidemill.rules.site import Site
+
+
+class GroupActionConfig(GroupConfig):
+    relation: str = Field(SUCCESS, alias="matchRelationType", description="The relation that counts as a match.")
+    count: int = Field(0, alias="matchNum", description="How many nodes must match; 0, or too many, means all.")
+    merge_to_map: bool = Field(
+        False, alias="mergeToMap", description="Merge the nodes' objects into one, instead of listing their messages."
+    )
+
+
+class GroupAction:
+    def __init__(self, config: GroupActionConfig) -> None:
+        self._nodes = config.node_ids
+        self._relation = config.relation.strip() or SUCCESS
+        self._count = config.count if 0 < config.count <= len(self._nodes) else len(self._nodes)
+        self._is_map = config.merge_to_map
+
+    async def process(self, batch: Batch) -> None:
+        for index, results in enumerate(await run_group(batch, self._nodes)):
+            parts = [part for result in results for part in parts_of(result.ends[-1:])]
+            message = gathered(batch.items[index].message, parts, is_map=self._is_map)
+            matched = self._matched(results)
+            if matched >= self._count:
+                batch.tell(index, SUCCESS, message)
+            else:
+                reason = f"{matched} of {len(self._nodes)} nodes told {self._relation}, {self._count} are to"
+                batch.fail(index, reason, message)
+
+    def _matched(self, results: Sequence[Result]) -> int:
+        return sum(any(end.relation == self._relation for end in result.ends) for result in results)
+
+
+def _build(config: GroupActionConfig, site: Site) -> GroupAction:
+    return GroupAction(config)
+
+
+COMPONENT = Component(
+    "groupAction",
+    "flow",
+    "Runs the message through several nodes; Success where enough of them tell the relation that is asked for.",
+    GroupActionConfig,
+    _build,
+    entries=GroupActionConfig.entries,
+    examples=({"nodeIds": "s1,s2"}, {"nodeIds": ["s1", "s2"], "matchNum": 1, "mergeToMap": True}),
+    notes="All nodes run, and all of their messages are listed in the order of `nodeIds`; edges are not followed.",
+)
