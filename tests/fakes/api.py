@@ -14,6 +14,7 @@ from tests.fakes.api_definitions import FakeCatalog, FakeIntegrations
 from tests.fakes.definitions import MemoryDefinitions
 from tests.fakes.places import FixedSubscriptions, ListedPlaces
 from tests.fakes.rules import RulesRoom
+from tests.fakes.sandbox import FakeSandbox
 from tidemill.api.app import create_app
 from tidemill.api.services import Services
 from tidemill.core.clock import HeldClock
@@ -261,7 +262,7 @@ class ApiRoom:
         self.catalog = FakeCatalog()
         self.integrations = FakeIntegrations()
         self.rules = RulesRoom()
-        self.schemas = Schemas(MemoryDefinitions(), self.clock)
+        self.schemas = Schemas(MemoryDefinitions(), FakeSandbox(), self.clock)
         self.places = ListedPlaces()
         self.subscriptions = FixedSubscriptions()
         self.replayer = FakeReplayer()

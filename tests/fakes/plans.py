@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tidemill.core.codec import to_json
 from tidemill.expressions.template import compile_template, examine_template
 from tidemill.sandbox.script import Script
 from tidemill.workflows.plan import Cache, Limits, Plan, Retry, Step
 from tidemill.workflows.secrets import KEEP
+from tidemill.workflows.shapes import Shape
 from tidemill.workflows.tasks.kind import NoSettings
 from tidemill.workflows.tasks.loop import LoopSettings
 from tidemill.workflows.tasks.publish import PublishSettings
@@ -35,6 +37,8 @@ def step(
     body: str | None = None,
     within: Sequence[bool] = (),
     cache: Cache | None = None,
+    input_shape: Shape | None = None,
+    output_shape: Shape | None = None,
 ) -> Step:
     """`to` is the next step, or the edges; `given` the input with its `${...}`."""
     return Step(
@@ -53,6 +57,8 @@ def step(
         body=body,
         within=within,
         cache=cache,
+        input_shape=input_shape,
+        output_shape=output_shape,
     )
 
 
@@ -67,6 +73,11 @@ def plan(*steps: Step, name: str = "wf", output: Any = None, **options: Any) -> 
         output=compile_template(output) if output is not None else None,
         **options,
     )
+
+
+def needs(*names: str) -> Shape:
+    """Whatever has members of these names."""
+    return Shape(text=to_json({"required": names}).decode())
 
 
 def publish_to(topic: str = "out", **settings: Any) -> PublishSettings:

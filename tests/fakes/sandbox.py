@@ -10,7 +10,17 @@ import msgspec
 
 from tidemill.core.codec import from_json, to_json
 from tidemill.core.findings import Finding
+from tidemill.expressions.json_schema import JUDGE
 from tidemill.sandbox.script import Changed, Computed, Script, ScriptError, Staged, Stages
+
+
+def judged(bindings: dict[str, Any]) -> list[list[str]]:
+    """A judge of JSON Schemas that knows one keyword: `required`."""
+    asked = bindings["$"]
+    names = from_json(asked["schema"]).get("required", [])
+    if asked["ask"] == "examine":
+        return [] if isinstance(names, list) else [["required", "must be a list of texts"]]
+    return [[name, "is missing"] for name in names if isinstance(asked["value"], dict) and name not in asked["value"]]
 
 
 class FakeSandbox:
@@ -18,8 +28,8 @@ class FakeSandbox:
     `(` without `)` does not compile. `bodies` has what each stage's code computes from its four arguments."""
 
     def __init__(self, scripts: Mapping[str, Callable[[dict[str, Any]], Any]] | None = None) -> None:
-        self.scripts = dict(scripts or {})
         self.bodies: dict[str, Callable[[Any, dict[str, str], str, str], Any]] = {}
+        self.scripts = {JUDGE.source: judged, **(scripts or {})}
         self.logs: dict[str, Sequence[str]] = {}
         """What each source, or each stage's code, writes to the console."""
         self.calls: list[tuple[Script, Sequence[bytes]]] = []

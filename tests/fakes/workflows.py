@@ -25,6 +25,7 @@ from tidemill.workflows.ports import (
     TaskLog,
     Timer,
 )
+from tidemill.workflows.shapes import Shape
 
 
 class MemoryTransaction(OpenTransaction):
@@ -69,6 +70,11 @@ class MemoryPlans:
 
     def limits(self, name: str) -> Limits:
         return self.limited.get(name, Limits())
+
+    def schema(self, shape: Shape) -> str:
+        if not shape.text:
+            raise NotFound(f"there is no {shape}")
+        return shape.text
 
     async def at(self, name: str, version: int, save: int, definition: Mapping[str, Any] | None = None) -> Plan:
         return self.latest(name, version) if definition is None else self.unregistered(definition)

@@ -18,7 +18,15 @@ DEPTH_MAX = 100
 """How many objects and lists of a definition may be inside each other."""
 
 AROUND: frozenset[str] = frozenset(
-    {"not_supported", "unknown_integration", "integration_off", "unknown_workflow", "unknown_reference", "loop"}
+    {
+        "not_supported",
+        "unknown_integration",
+        "integration_off",
+        "unknown_workflow",
+        "unknown_reference",
+        "unknown_schema",
+        "loop",
+    }
 )
 """Kinds of findings that may come and go while the document stays as it is."""
 

@@ -71,6 +71,11 @@ class ScriptError(msgspec.Struct, frozen=True):
     line: int | None = None
     column: int | None = None
 
+    @property
+    def is_passing(self) -> bool:
+        """A busy machine can cause it; any other would come again, so that trying again is of no use."""
+        return self.kind in ("timeout", "memory")
+
     def __str__(self) -> str:
         return f"{self.message} (line {self.line}, column {self.column})" if self.line else self.message
 

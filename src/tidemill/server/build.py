@@ -172,7 +172,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         people=access.people,
         secrets=access.secrets,
         tags=access.tags,
-        schemas=Schemas(definitions, clock),
+        schemas=Schemas(definitions, ground.sandbox, clock),
         audit=access.audit,
         readiness=Readiness(definitions, integrations, sources, pumps, publishers),
         clock=clock,

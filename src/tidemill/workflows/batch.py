@@ -33,7 +33,7 @@ from tidemill.workflows.effects import (
 from tidemill.workflows.families import Families
 from tidemill.workflows.pending import Pending
 from tidemill.workflows.ports import Changes, Plans
-from tidemill.workflows.starter import Starter
+from tidemill.workflows.starter import Starter, Unjudged
 from tidemill.workflows.starts import IdempotencyKey, KeyBefore, key_of
 from tidemill.workflows.state import execution_of
 from tidemill.workflows.strays import Strays
@@ -100,7 +100,7 @@ class Batch:
     def __init__(self, plans: Plans, drafts: dict[str, Draft], starter: Starter) -> None:
         self._plans = plans
         self._drafts = drafts
-        self._starter = starter
+        self.starter = starter
         self.pending = Pending()
         self._timers_gone: list[str] = []
         self.families = Families(drafts, starter, self.pending)
@@ -132,7 +132,7 @@ class Batch:
                 self._remember(run, effect, target, draft)
             try:
                 run.results.append(self._apply_one(effect, target, draft, run.group))
-            except NotRead:
+            except (NotRead, Unjudged):
                 return False
             except Refused as refused:
                 self._undo(run)
@@ -165,7 +165,7 @@ class Batch:
         return lambda decision: _EVENTS[kind](decision, effect)
 
     def _start(self, start: StartWorkflow, group: EffectGroup) -> str:
-        named = self._starter.start(start, group)
+        named = self.starter.start(start, group)
         if start.execution_id in self._drafts:
             self.pending.moved(self._drafts[start.execution_id])
         return named
@@ -181,7 +181,7 @@ class Batch:
             run.drafts_before[target] = draft.copy() if draft is not None else None
         key = key_of(effect) if isinstance(effect, StartWorkflow) else None
         if key is not None:
-            run.keys_before.setdefault(key, self._starter.key_before(key))
+            run.keys_before.setdefault(key, self.starter.key_before(key))
 
     def _undo(self, run: Run) -> None:
         for target, draft in run.drafts_before.items():
@@ -189,7 +189,7 @@ class Batch:
                 self._drafts.pop(target, None)
             else:
                 self._drafts[target] = draft
-        self._starter.put_back(run.keys_before)
+        self.starter.put_back(run.keys_before)
 
     def settled(self, groups: Sequence[EffectGroup]) -> list[Verdict]:
         """The verdicts, in order. Who polled for a task is given it as it is stored, whatever happened to it since."""
@@ -220,7 +220,7 @@ class Batch:
     def changes(self, definitions_revision: int | None) -> Changes:
         changes = Changes(
             timers_gone=self._timers_gone,
-            idempotency=self._starter.key_rows,
+            idempotency=self.starter.key_rows,
             definitions_revision=definitions_revision,
         )
         for draft in self._drafts.values():

@@ -36,10 +36,12 @@ from tidemill.workflows.flow import (
     set_variables,
     start_failure_workflow,
 )
+from tidemill.workflows.judgement import execution_judged, task_judged
 from tidemill.workflows.notices import parent_ended_id, start_timeout
 from tidemill.workflows.plan import NEXT, Step
 from tidemill.workflows.ports import CachedOutput, TaskLog
 from tidemill.workflows.running import begin_anew, carry_out, run, take
+from tidemill.workflows.shapes import Check
 from tidemill.workflows.state import Execution, Task
 from tidemill.workflows.tasks import KINDS
 from tidemill.workflows.tasks.directive import OWN_QUEUES
@@ -68,12 +70,19 @@ def start(decision: Decision) -> None:
 
 def computed(decision: Decision, computation: Computation, answer: Computed) -> None:
     """The sandbox has answered."""
-    step, task = computation.step, computation.task
-    if not task.is_open:
+    if computation.seq == 0:
+        execution_judged(decision, computation, answer)
         return
-    task_id = decision.execution.task_id(task)
-    decision.logs += [TaskLog(task_id, decision.now_ms, line) for line in answer.logs]
-    carry_out(decision, step, task, KINDS[step.kind].computed(step, task, answer))
+    task = decision.task(computation.seq)
+    if task is None or not task.is_open:
+        return
+    step = decision.step_of(task)
+    if isinstance(computation.compute, Check):
+        task_judged(decision, step, task, computation, answer)
+    else:
+        task_id = decision.execution.task_id(task)
+        decision.logs += [TaskLog(task_id, decision.now_ms, line) for line in answer.logs]
+        carry_out(decision, step, task, KINDS[step.kind].computed(step, task, answer))
     run(decision)
 
 

@@ -19,20 +19,23 @@ from tidemill.workflows.deadlines import earliest, has_limits
 from tidemill.workflows.departed import Departed
 from tidemill.workflows.effects import StartWorkflow
 from tidemill.workflows.expansion import DYNAMIC, Expansions, step_of
-from tidemill.workflows.plan import Expansion, Plan, Step
+from tidemill.workflows.plan import NEXT, Expansion, Plan, Step
 from tidemill.workflows.ports import HELD_MS, CachedOutput, QueuedTask, TaskLog, Timer
 from tidemill.workflows.rows import pack, unpack
 from tidemill.workflows.scope import Scope
+from tidemill.workflows.shapes import Check
 from tidemill.workflows.state import Execution, Task, TaskStatus
 from tidemill.workflows.tasks.directive import Compute
 
 
 class Computation(msgspec.Struct, frozen=True):
-    """A task that goes on when the sandbox has answered."""
+    """A task that goes on when the sandbox has answered: about a script of its own, or about its input or output. `seq`
+    0 is the execution itself, which has ended, and has its output judged."""
 
-    task: Task
-    step: Step
-    compute: Compute
+    seq: int
+    compute: Compute | Check
+    outlet: str = NEXT
+    """Where a task goes on whose output is judged."""
 
 
 class Lookup(msgspec.Struct, frozen=True):
@@ -93,9 +96,9 @@ class Joins(msgspec.Struct):
 
 
 _KEPT = (
-    "alarms", "cached", "children", "has_path_ended", "is_changed", "is_moved", "logs", "lookups", "publications",
-    "queued", "returned",
-    "starts", "steps_begun", "stored_status", "tells_parent", "timers", "timers_gone", "told", "unqueued",
+    "alarms", "cached", "children", "computations", "has_path_ended", "is_changed", "is_moved", "logs", "lookups",
+    "publications", "queued", "returned", "starts", "steps_begun", "stored_status", "tells_parent", "timers",
+    "timers_gone", "told", "unqueued",
 )  # fmt: skip
 """What a copy of a decision has beside the execution: values, and collections of what does not change."""
 
@@ -190,7 +193,7 @@ class Decision:
         document costs ten times what writing it does."""
         document, departed = pack(self.execution), self.departed.copy()
         kept = {name: copy(getattr(self, name)) for name in _KEPT}
-        computations, plan = list(self.computations), self.plan
+        plan = self.plan
 
         def again() -> Decision:
             made = Decision(unpack(document), plan, self.now_ms, self.expansions, self.is_polled)
@@ -198,11 +201,6 @@ class Decision:
             made.scope = Scope(made.execution, plan, departed)
             for name, value in kept.items():
                 setattr(made, name, value)
-            made.computations = [
-                msgspec.structs.replace(each, task=found)
-                for each in computations
-                if (found := made.task(each.task.seq)) is not None
-            ]
             return made
 
         return again

@@ -59,10 +59,7 @@ class Draft(msgspec.Struct):
 
 def hear(computation: Computation, answer: Computed, decision: Decision) -> None:
     """The sandbox has answered."""
-    # The decision may have been put back to where it was: then its tasks are others.
-    task = decision.task(computation.task.seq)
-    if task is not None:
-        decider.computed(decision, msgspec.structs.replace(computation, task=task), answer)
+    decider.computed(decision, computation, answer)
 
 
 def _depart(draft: Draft, *, is_large: bool = False) -> None:

@@ -17,19 +17,22 @@ from tidemill.core.errors import BadInput, NotFound
 from tidemill.core.metrics import timeouts
 from tidemill.core.transaction import Transaction
 from tidemill.ingest.effect import EffectGroup, Verdict
-from tidemill.sandbox.script import Sandbox, Script
+from tidemill.sandbox.script import Computed, Sandbox, Script
 from tidemill.workflows.batch import ASKING, WHOLE, Batch, Run, targets
 from tidemill.workflows.decision import Alarm, Decision, IsPolled, nobody_polls
 from tidemill.workflows.draft import Draft
 from tidemill.workflows.effects import ChildEnded, StartWorkflow
 from tidemill.workflows.expansion import Expansions
+from tidemill.workflows.judging import judge
 from tidemill.workflows.pending import Answer, PendingComputation
 from tidemill.workflows.plan import Plan
 from tidemill.workflows.ports import Changes, ExecutionRow, ExecutionStore, Plans, Unread
 from tidemill.workflows.rows import execution_of_row, task_of
+from tidemill.workflows.shapes import Check, misfits
 from tidemill.workflows.starter import Starter
 from tidemill.workflows.starts import Keys, key_of
 from tidemill.workflows.state import Execution, Task
+from tidemill.workflows.tasks.directive import Compute
 
 log = structlog.get_logger(__name__)
 
@@ -74,6 +77,8 @@ class Engine:
         batch = await self._load(groups, starts, is_whole=not kinds.isdisjoint(WHOLE))
         waiting = [Run(index, group) for index, group in enumerate(groups)]
         while waiting:
+            if starts:
+                await self._judge_inputs(batch, starts)
             waiting = batch.advance(waiting)
             await self._compute(batch)
         revision = await self._refuse_strays(batch, revision)
@@ -93,6 +98,7 @@ class Engine:
             revision = await self._plans.refresh() if revision is None else revision
             if keys := batch.families.unknown_keys():
                 batch.families.learn(await self._store.idempotent(keys))
+            await self._judge_inputs(batch, batch.families.asked)
         batch.meet()
         await self._compute(batch)
         return await self._refuse_strays(batch, revision)
@@ -176,16 +182,41 @@ class Engine:
                 keys = list({lookup.key: None for _, lookup in lookups})
                 batch.pending.found(lookups, await self._store.cached(keys, self._clock.now_ms()))
                 continue
-            by_script: dict[Script, list[PendingComputation]] = {}
-            for item in pending:
-                by_script.setdefault(item[1].compute.script, []).append(item)
-            answers = await asyncio.gather(*(self._ask(script, items) for script, items in by_script.items()))
-            batch.pending.answer([answer for answered in answers for answer in answered])
+            batch.pending.answer(await self._answers(pending))
+
+    async def _answers(self, pending: Sequence[PendingComputation]) -> list[Answer]:
+        by_script: dict[Script, list[PendingComputation]] = {}
+        checks: list[PendingComputation] = []
+        for item in pending:
+            compute = item[1].compute
+            if isinstance(compute, Check):
+                checks.append(item)
+            else:
+                by_script.setdefault(compute.script, []).append(item)
+        asked = [self._ask(script, items) for script, items in by_script.items()]
+        if checks:
+            asked.append(self._judge(checks))
+        return [answer for answered in await asyncio.gather(*asked) for answer in answered]
 
     async def _ask(self, script: Script, items: Sequence[PendingComputation]) -> list[Answer]:
-        inputs = [to_json(computation.compute.bindings) for _, computation in items]
-        computed = await self._sandbox.run(script, inputs)
-        return [(draft, computation, answer) for (draft, computation), answer in zip(items, computed, strict=True)]
+        inputs = [to_json(compute.bindings) for _, each in items if isinstance(compute := each.compute, Compute)]
+        return _with_answers(items, await self._sandbox.run(script, inputs))
+
+    async def _judge(self, items: Sequence[PendingComputation]) -> list[Answer]:
+        checks = [compute for _, each in items if isinstance(compute := each.compute, Check)]
+        return _with_answers(items, await judge(self._sandbox, self._plans, checks))
+
+    async def _judge_inputs(self, batch: Batch, starts: Sequence[StartWorkflow]) -> None:
+        """What is wrong with the inputs of these executions, where their workflows say what inputs are like."""
+        checks = batch.starter.unjudged(starts)
+        if checks:
+            answers = await judge(self._sandbox, self._plans, list(checks.values()))
+            found = zip(checks.items(), answers, strict=True)
+            batch.starter.judged({id_: misfits(check, answer) for (id_, check), answer in found})
+
+
+def _with_answers(items: Sequence[PendingComputation], computed: Sequence[Computed]) -> list[Answer]:
+    return [(draft, computation, answer) for (draft, computation), answer in zip(items, computed, strict=True)]
 
 
 class PreparedBatch:

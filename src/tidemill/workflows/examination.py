@@ -13,6 +13,7 @@ from tidemill.sandbox.script import Sandbox, Script
 from tidemill.workflows.formats.conductor.definition import compile_workflow
 from tidemill.workflows.formats.conductor.task_definition import read_task_definition
 from tidemill.workflows.handlers.definition import read_handler
+from tidemill.workflows.judging import examine as examine_shapes
 from tidemill.workflows.plans import CompiledPlans
 
 Examine = Callable[[Any], Awaitable[Sequence[Finding]]]
@@ -29,13 +30,20 @@ class Examination:
         refuse_depth(document, "definition")
         snapshot = self._plans.snapshot
         compiled = compile_workflow(document, snapshot.task_definitions, save=0)
-        findings = [*compiled.findings, *await self._scripts(compiled.scripts), *snapshot.around_workflow(compiled)]
+        findings = [
+            *compiled.findings,
+            *await self._scripts(compiled.scripts),
+            *await examine_shapes(self._sandbox, compiled.shapes),
+            *snapshot.around_workflow(compiled),
+        ]
         refuse(findings)
         return [*findings, *snapshot.loops_of_workflow(compiled.plan)]
 
     async def task(self, document: Any) -> Sequence[Finding]:
         refuse_depth(document, "definition")
-        _, findings = read_task_definition(document)
+        definition, found = read_task_definition(document)
+        shapes = definition.shapes
+        findings = [*found, *await examine_shapes(self._sandbox, shapes), *self._plans.snapshot.around_shapes(shapes)]
         refuse(findings)
         return findings
 

@@ -13,10 +13,10 @@ from tidemill.workflows.decider import Refused
 from tidemill.workflows.decision import ChildStart, Decision
 from tidemill.workflows.departed import NotRead
 from tidemill.workflows.draft import Draft
-from tidemill.workflows.effects import ChildEnded
+from tidemill.workflows.effects import ChildEnded, StartWorkflow
 from tidemill.workflows.notices import ended_id
 from tidemill.workflows.pending import Pending
-from tidemill.workflows.starter import Starter
+from tidemill.workflows.starter import Starter, Unjudged
 from tidemill.workflows.starts import IdempotencyKey
 from tidemill.workflows.state import Execution, execution_of
 
@@ -45,6 +45,13 @@ class Families:
     def asks_for_starts(self) -> bool:
         return any(draft.decision.starts or draft.decision.children for draft in self._drafts.values())
 
+    @property
+    def asked(self) -> list[StartWorkflow]:
+        """What is to be started."""
+        decisions = [draft.decision for draft in self._drafts.values()]
+        children = [child.start for decision in decisions for child in decision.children]
+        return [*children, *(start for decision in decisions for start in decision.starts)]
+
     def unknown_keys(self) -> list[IdempotencyKey]:
         """The idempotency keys of children that the database is to be asked for, for `learn`."""
         children = (child.start for draft in self._drafts.values() for child in draft.decision.children)
@@ -61,7 +68,7 @@ class Families:
                 moved += self._start_children(draft)
             if draft.decision.starts:
                 moved += self._start_failure_workflows(draft)
-            if draft.decision.tells_parent:
+            if draft.decision.tells_parent and not draft.is_waiting:
                 moved += self._tell_parent(draft)
         for draft in moved:
             draft.row = None
@@ -73,7 +80,7 @@ class Families:
         for index, child in enumerate(children):
             try:
                 moved += self._start_child(draft, child)
-            except NotRead:
+            except (NotRead, Unjudged):
                 draft.decision.children = [*draft.decision.children, *children[index:]]
                 break
         return moved
@@ -101,6 +108,9 @@ class Families:
         try:
             group = _group(execution, f"failure of {execution.id}", hops=1)
             return [self._drafts[self._starter.start(start, group)] for start in starts]
+        except Unjudged:
+            draft.decision.starts = starts
+            return []
         except Refused as refused:
             execution.failure_execution = None
             execution.reason = f"{execution.reason}; its failure workflow did not start: {refused.error}"

@@ -10,12 +10,13 @@ from typing import Any
 from tidemill.core.ids import derived_id
 from tidemill.workflows.caching import keep
 from tidemill.workflows.containers import path_ended, since, task_ended
-from tidemill.workflows.decision import Decision
+from tidemill.workflows.decision import Computation, Decision
 from tidemill.workflows.effects import StartWorkflow
 from tidemill.workflows.notices import go_on_id, set_go_on, tell_child, tell_parent
 from tidemill.workflows.paths import below, is_within
 from tidemill.workflows.plan import Step
 from tidemill.workflows.retries import delay_ms
+from tidemill.workflows.shapes import Check
 from tidemill.workflows.state import ExecutionStatus, Held, Task, TaskStatus
 from tidemill.workflows.tasks import KINDS
 from tidemill.workflows.telling import tell
@@ -27,7 +28,16 @@ FAILURES_IN_A_ROW_MAX = 16
 
 
 def complete(decision: Decision, step: Step, task: Task, output: Any, outlet: str) -> None:
-    """The task has succeeded: its path goes on at the outlet."""
+    """The task has succeeded: its path goes on at the outlet. An output with a shape is judged first."""
+    if step.output_shape is None:
+        complete_judged(decision, step, task, output, outlet)
+        return
+    value = task.output if output is None else output
+    decision.computations.append(Computation(task.seq, Check(step.output_shape, value, "output"), outlet))
+
+
+def complete_judged(decision: Decision, step: Step, task: Task, output: Any, outlet: str) -> None:
+    """The output is as it has to be."""
     close(decision, task, "COMPLETED", output, None)
     if step.cache is not None:
         keep(decision, step, task)
@@ -199,8 +209,19 @@ def end(decision: Decision, status: ExecutionStatus, reason: str | None, output:
     execution.ended_ms = decision.now_ms
     decision.changed("workflow")
     execution.output = _output(decision) if output is None else output
+    if status == "COMPLETED" and decision.plan.output_shape is not None:
+        check = Check(decision.plan.output_shape, execution.output, "output")
+        decision.computations.append(Computation(0, check))
     if status in ("FAILED", "TIMED_OUT"):
         start_failure_workflow(decision)
+
+
+def refuse_output(decision: Decision, reason: str) -> None:
+    """The execution has completed, with an output that is not as it has to be. Nobody has heard of it yet."""
+    decision.execution.status = "FAILED"
+    decision.execution.reason = reason
+    decision.changed("workflow")
+    start_failure_workflow(decision)
 
 
 def _output(decision: Decision) -> Any:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from tidemill.expressions.template import Template
+from tidemill.workflows.shapes import Shape
 from tidemill.workflows.state import Execution, Task, TaskStatus
 
 NEXT = "next"
@@ -88,6 +89,9 @@ class Step(msgspec.Struct, frozen=True):
     cache: Cache | None = None
     announces: Mapping[TaskStatus, Sequence[TaskAnnounce]] = {}
     """What is published when a task of this step gets a status."""
+    input_shape: Shape | None = None
+    """What its input has to be like, else the task fails; the same for its output."""
+    output_shape: Shape | None = None
 
 
 class Expansion(msgspec.Struct, frozen=True):
@@ -133,6 +137,10 @@ class Plan(msgspec.Struct, frozen=True):
     """Also after it has completed."""
     failure_input: Callable[[Execution, Plan], Any] | None = None
     """The failure workflow's input; None: that of the execution that has failed."""
+    input_shape: Shape | None = None
+    """What an execution's input has to be like, else it does not start."""
+    output_shape: Shape | None = None
+    """What its output has to be like, else it fails instead of completing."""
 
     def starts(self) -> Sequence[tuple[str, int | None]]:
         """(name, version) of all workflows that it may start, as far as they are known before it runs; for loop

@@ -14,6 +14,7 @@ from tidemill.expressions.document import refuse_depth
 from tidemill.ingest.clusters import IntegrationDirectory, integration_of
 from tidemill.workflows.formats.conductor.definition import compile_workflow
 from tidemill.workflows.plan import Limits, Plan
+from tidemill.workflows.shapes import Shape
 from tidemill.workflows.snapshot import EMPTY, Snapshot, document_of, take_snapshot
 
 _UNREGISTERED_MAX = 200
@@ -65,6 +66,9 @@ class CompiledPlans:
     def limits(self, name: str) -> Limits:
         definition = self.snapshot.task_definitions.get(name)
         return definition.limits if definition is not None else Limits()
+
+    def schema(self, shape: Shape) -> str:
+        return shape.text or self.snapshot.schema(shape)
 
     def integration_of(self, cluster: str) -> str | None:
         return cluster if self.has_integration(cluster) else integration_of(self.snapshot.integrations, cluster)

@@ -14,6 +14,7 @@ import msgspec
 from tidemill.core.transaction import Transaction
 from tidemill.ingest.publication import Publication
 from tidemill.workflows.plan import Limits, Plan
+from tidemill.workflows.shapes import Shape
 
 
 class ExecutionRow(msgspec.Struct, frozen=True):
@@ -327,6 +328,10 @@ class Plans(Protocol):
     async def at(self, name: str, version: int, save: int, definition: Mapping[str, Any] | None = None) -> Plan:
         """The plan that an execution runs by, also after it has been replaced or removed; of `definition`, where it
         brought its own."""
+        ...
+
+    def schema(self, shape: Shape) -> str:
+        """The JSON text of the schema, at `revision` where it is a stored one. Raises `NotFound`."""
         ...
 
     def unregistered(self, definition: Mapping[str, Any]) -> Plan:

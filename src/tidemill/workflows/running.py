@@ -32,6 +32,7 @@ from tidemill.workflows.plan import NEXT, Step
 from tidemill.workflows.ports import CachedOutput, TaskLog
 from tidemill.workflows.rows import unpack_value
 from tidemill.workflows.scope import TASK_ID
+from tidemill.workflows.shapes import Check
 from tidemill.workflows.state import Execution, Task, TaskStatus
 from tidemill.workflows.tasks import KINDS
 from tidemill.workflows.tasks.directive import (
@@ -94,6 +95,14 @@ def begin(decision: Decision, task: Task) -> None:
         return
     if task.input is None and not _is_first_begun(decision, step, task):
         return
+    if step.input_shape is None:
+        begin_judged(decision, step, task)
+    else:
+        decision.computations.append(Computation(task.seq, Check(step.input_shape, task.input, "input")))
+
+
+def begin_judged(decision: Decision, step: Step, task: Task) -> None:
+    """The input is as it has to be."""
     found = None if step.cache is None else look_up(decision, step, task)
     if isinstance(found, Lookup):
         decision.lookups.append(found)
@@ -174,7 +183,7 @@ def _fail(decision: Decision, step: Step, task: Task, directive: Fail) -> None:
 
 def _compute(decision: Decision, step: Step, task: Task, directive: Compute) -> None:
     progress(decision, step, task)
-    decision.computations.append(Computation(task, step, directive))
+    decision.computations.append(Computation(task.seq, directive))
 
 
 def _publish(decision: Decision, step: Step, task: Task, directive: Publish) -> None:

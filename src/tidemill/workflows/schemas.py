@@ -1,4 +1,4 @@
-"""Schemas: what inputs and outputs look like, kept by name and version. Stores them; holds nothing against them."""
+"""Schemas: what inputs and outputs have to be like, kept by name and version. Stores them; judges nothing by them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from tidemill.core.definitions import Definition, DefinitionStore, Expect
 from tidemill.core.errors import Conflict, NotFound
 from tidemill.core.findings import Finding
 from tidemill.expressions.document import Fields, as_whole, read_label, refuse, refuse_depth
+from tidemill.sandbox.script import Sandbox
+from tidemill.workflows.judging import examine
+from tidemill.workflows.shapes import Shape
 
 TYPES = ("JSON", "AVRO", "PROTOBUF")
 _ATTEMPTS = 10
@@ -20,8 +23,9 @@ _STAMPS = ("createTime", "updateTime", "createdBy", "updatedBy")
 class Schemas:
     """Documents come and go as JSON values. Every save is kept, as of every definition."""
 
-    def __init__(self, store: DefinitionStore, clock: Clock) -> None:
+    def __init__(self, store: DefinitionStore, sandbox: Sandbox, clock: Clock) -> None:
         self._store = store
+        self._sandbox = sandbox
         self._clock = clock
 
     async def save(
@@ -29,7 +33,7 @@ class Schemas:
     ) -> Sequence[Definition]:
         """All of them, or none where one is wrong: raises `BadInput`. With `is_new_version` each gets the number
         after the highest that there is, whatever it says itself."""
-        examined = [(document, _examined(document)) for document in documents]
+        examined = [(document, await self._examined(document)) for document in documents]
         return [
             await (self._add if is_new_version else self._put)(document, findings, author)
             for document, findings in examined
@@ -79,6 +83,15 @@ class Schemas:
         name = document["name"]
         return await self._store.put("schema", name, version, to_json(kept), said, author, now_ms, expect=expect)
 
+    async def _examined(self, document: Any) -> Sequence[Finding]:
+        """Raises `BadInput` with everything that is wrong with it."""
+        findings = _read(document)
+        if document.get("type", "JSON") == "JSON" and document.get("data"):
+            shape = Shape(document["name"], text=to_json(document["data"]).decode())
+            findings += await examine(self._sandbox, [("data", shape)])
+            refuse(findings)
+        return findings
+
     async def _shown(self, definition: Definition) -> dict[str, Any]:
         first = await self._store.save_of("schema", definition.name, definition.version, 1)
         return {
@@ -90,8 +103,8 @@ class Schemas:
         }
 
 
-def _examined(document: Any) -> Sequence[Finding]:
-    """Raises `BadInput` with everything that is wrong with it."""
+def _read(document: Any) -> list[Finding]:
+    """Raises `BadInput` with everything that is wrong with what is around the schema itself."""
     refuse_depth(document, "schema")
     findings: list[Finding] = []
     fields = Fields(document, "", findings)

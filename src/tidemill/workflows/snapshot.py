@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from tidemill.core.codec import from_json
+from tidemill.core.codec import from_json, to_json
 from tidemill.core.definitions import Definition, DefinitionStore, Kind
-from tidemill.core.errors import BadInput
+from tidemill.core.errors import BadInput, NotFound
 from tidemill.core.findings import Finding, errors, near
 from tidemill.ingest.clusters import IntegrationDirectory, IntegrationInfo, integration_of
 from tidemill.workflows.data_loops import find_loops
@@ -20,6 +20,7 @@ from tidemill.workflows.formats.conductor.definition import Compiled, compile_wo
 from tidemill.workflows.formats.conductor.task_definition import TaskDefinition, read_task_definition
 from tidemill.workflows.handlers.definition import Handler, read_handler
 from tidemill.workflows.plan import Plan
+from tidemill.workflows.shapes import Shape
 
 
 class StoredWorkflow(msgspec.Struct, frozen=True):
@@ -39,6 +40,13 @@ class StoredHandler(msgspec.Struct, frozen=True):
     findings: Sequence[Finding]
 
 
+class StoredSchema(msgspec.Struct, frozen=True):
+    """`text` is the JSON Schema; empty where it is of another type, or has none."""
+
+    definition: Definition
+    text: str
+
+
 class Snapshot(msgspec.Struct, frozen=True):
     """`newest` has the highest version of each workflow."""
 
@@ -52,6 +60,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     """Also of those that cannot be used, because their secrets cannot be read."""
     blocked: Mapping[tuple[str, int], BadInput] = {}
     """Workflows that cannot run, and why."""
+    schemas: Mapping[tuple[str, int], StoredSchema] = {}
 
     @property
     def task_definitions(self) -> dict[str, TaskDefinition]:
@@ -79,7 +88,26 @@ class Snapshot(msgspec.Struct, frozen=True):
         for path, name, version in compiled.starts:
             if name != plan.name:
                 findings.extend(self._workflow_finding(path, name, version))
+        return [*findings, *self.around_shapes(compiled.shapes)]
+
+    def around_shapes(self, shapes: Sequence[tuple[str, Shape]]) -> list[Finding]:
+        findings = []
+        for path, shape in shapes:
+            try:
+                shape.text or self.schema(shape)
+            except NotFound as error:
+                findings.append(Finding(path, str(error), "unknown_schema"))
         return findings
+
+    def schema(self, shape: Shape) -> str:
+        """Raises `NotFound`."""
+        stored = self.schemas.get((shape.name, shape.version))
+        if stored is None:
+            known = near(shape.name, {name for name, _ in self.schemas if name != shape.name})
+            raise NotFound(f"there is no schema {shape.name!r} version {shape.version}{known}")
+        if not stored.text:
+            raise NotFound(f"the schema {shape.name!r} version {shape.version} has no JSON Schema in its data")
+        return stored.text
 
     def around_handler(self, handler: Handler) -> list[Finding]:
         """What is wrong around an event handler, except loops.
@@ -124,7 +152,8 @@ class Snapshot(msgspec.Struct, frozen=True):
             workflow = self.workflows.get((name, version or self.newest.get(name, 0)))
             return self._of_workflow(workflow.compiled) if workflow else None
         if kind == "task":
-            return self.tasks[name].findings if name in self.tasks else None
+            stored = self.tasks.get(name)
+            return [*stored.findings, *self.around_shapes(stored.task.shapes)] if stored else None
         is_handler = kind == "event_handler" and name in self.handlers
         return self._of_handler(self.handlers[name]) if is_handler else None
 
@@ -187,6 +216,7 @@ async def take_snapshot(
         tasks=tasks,
         handlers={item.name: _handler(item, previous) for item in await store.all("event_handler")},
         integrations=integrations,
+        schemas={(item.name, item.version): _schema(item, previous) for item in await store.all("schema")},
         integration_names=frozenset(integrations) | {item.name for item in await store.all("integration")},
     )
     return msgspec.structs.replace(snapshot, blocked=dict(_blocked(snapshot)))
@@ -201,6 +231,15 @@ def _blocked(snapshot: Snapshot) -> Iterator[tuple[tuple[str, int], BadInput]]:
 
 def document_of(definition: Definition) -> Any:
     return from_json(definition.document)
+
+
+def _schema(definition: Definition, previous: Snapshot) -> StoredSchema:
+    known = previous.schemas.get((definition.name, definition.version))
+    if known is not None and known.definition == definition:
+        return known
+    document = document_of(definition)
+    data = document.get("data") if document.get("type", "JSON") == "JSON" else None
+    return StoredSchema(definition, to_json(data).decode() if data else "")
 
 
 def _task(definition: Definition, previous: Snapshot) -> StoredTask:

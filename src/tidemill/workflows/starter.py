@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
-from tidemill.core.errors import TidemillError
+from tidemill.core.errors import BadInput, TidemillError
+from tidemill.core.findings import Finding
 from tidemill.ingest.effect import EffectGroup
 from tidemill.workflows import decider
 from tidemill.workflows.decider import Refused
@@ -14,15 +16,21 @@ from tidemill.workflows.effects import StartWorkflow
 from tidemill.workflows.expansion import Expansions
 from tidemill.workflows.plan import Plan
 from tidemill.workflows.ports import IdempotencyRow, Plans
+from tidemill.workflows.shapes import Check
 from tidemill.workflows.starts import (
     IdempotencyKey,
     KeyBefore,
     Keys,
     check_texts,
     execution_named,
+    input_of,
     key_of,
     new_execution,
 )
+
+
+class Unjudged(Exception):
+    """The start has to wait: whether its input is as it has to be is not known. Never leaves the engine."""
 
 
 class Starter:
@@ -43,9 +51,11 @@ class Starter:
         self._keys = keys
         self._expansions = expansions
         self._is_polled = is_polled
+        self._judged: dict[str, Sequence[Finding]] = {}
+        """By execution: what is wrong with the inputs that have been judged."""
 
     def start(self, start: StartWorkflow, group: EffectGroup) -> str:
-        """The id of the execution. Raises `Refused`."""
+        """The id of the execution. Raises `Refused`, or `Unjudged`."""
         check_texts(start)
         named = execution_named(self._keys, start, self._is_running)
         if named is not None:
@@ -55,6 +65,8 @@ class Starter:
         except TidemillError as error:
             raise Refused(error) from error
         execution = new_execution(start, plan, group, self._now_ms)
+        if plan.input_shape is not None:
+            self._require_fit(start)
         decision = Decision(execution, plan, self._now_ms, self._expansions, self._is_polled)
         self._drafts[start.execution_id] = Draft(decision, 0)
         self._keys.take(start)
@@ -69,6 +81,31 @@ class Starter:
     def _is_running(self, execution_id: str) -> bool:
         draft = self._drafts.get(execution_id)
         return draft is not None and draft.decision.execution.is_running
+
+    # --- inputs
+
+    def unjudged(self, starts: Iterable[StartWorkflow]) -> dict[str, Check]:
+        """By execution: the inputs that have to be judged before these can start."""
+        checks: dict[str, Check] = {}
+        for start in starts:
+            if start.execution_id in self._drafts or start.execution_id in self._judged:
+                continue
+            # What cannot start says so when it is to start.
+            with suppress(TidemillError, Refused):
+                plan = self._plan_of(start)
+                if plan.input_shape is not None:
+                    checks[start.execution_id] = Check(plan.input_shape, input_of(start, plan), "input")
+        return checks
+
+    def judged(self, findings: Mapping[str, Sequence[Finding]]) -> None:
+        self._judged |= findings
+
+    def _require_fit(self, start: StartWorkflow) -> None:
+        findings = self._judged.get(start.execution_id)
+        if findings is None:
+            raise Unjudged
+        if findings:
+            raise Refused(BadInput(findings))
 
     # --- idempotency keys
 

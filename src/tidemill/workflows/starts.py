@@ -89,7 +89,7 @@ def new_execution(start: StartWorkflow, plan: Plan, group: EffectGroup, now_ms: 
         plan.save,
         "RUNNING",
         now_ms,
-        input=_input(start, plan),
+        input=input_of(start, plan),
         variables=dict(plan.variables),
         updated_ms=now_ms,
         correlation_id=start.correlation_id,
@@ -107,7 +107,8 @@ def new_execution(start: StartWorkflow, plan: Plan, group: EffectGroup, now_ms: 
     )
 
 
-def _input(start: StartWorkflow, plan: Plan) -> dict[str, Any]:
+def input_of(start: StartWorkflow, plan: Plan) -> dict[str, Any]:
+    """Raises `Refused`."""
     given = {} if start.input is None else start.input
     if not isinstance(given, dict):
         raise Refused(BadInput(f"the input of workflow {start.name} must be an object, not {type(given).__name__}"))

@@ -253,7 +253,7 @@ async def test_task_definitions(shop: Shop) -> None:
     await shop.catalog.save_tasks([{"name": "t", "inputSchema": {"name": "s"}, "zzz": 1}, {"name": "u"}], "ann")
     assert [each["name"] for each in await shop.catalog.tasks()] == ["t", "u"]
     assert (await shop.catalog.task("t"))["zzz"] == 1
-    assert {finding.path for finding in await shop.catalog.findings("task", "t")} == {"inputSchema", "zzz"}
+    assert {finding.path for finding in await shop.catalog.findings("task", "t")} == {"enforceSchema", "zzz"}
     with pytest.raises(BadInput):
         await shop.catalog.save_tasks([{"name": "v"}, {}], "ann")
     with pytest.raises(NotFound):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.definitions import MemoryDefinitions
+from tests.fakes.sandbox import FakeSandbox
 from tidemill.core.clock import HeldClock
 from tidemill.core.codec import from_json
 from tidemill.core.definitions import Definition
@@ -18,7 +19,7 @@ ORDER = {"name": "order", "type": "JSON", "data": {"type": "object"}}
 
 @pytest.fixture
 def schemas() -> Schemas:
-    return Schemas(MemoryDefinitions(), HeldClock())
+    return Schemas(MemoryDefinitions(), FakeSandbox(), HeldClock())
 
 
 async def test_a_schema_is_saved_at_its_version_or_as_a_new_one(schemas: Schemas) -> None:

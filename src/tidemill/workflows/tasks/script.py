@@ -11,9 +11,6 @@ from tidemill.workflows.state import Task
 from tidemill.workflows.tasks.directive import Complete, Compute, Directive, Fail
 from tidemill.workflows.tasks.kind import Context, Example, TaskKind
 
-_PASSING = frozenset({"timeout", "memory"})
-"""Errors that a busy machine can cause; all others would come again, so trying again is of no use."""
-
 
 class ScriptSettings(msgspec.Struct, frozen=True):
     """`template`, where there is one, renders to the script's text when the task begins."""
@@ -32,7 +29,7 @@ def failure(computed: Computed) -> Fail | None:
     error = computed.error
     if error is None:
         return None
-    return Fail(str(error), is_terminal=error.kind not in _PASSING, output={"error": str(error)})
+    return Fail(str(error), is_terminal=not error.is_passing, output={"error": str(error)})
 
 
 class ScriptTask(TaskKind):

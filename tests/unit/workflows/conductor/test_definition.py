@@ -292,7 +292,7 @@ def test_references_to_the_workflow_and_ones_own_id_are_known() -> None:
         ({"name": "t", "retryCount": "x"}, [("retryCount", "must be a whole number, not text", "error")]),
         (
             {"name": "t", "inputSchema": {"name": "s"}},
-            [("inputSchema", "not yet supported, and without effect: inputSchema", "warning")],
+            [("enforceSchema", "is missing: inputs and outputs are not held to their schemas", "warning")],
         ),
         (
             {"name": "t", "retryDelay": 5},

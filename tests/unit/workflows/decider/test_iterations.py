@@ -14,6 +14,7 @@ from tidemill.workflows.decision import Decision
 from tidemill.workflows.effects import UpdateTask
 from tidemill.workflows.plan import Plan
 from tidemill.workflows.tasks import loop
+from tidemill.workflows.tasks.directive import Compute
 from tidemill.workflows.tasks.join import JoinSettings
 from tidemill.workflows.tasks.loop import LoopSettings
 
@@ -29,6 +30,7 @@ def _answer(decision: Decision, value: Any) -> dict[str, Any]:
     (computation,) = decision.computations
     decision.computations = []
     decider.computed(decision, computation, Computed(value))
+    assert isinstance(computation.compute, Compute)
     return dict(computation.compute.bindings["$"])
 
 

@@ -29,6 +29,7 @@ from tidemill.workflows.formats.conductor.task_definition import (
 from tidemill.workflows.formats.conductor.types import BY_NAME, TYPES
 from tidemill.workflows.plan import NEXT, Step
 from tidemill.workflows.secrets import mentions_secrets
+from tidemill.workflows.shapes import Shape
 from tidemill.workflows.tasks import KINDS
 
 CHOICES = frozenset({"SWITCH", "DECISION"})
@@ -67,6 +68,7 @@ class Compilation:
         self.sinks: list[tuple[str, tuple[str, str]]] = []
         self.clusters: list[tuple[str, tuple[str, str]]] = []
         self.starts: list[Start] = []
+        self.shapes: list[tuple[str, Shape]] = []
         self._given = given or {}
         self._within = tuple(within)
         self._examine = examine
@@ -133,6 +135,7 @@ class Compilation:
         self.scripts += found.scripts
         self.sinks += found.sinks
         self.clusters += found.clusters
+        self.shapes += found.shapes
         self.starts += (msgspec.structs.replace(start, is_certain=False) for start in found.starts)
 
     def check_references(self) -> None:
@@ -189,6 +192,8 @@ class Compilation:
             within=self._within,
             cache=read_cache(source, kind, KINDS[draft.kind]),
             announces=self._announces(fields),
+            input_shape=definition.input_shape,
+            output_shape=definition.output_shape,
         )
 
     def _announces(self, fields: Fields) -> Announces:
@@ -212,8 +217,12 @@ class Compilation:
     def _definition(self, fields: Fields, name: str) -> TaskDefinition:
         """What stands in the task itself wins over what is registered under its name."""
         if fields.raw("taskDefinition") is not None:
-            return read_embedded(fields.fields("taskDefinition"))
-        return self.task_definitions.get(name, UNDEFINED)
+            embedded = read_embedded(fields.fields("taskDefinition"))
+            self.shapes.extend(embedded.shapes)
+            return embedded
+        definition = self.task_definitions.get(name, UNDEFINED)
+        self.shapes.extend((fields.at("name"), shape) for _, shape in definition.shapes)
+        return definition
 
 
 def _type_of(fields: Fields) -> str:

@@ -20,9 +20,11 @@ from tidemill.workflows.formats.conductor.failure import failure_input
 from tidemill.workflows.formats.conductor.keys import WORKFLOW_NOT_YET, WORKFLOW_NOTED
 from tidemill.workflows.formats.conductor.masking import read_masks
 from tidemill.workflows.formats.conductor.references import references
+from tidemill.workflows.formats.conductor.schema import placed, read_shapes
 from tidemill.workflows.formats.conductor.task_definition import TaskDefinition, warn_not_yet
 from tidemill.workflows.plan import Plan
 from tidemill.workflows.secrets import KEEP
+from tidemill.workflows.shapes import Shape
 
 _EXPANDED = frozenset({"dynamic", "fork_dynamic"})
 TIMEOUT_POLICIES = ("ALERT_ONLY", "TIME_OUT_WF")
@@ -40,6 +42,8 @@ class Compiled(msgspec.Struct, frozen=True):
     clusters: Sequence[tuple[str, tuple[str, str]]] = ()
     starts: Sequence[tuple[str, str, int | None]] = ()
     """(where, name, version): the workflows that it starts, as far as they are known beforehand."""
+    shapes: Sequence[tuple[str, Shape]] = ()
+    """(where, shape): what inputs and outputs have to be like, its own and its tasks'."""
 
 
 def compile_workflow(
@@ -51,7 +55,7 @@ def compile_workflow(
     plan, found = _compile(Fields(document, "", findings), task_definitions, save, KEEP if is_saved else "")
     findings.extend(_recursion(plan, found.starts))
     starts = [(start.path, start.name, start.version) for start in found.starts]
-    return Compiled(plan, findings, found.scripts, found.sinks, found.clusters, starts)
+    return Compiled(plan, findings, found.scripts, found.sinks, found.clusters, starts, found.shapes)
 
 
 def _compile(
@@ -75,6 +79,8 @@ def _compile(
     announce = read_announce(fields)
     if announce is not None:
         compilation.sinks.append((fields.at(SINK), announce.target))
+    shapes = read_shapes(fields, is_enforced=True)
+    compilation.shapes += placed(fields, shapes)
     plan = Plan(
         name=read_label(fields, "name"),
         version=fields.whole("version", 1, at_least=1),
@@ -92,6 +98,8 @@ def _compile(
         is_restartable=fields.flag("restartable", True),
         expand=expander(task_definitions, refs) if has_expansions else None,
         announce=announce,
+        input_shape=shapes[0],
+        output_shape=shapes[1],
     )
     read_masks(fields)
     warn_not_yet(fields, WORKFLOW_NOT_YET)

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 WORKFLOW_NOTED = (
     "description", "inputParameters", "schemaVersion", "ownerEmail", "ownerApp", "metadata",
     "createTime", "updateTime", "createdBy", "updatedBy", "tags", "accessPolicy", "overwriteTags",
-    "workflowStatusListenerSink", "enforceSchema",
+    "workflowStatusListenerSink",
 )  # fmt: skip
 WORKFLOW_NOT_YET = (
-    "rateLimitConfig", "inputSchema", "outputSchema", "cacheConfig",
+    "rateLimitConfig", "cacheConfig",
 )  # fmt: skip
 TASK_NOTED = (
     "description", "metadata", "workflowTaskType", "rateLimited", "sink", "evaluatorType",
@@ -24,9 +24,8 @@ TASK_NOTED = (
 TASK_DEF_NOTED = (
     "description", "ownerEmail", "ownerApp", "createTime", "updateTime", "createdBy", "updatedBy", "tags",
     "accessPolicy", "overwriteTags", "inputKeys", "outputKeys", "isolationGroupId", "executionNameSpace", "baseType",
-    "runtimeMetadata", "taskStatusListenerEnabled", "enforceSchema", "metadata",
+    "runtimeMetadata", "taskStatusListenerEnabled", "metadata",
 )  # fmt: skip
-TASK_DEF_NOT_YET = ("inputSchema", "outputSchema")
 
 WORKER_TYPES = frozenset({"SIMPLE", "USER_DEFINED"})
 FORK_TYPES = frozenset({"FORK_JOIN", "FORK"})

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 
 from tidemill.core.findings import Finding
 from tidemill.expressions.document import Fields, read_label
-from tidemill.workflows.formats.conductor.keys import TASK_DEF_NOT_YET, TASK_DEF_NOTED
+from tidemill.workflows.formats.conductor.keys import TASK_DEF_NOTED
+from tidemill.workflows.formats.conductor.schema import placed, read_shapes
 from tidemill.workflows.plan import Limits, Retry
+from tidemill.workflows.shapes import Shape
 
 _LOGIC: Mapping[str, Literal["fixed", "exponential", "linear"]] = {
     "FIXED": "fixed",
@@ -33,6 +35,10 @@ class TaskDefinition(msgspec.Struct, frozen=True):
     inputs: Mapping[str, Any] = {}
     source: Mapping[str, Any] | None = None
     limits: Limits = Limits()
+    input_shape: Shape | None = None
+    output_shape: Shape | None = None
+    shapes: Sequence[tuple[str, Shape]] = ()
+    """Both, with their places."""
 
 
 UNDEFINED = TaskDefinition()
@@ -63,9 +69,11 @@ def read_task_fields(fields: Fields, read_name: Any) -> TaskDefinition:
     response_timeout_s = fields.whole("responseTimeoutSeconds", 3600)
     inputs = fields.object("inputTemplate")
     limits = _read_limits(fields)
-    warn_not_yet(fields, TASK_DEF_NOT_YET)
+    shapes = read_shapes(fields, is_enforced=False)
     fields.finish(TASK_DEF_NOTED)
-    return TaskDefinition(name, retry, response_timeout_s, inputs, fields.value, limits)
+    return TaskDefinition(
+        name, retry, response_timeout_s, inputs, fields.value, limits, *shapes, shapes=placed(fields, shapes)
+    )
 
 
 def _read_limits(fields: Fields) -> Limits:
