@@ -35,7 +35,8 @@ class Computation(msgspec.Struct, frozen=True):
     seq: int
     compute: Compute | Check
     outlet: str = NEXT
-    """Where a task goes on whose output is judged."""
+    """Where a task goes on whose output is judged, and what has gone wrong that does not count."""
+    errors: str | None = None
 
 
 class Lookup(msgspec.Struct, frozen=True):

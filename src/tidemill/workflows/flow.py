@@ -27,18 +27,18 @@ FAILURES_IN_A_ROW_MAX = 16
 """How long a chain of failure workflows of failure workflows may become. Each counts as a hop."""
 
 
-def complete(decision: Decision, step: Step, task: Task, output: Any, outlet: str) -> None:
+def complete(decision: Decision, step: Step, task: Task, output: Any, outlet: str, errors: str | None = None) -> None:
     """The task has succeeded: its path goes on at the outlet. An output with a shape is judged first."""
     if step.output_shape is None:
-        complete_judged(decision, step, task, output, outlet)
+        complete_judged(decision, step, task, output, outlet, errors)
         return
     value = task.output if output is None else output
-    decision.computations.append(Computation(task.seq, Check(step.output_shape, value, "output"), outlet))
+    decision.computations.append(Computation(task.seq, Check(step.output_shape, value, "output"), outlet, errors))
 
 
-def complete_judged(decision: Decision, step: Step, task: Task, output: Any, outlet: str) -> None:
+def complete_judged(decision: Decision, step: Step, task: Task, output: Any, outlet: str, errors: str | None) -> None:
     """The output is as it has to be."""
-    close(decision, task, "COMPLETED", output, None)
+    close(decision, task, "COMPLETED" if errors is None else "COMPLETED_WITH_ERRORS", output, errors)
     if step.cache is not None:
         keep(decision, step, task)
     follow(decision, step, task, outlet)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tidemill.workflows.containers import all_since, go_on, joins_of
 from tidemill.workflows.decision import Decision
 from tidemill.workflows.flow import close, follow, go_to, progress
@@ -64,16 +62,17 @@ def _is_open(decision: Decision, ref: str) -> bool:
     return task is not None and task.is_open
 
 
-def outputs_of_join(decision: Decision, step: Step, task: Task) -> dict[str, Any]:
+def joined(decision: Decision, step: Step, task: Task) -> dict[str, Task]:
+    """What a join has waited for, by ref, as far as it has ended."""
     refs = KINDS[step.kind].awaits(step)
     if not refs and task.fork:
         return _last_of_each_branch(decision, task.fork)
     decision.scope.require(refs)
     ended = ((ref, _ended(decision, task, ref)) for ref in refs)
-    return {ref: found.output or {} for ref, found in ended if found is not None}
+    return {ref: found for ref, found in ended if found is not None}
 
 
-def _last_of_each_branch(decision: Decision, fork_seq: int) -> dict[str, Any]:
+def _last_of_each_branch(decision: Decision, fork_seq: int) -> dict[str, Task]:
     begun_by = decision.task(fork_seq)
     if begun_by is None:
         return {}
@@ -82,4 +81,4 @@ def _last_of_each_branch(decision: Decision, fork_seq: int) -> dict[str, Any]:
     for task in all_since(decision, fork_seq):
         if task.path.startswith(start) and "/" not in task.path[len(start) :]:
             last[container_of(task.path)[1]] = task
-    return {last[index].ref: last[index].output or {} for index in sorted(last)}
+    return {last[index].ref: last[index] for index in sorted(last)}

@@ -24,7 +24,7 @@ def task_judged(decision: Decision, step: Step, task: Task, computation: Computa
     elif check.side == "input":
         begin_judged(decision, step, task)
     else:
-        complete_judged(decision, step, task, check.value, computation.outlet)
+        complete_judged(decision, step, task, check.value, computation.outlet, computation.errors)
 
 
 def execution_judged(decision: Decision, computation: Computation, answer: Computed) -> None:

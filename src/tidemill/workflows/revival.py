@@ -35,6 +35,7 @@ def retried(decision: Decision, retry: RetryExecution) -> str:
         sentence = f"no task of execution {execution.id} has failed or been cancelled"
         raise Refused(Conflict(f"{sentence}: restart it, or run it again from a task"))
     _reopen(decision)
+    execution.retried_ms = decision.now_ms
     _go_on(decision, retry.resumed)
     return execution.id
 
@@ -83,6 +84,7 @@ def _begin_anew(decision: Decision) -> None:
     """Numbers are not given twice: what arrives late for a task that is forgotten finds nobody."""
     execution = decision.execution
     _reopen(decision)
+    execution.retried_ms = 0
     execution.tasks = []
     execution.held = []
     execution.skips = {}

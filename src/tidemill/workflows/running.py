@@ -26,7 +26,7 @@ from tidemill.workflows.flow import (
     progress,
     set_variables,
 )
-from tidemill.workflows.forks import fork, join, outputs_of_join
+from tidemill.workflows.forks import fork, join, joined
 from tidemill.workflows.iterations import end_loop, iterate, outputs_of_iteration
 from tidemill.workflows.plan import NEXT, Step
 from tidemill.workflows.ports import CachedOutput, TaskLog
@@ -135,8 +135,11 @@ def _gather(decision: Decision, step: Step, task: Task) -> None:
     """A join has what it waited for, or an iteration of a loop has ended."""
     if not task.is_open:
         return
-    outputs = outputs_of_iteration(decision, task) if task.iterations else outputs_of_join(decision, step, task)
-    carry_out(decision, step, task, KINDS[step.kind].gathered(step, task, outputs))
+    kind = KINDS[step.kind]
+    if task.iterations:
+        carry_out(decision, step, task, kind.gathered(step, task, outputs_of_iteration(decision, task)))
+    else:
+        carry_out(decision, step, task, kind.joined(step, task, joined(decision, step, task)))
 
 
 def _is_first_begun(decision: Decision, step: Step, task: Task) -> bool:
@@ -173,7 +176,7 @@ def carry_out(decision: Decision, step: Step, task: Task, directive: Directive) 
 def _complete(decision: Decision, step: Step, task: Task, directive: Complete) -> None:
     if directive.variables is not None:
         set_variables(decision, dict(directive.variables))
-    complete(decision, step, task, directive.output, directive.outlet)
+    complete(decision, step, task, directive.output, directive.outlet, directive.errors)
 
 
 def _fail(decision: Decision, step: Step, task: Task, directive: Fail) -> None:

@@ -140,6 +140,8 @@ class Execution(msgspec.Struct, array_like=True):
     """Refs that are not to run."""
     definition: Any = None
     """The definition that it runs by, in the format's own JSON, where it is not a registered one."""
+    retried_ms: int = 0
+    """When it was retried last; 0 where it was not since its start."""
 
     @property
     def is_running(self) -> bool:

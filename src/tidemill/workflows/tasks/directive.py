@@ -19,11 +19,13 @@ EndStatus = Literal["COMPLETED", "FAILED", "TERMINATED"]
 
 
 class Complete(msgspec.Struct, frozen=True):
-    """The task has succeeded; the execution goes on at `outlet`. `variables` are set on the execution."""
+    """The task has succeeded; the execution goes on at `outlet`. `variables` are set on the execution. `errors`: what
+    has gone wrong, and does not count."""
 
     output: Any = None
     outlet: str = NEXT
     variables: Mapping[str, Any] | None = None
+    errors: str | None = None
 
 
 class Fail(msgspec.Struct, frozen=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 
@@ -34,5 +33,8 @@ class JoinTask(TaskKind):
     def awaits(self, step: Step) -> Sequence[str]:
         return tuple(step.settings.refs)
 
-    def gathered(self, step: Step, task: Task, outputs: Mapping[str, Any]) -> Directive:
-        return Complete(dict(outputs))
+    def joined(self, step: Step, task: Task, tasks: Mapping[str, Task]) -> Directive:
+        """Where the failure of an optional task does not count, the join tells of it all the same."""
+        failed = [ref for ref, each in tasks.items() if each.status == "COMPLETED_WITH_ERRORS"]
+        errors = f"{', '.join(failed)} completed with errors" if failed else None
+        return Complete({ref: each.output or {} for ref, each in tasks.items()}, errors=errors)

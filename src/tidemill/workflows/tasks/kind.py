@@ -92,6 +92,10 @@ class TaskKind(ABC):
         """The refs that were given with `Join`."""
         return ()
 
+    def joined(self, step: Step, task: Task, tasks: Mapping[str, Task]) -> Directive:
+        """What `Join` waited for has ended: the tasks that have, by their refs."""
+        return self.gathered(step, task, {ref: each.output or {} for ref, each in tasks.items()})
+
     def gathered(self, step: Step, task: Task, outputs: Mapping[str, Any]) -> Directive:
-        """What `Join` waited for has ended, or an iteration has: the outputs of its tasks, by their refs."""
+        """An iteration has ended, or what a join waited for has: the outputs of its tasks, by their refs."""
         return Complete(dict(outputs))

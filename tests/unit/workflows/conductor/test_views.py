@@ -58,8 +58,9 @@ def keys_of(model: Any) -> set[str]:
 
 
 def test_an_execution() -> None:
-    shown = execution_json(execution(), PLAN)
+    shown = execution_json(execution(retried_ms=1_700_000_002_000), PLAN)
     assert shown.keys() <= keys_of(SdkWorkflow)
+    assert shown["lastRetriedTime"] == 1_700_000_002_000
     read = read_by_sdk(shown, SdkWorkflow)
     assert (read.workflow_id, read.workflow_name, read.status) == ("E1", "fulfil", "FAILED")
     assert (read.input, read.output, read.variables) == ({"order": 17}, {"x": 1}, {"v": 1})

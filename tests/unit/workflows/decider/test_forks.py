@@ -167,7 +167,10 @@ def test_a_retry_stays_on_its_branch() -> None:
 def test_an_optional_failure_in_a_branch_is_joined() -> None:
     decision = _done(_done(started(_forked("b", "c", is_optional=True)), "a"), "b")
     decider.task_updated(decision, UpdateTask("FAILED", execution_id="x", ref="c", output={"e": 1}))
-    assert decision.execution.tasks[3].output == {"b": {"of": "b"}, "c": {"e": 1}}
+    join = decision.execution.tasks[3]
+    assert join.output == {"b": {"of": "b"}, "c": {"e": 1}}
+    assert (join.status, join.reason) == ("COMPLETED_WITH_ERRORS", "c completed with errors")
+    assert decision.execution.status == "COMPLETED"
 
 
 def test_a_fork_that_nobody_joins_ends_with_its_branches() -> None:

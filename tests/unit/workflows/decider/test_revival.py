@@ -8,7 +8,7 @@ import pytest
 
 from tests.fakes.plans import loop_while, plan, step, terminate_with, wait_for
 from tests.fakes.workflows import MemoryPlans
-from tests.unit.workflows.decider.drive import fire, later, started, statuses
+from tests.unit.workflows.decider.drive import T0, fire, later, started, statuses
 from tests.unit.workflows.decider.test_operations import CHAIN, FORKED, LOOP, after, done, newest
 from tidemill.core.errors import BadInput, Conflict, NotFound
 from tidemill.workflows import decider, revival
@@ -70,6 +70,16 @@ def test_what_failed_is_tried_once_more_and_the_execution_goes_on() -> None:
     assert execution.tasks[1].is_retried
     assert list(decision.queued) == ["x.3"]
     assert after(decision, done("b"), done("c")).execution.status == "COMPLETED"
+
+
+def test_an_execution_says_when_it_was_retried_last() -> None:
+    of = plan(step("a", "worker"))
+    decision = back(after(started(of), failed("a")), retry())
+    assert decision.execution.retried_ms == T0 + 1_000
+    decision = after(back(after(decision, failed("a"), after_s=5), retry()), failed("a"))
+    assert decision.execution.retried_ms == T0 + 7_000
+    assert back(decision, rerun(2)).execution.retried_ms == T0 + 7_000
+    assert back(decision, RestartExecution("x"), of).execution.retried_ms == 0
 
 
 def test_what_is_not_there_to_be_retried() -> None:

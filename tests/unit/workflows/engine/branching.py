@@ -102,6 +102,7 @@ class _Interpreter:
     def __init__(self) -> None:
         self.tasks: list[Task] = []
         self.shown: dict[str, Any] = {}
+        self.flawed: set[str] = set()
         self.number: int | None = None
 
     def sequence(self, nodes: list[Node]) -> tuple[str, Any]:
@@ -114,6 +115,7 @@ class _Interpreter:
     def _ended(self, ref: str, status: str, output: Any, child: Any = None) -> tuple[str, Any]:
         self.tasks.append((ref, status, output, child))
         self.shown[ref] = output
+        (self.flawed.add if status == "COMPLETED_WITH_ERRORS" else self.flawed.discard)(ref)
         return ref, output
 
     def _worker(self, node: Node, ref: str | None = None) -> tuple[str, Any]:
@@ -139,13 +141,17 @@ class _Interpreter:
         self._ended(node.ref, "COMPLETED", {})
         lasts = [self.sequence(part) for part in node.parts]
         named = joined(node)
-        return self._ended(f"{node.ref}j", "COMPLETED", {ref: self.shown[ref] for ref in named} or dict(lasts))
+        return self._joined(node, {ref: self.shown[ref] for ref in named} or dict(lasts))
+
+    def _joined(self, node: Node, outputs: dict[str, Any]) -> tuple[str, Any]:
+        status = "COMPLETED" if self.flawed.isdisjoint(outputs) else "COMPLETED_WITH_ERRORS"
+        return self._ended(f"{node.ref}j", status, outputs)
 
     def _dynamic(self, node: Node) -> tuple[str, Any]:
         self._ended(node.ref, "COMPLETED", {})
         made = msgspec.structs.replace(node, retries=2)
         lasts = [self._worker(made, ref) for ref in made_refs(node)]
-        return self._ended(f"{node.ref}j", "COMPLETED", dict(lasts))
+        return self._joined(node, dict(lasts))
 
     def _while(self, node: Node) -> tuple[str, Any]:
         return self._over(node)

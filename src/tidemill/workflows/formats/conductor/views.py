@@ -40,7 +40,7 @@ def execution_json(execution: Execution, plan: Plan, *, include_tasks: bool = Tr
         "failedReferenceTaskNames": failed,
         "failedTaskNames": sorted({_name(plan.steps.get(ref), ref) for ref in failed}),
         "priority": execution.priority,
-        "lastRetriedTime": 0,
+        "lastRetriedTime": execution.retried_ms,
         "history": [],
         "idempotencyKey": execution.idempotency_key,
         "rateLimited": False,

@@ -73,4 +73,5 @@ JOIN = TaskType(
         "joinMode": "`SYNC` or `ASYNC`: both are the same here, the join goes on at once",
     },
     output={"<reference name>": "the output of each task that was waited for"},
+    notes="Where an optional one of them has failed, the join is `COMPLETED_WITH_ERRORS`, and the workflow goes on.",
 )
