@@ -22,7 +22,8 @@ def joins_of(decision: Decision) -> Joins:
         decision.joins = Joins()
         held = {item.seq for item in decision.execution.held}
         for task in decision.execution.tasks:
-            if task.status == "IN_PROGRESS" and (task.fork or task.awaited) and task.seq not in held:
+            is_join = task.status == "IN_PROGRESS" and (task.fork or task.awaited)
+            if is_join and task.seq not in held and task.seq not in decision.asked:
                 decision.joins.add(task)
     return decision.joins
 
@@ -32,7 +33,7 @@ def task_ended(decision: Decision, task: Task) -> None:
     for join in joins_of(decision).by_ref.pop(task.ref, ()):
         join.awaited.remove(task.ref)
         decision.is_changed = True
-        if not join.awaited or KINDS[decision.step_of(join).kind].is_exclusive:
+        if not join.awaited or KINDS[decision.step_of(join).kind].is_told_of_each:
             go_on(decision, join)
 
 
@@ -122,7 +123,7 @@ def is_stuck(decision: Decision) -> bool:
         if not task.is_open:
             continue
         is_join = task.status == "IN_PROGRESS" and (task.fork or task.awaited)
-        if not is_join and not task.iterations:
+        if (not is_join and not task.iterations) or task.seq in decision.asked:
             return False
         if is_join and (innermost is None or len(task.path) > len(innermost.path)):
             innermost = task

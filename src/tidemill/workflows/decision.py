@@ -97,8 +97,8 @@ class Joins(msgspec.Struct):
 
 
 _KEPT = (
-    "alarms", "cached", "children", "computations", "has_path_ended", "is_changed", "is_moved", "logs", "lookups",
-    "publications", "queued", "returned", "starts", "steps_begun", "stored_status", "tells_parent", "timers",
+    "alarms", "asked", "cached", "children", "computations", "has_path_ended", "is_changed", "is_moved", "logs",
+    "lookups", "publications", "queued", "returned", "starts", "steps_begun", "stored_status", "tells_parent", "timers",
     "timers_gone", "told", "unqueued",
 )  # fmt: skip
 """What a copy of a decision has beside the execution: values, and collections of what does not change."""
@@ -110,6 +110,7 @@ class Decision:
 
     __slots__ = (
         "alarms",
+        "asked",
         "cached",
         "children",
         "computations",
@@ -174,6 +175,8 @@ class Decision:
         self.ready: deque[Task] = deque()
         """Tasks that are to begin, and loops whose iteration has ended, in order."""
         self.joins: Joins | None = None
+        self.asked: dict[int, list[str]] = {}
+        """Joins that are being asked if they have enough: by number, the refs that had not ended then."""
         self.has_path_ended = False
         self.is_changed = False
         """The execution is no longer what is stored."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tidemill.workflows.containers import all_since, go_on, joins_of
 from tidemill.workflows.decision import Decision
-from tidemill.workflows.flow import close, follow, go_to, progress
+from tidemill.workflows.flow import close, complete, fail, follow, go_to, progress
 from tidemill.workflows.paths import below, container_of
 from tidemill.workflows.plan import NEXT, Step
 from tidemill.workflows.state import Task
 from tidemill.workflows.tasks import KINDS
-from tidemill.workflows.tasks.directive import Fork, Join
+from tidemill.workflows.tasks.directive import EndJoin, Fork, Join, WaitOn
 
 _ENDED = frozenset({"COMPLETED", "COMPLETED_WITH_ERRORS", "SKIPPED"})
 
@@ -37,8 +39,58 @@ def join(decision: Decision, step: Step, task: Task, directive: Join) -> None:
     joins.add(task)
     has_enough = is_one_there if directive.is_exclusive else bool(directive.refs) and not task.awaited
     are_all_ended = begun_by.branches_left == 0 if begun_by is not None else not task.awaited
-    if has_enough or are_all_ended:
+    if has_enough or are_all_ended or directive.is_asked:
         go_on(decision, task)
+
+
+def wait_on(decision: Decision, step: Step, task: Task, directive: WaitOn) -> None:
+    """The join has been asked, about the tasks as they were then."""
+    left = _left(decision, step, task)
+    if decision.asked.pop(task.seq) != left:
+        decision.ready.append(task)
+    elif _can_come(decision, task, left):
+        task.awaited = left
+        task.output = directive.output
+        decision.changed(task.ref)
+        joins_of(decision).add(task)
+    else:
+        reason = "the join still waits, as its script says, and there is nothing left to wait for"
+        fail(decision, step, task, "FAILED_WITH_TERMINAL_ERROR", reason, directive.output)
+
+
+def _can_come(decision: Decision, join: Task, left: Sequence[str]) -> bool:
+    """Another one of its tasks may still end."""
+    begun_by = decision.task(join.fork) if join.fork else None
+    if begun_by is not None:
+        return begun_by.branches_left > 0
+    return any(_is_open(decision, ref) for ref in left)
+
+
+def end_join(decision: Decision, step: Step, task: Task, directive: EndJoin) -> None:
+    del decision.asked[task.seq]
+    output = directive.output
+    if output is None:
+        ended = {ref: _ended(decision, task, ref) for ref in _refs(decision, step, task)}
+        output = {ref: found.output or {} for ref, found in ended.items() if found is not None}
+    complete(decision, step, task, output, NEXT, directive.errors)
+
+
+def _refs(decision: Decision, step: Step, task: Task) -> Sequence[str]:
+    """What a join that is asked is told of."""
+    refs = KINDS[step.kind].awaits(step)
+    if refs or not task.fork:
+        return refs
+    return list(dict.fromkeys(each.ref for each in all_since(decision, task.fork) if _begins_branch(each, task.fork)))
+
+
+def _begins_branch(task: Task, fork_seq: int) -> bool:
+    return task.previous == fork_seq and bool(task.path) and container_of(task.path)[0] == fork_seq
+
+
+def _left(decision: Decision, step: Step, task: Task) -> list[str]:
+    refs = _refs(decision, step, task)
+    decision.scope.require(refs)
+    return [ref for ref in refs if _ended(decision, task, ref) is None]
 
 
 def _fork_of(decision: Decision, join: Task) -> Task | None:
@@ -63,7 +115,12 @@ def _is_open(decision: Decision, ref: str) -> bool:
 
 
 def joined(decision: Decision, step: Step, task: Task) -> dict[str, Task]:
-    """What a join has waited for, by ref, as far as it has ended."""
+    """What a join has waited for, by ref, as far as it has ended. One that is to be asked is told of all that have
+    begun, and remembers what had not ended then."""
+    if KINDS[step.kind].is_asked:
+        decision.asked[task.seq] = _left(decision, step, task)
+        begun = ((ref, decision.scope.find(ref)) for ref in _refs(decision, step, task))
+        return {ref: found for ref, found in begun if found is not None and found.seq > task.fork}
     refs = KINDS[step.kind].awaits(step)
     if not refs and task.fork:
         return _last_of_each_branch(decision, task.fork)

@@ -26,7 +26,7 @@ from tidemill.workflows.flow import (
     progress,
     set_variables,
 )
-from tidemill.workflows.forks import fork, join, joined
+from tidemill.workflows.forks import end_join, fork, join, joined, wait_on
 from tidemill.workflows.iterations import end_loop, iterate, outputs_of_iteration
 from tidemill.workflows.plan import NEXT, Step
 from tidemill.workflows.ports import CachedOutput, TaskLog
@@ -41,6 +41,7 @@ from tidemill.workflows.tasks.directive import (
     Compute,
     Directive,
     End,
+    EndJoin,
     EndLoop,
     Fail,
     Fork,
@@ -50,6 +51,7 @@ from tidemill.workflows.tasks.directive import (
     Queue,
     StartChild,
     Wait,
+    WaitOn,
 )
 from tidemill.workflows.tasks.kind import Context
 from tidemill.workflows.telling import tell
@@ -259,6 +261,8 @@ _CARRIERS: dict[type[Any], Callable[[Decision, Step, Task, Any], None]] = {
     End: _end,
     Fork: fork,
     Join: join,
+    WaitOn: wait_on,
+    EndJoin: end_join,
     Iterate: iterate,
     EndLoop: end_loop,
     Become: _become,

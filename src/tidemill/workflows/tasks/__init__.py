@@ -18,6 +18,7 @@ from tidemill.workflows.tasks.noop import NoopTask
 from tidemill.workflows.tasks.produce import ProduceTask
 from tidemill.workflows.tasks.publish import PublishTask
 from tidemill.workflows.tasks.script import ScriptTask
+from tidemill.workflows.tasks.scripted_join import ScriptedJoinTask
 from tidemill.workflows.tasks.set_variables import SetVariablesTask
 from tidemill.workflows.tasks.start_workflow import StartWorkflowTask
 from tidemill.workflows.tasks.sub_workflow import SubWorkflowTask
@@ -41,6 +42,7 @@ BUILT_IN: tuple[TaskKind, ...] = (
     ProduceTask(),
     PublishTask(),
     ScriptTask(),
+    ScriptedJoinTask(),
     SetVariablesTask(),
     StartWorkflowTask(),
     SubWorkflowTask(),

@@ -86,10 +86,27 @@ class Fork(msgspec.Struct, frozen=True):
 
 class Join(msgspec.Struct, frozen=True):
     """The task waits until all of `refs` have ended, with `is_exclusive` until one of them has, or until all branches
-    of its fork have; its outputs come through `TaskKind.gathered`. No `refs`: until all branches have."""
+    of its fork have; the tasks come through `TaskKind.joined`. No `refs`: until all branches have. With `is_asked` they
+    come at once and each time one of them has ended, and the kind answers with `EndJoin` or `WaitOn`; no `refs` are
+    then the first tasks of the branches."""
 
     refs: Sequence[str] = ()
     is_exclusive: bool = False
+    is_asked: bool = False
+
+
+class WaitOn(msgspec.Struct, frozen=True):
+    """The join waits until another one of its tasks has ended. `output` is what it has to show meanwhile."""
+
+    output: Any = None
+
+
+class EndJoin(msgspec.Struct, frozen=True):
+    """The join has enough. `output` None: the outputs of those that have ended. `errors`: what has gone wrong, and does
+    not count."""
+
+    output: Any = None
+    errors: str | None = None
 
 
 class Iterate(msgspec.Struct, frozen=True):
@@ -127,5 +144,6 @@ class StartChild(msgspec.Struct, frozen=True):
 
 
 Directive = (
-    Complete | Fail | Compute | Publish | Queue | Wait | End | Fork | Join | Iterate | EndLoop | Become | StartChild
-)
+    Complete | Fail | Compute | Publish | Queue | Wait | End | Become | StartChild
+    | Fork | Join | WaitOn | EndJoin | Iterate | EndLoop
+)  # fmt: skip

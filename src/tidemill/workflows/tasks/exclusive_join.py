@@ -26,7 +26,7 @@ class ExclusiveJoinTask(TaskKind):
     name = "exclusive_join"
     is_join = True
     summary = "Has the output of the first of several tasks that has ended."
-    is_exclusive = True
+    is_told_of_each = True
     config = ExclusiveJoinSettings
     example = Example(
         settings=ExclusiveJoinSettings(("by_air", "by_sea"), ("by_land",)),
@@ -35,7 +35,7 @@ class ExclusiveJoinTask(TaskKind):
     )
 
     def start(self, step: Step, task: Task, context: Context) -> Directive:
-        return Join(self.awaits(step), is_exclusive=self.is_exclusive)
+        return Join(self.awaits(step), is_exclusive=True)
 
     def awaits(self, step: Step) -> Sequence[str]:
         return (*step.settings.refs, *step.settings.default)

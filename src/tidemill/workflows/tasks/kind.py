@@ -64,8 +64,10 @@ class TaskKind(ABC):
     """Begins branches, for which a join after it can wait."""
     is_join: ClassVar[bool] = False
     """Waits for tasks of other branches; it can begin again and find what has ended meanwhile."""
-    is_exclusive: ClassVar[bool] = False
-    """A join for which one of the tasks is enough."""
+    is_told_of_each: ClassVar[bool] = False
+    """A join that may go on before all of its tasks have ended."""
+    is_asked: ClassVar[bool] = False
+    """A join that says itself whether it has enough (`EndJoin`, `WaitOn`)."""
     is_expanded: ClassVar[bool] = False
     """What it runs is made by the plan's `expand` when its input is known."""
 
@@ -93,7 +95,8 @@ class TaskKind(ABC):
         return ()
 
     def joined(self, step: Step, task: Task, tasks: Mapping[str, Task]) -> Directive:
-        """What `Join` waited for has ended: the tasks that have, by their refs."""
+        """What `Join` waited for has ended: the tasks that have, by their refs; where it is to be asked, all that have
+        begun."""
         return self.gathered(step, task, {ref: each.output or {} for ref, each in tasks.items()})
 
     def gathered(self, step: Step, task: Task, outputs: Mapping[str, Any]) -> Directive:

@@ -12,6 +12,7 @@ from tidemill.workflows.plan import Plan
 from tidemill.workflows.tasks.exclusive_join import ExclusiveJoinSettings
 from tidemill.workflows.tasks.join import JoinSettings
 from tidemill.workflows.tasks.loop import LoopSettings
+from tidemill.workflows.tasks.scripted_join import ScriptedJoinSettings
 
 LOOP = "$.l.iteration < 3"
 
@@ -44,6 +45,17 @@ def test_a_fork_and_its_join(kind: str) -> None:
     assert (plan.steps["f"].kind, plan.steps["f"].branches) == ("fork", ["a", "c"])
     assert (plan.steps["j"].kind, plan.steps["j"].settings) == ("join", JoinSettings(("b", "c")))
     assert edges(plan) == {"a": "b", "b": None, "c": None, "f": "j", "j": "z", "z": None}
+
+
+def test_a_join_by_a_script_is_told_of_the_last_tasks_if_of_no_others() -> None:
+    item = fork("f", [task("a"), task("b")], [task("c")])
+    found = compiled(workflow(item, join("j", expression="$.b", evaluatorType="js"), task("z")))
+    script = Script("javascript", "$.b", "expression")
+    step = found.plan.steps["j"]
+    assert (step.kind, step.settings) == ("scripted_join", ScriptedJoinSettings(script, ("b", "c")))
+    assert (found.findings, found.scripts) == ([], [("tasks[1].expression", script)])
+    step = plan_of(workflow(item, join("j", "c", expression="$.b"))).steps["j"]
+    assert step.settings == ScriptedJoinSettings(Script("javascript", "$.b", "expression"), ("c",))
 
 
 def test_a_switch_in_a_branch_does_not_lead_out_of_it() -> None:
@@ -123,8 +135,8 @@ def test_the_last_fork_may_be_without_a_join() -> None:
             [("tasks[0].forkTasks[1][0].taskReferenceName", "'a' is the reference name of another task too")],
         ),
         (
-            workflow(fork("f", [task("a")]), join("j", expression="(() => true)()", evaluatorType="js")),
-            [("tasks[1].expression", "not yet supported: a join by a script; name the tasks in joinOn")],
+            workflow(fork("f", [task("a")]), join("j", expression="true", evaluatorType="python")),
+            [("tasks[1].evaluatorType", "must be one of javascript, graaljs, js, not 'python'")],
         ),
         (
             workflow(task("l", "DO_WHILE", loopOver=[task("a")])),

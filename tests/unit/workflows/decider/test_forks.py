@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes.plans import plan, script_of, step, switch_on
 from tests.unit.workflows.decider.drive import later, resumed, started, statuses
-from tidemill.sandbox.script import Computed
+from tidemill.sandbox.script import Computed, Script
 from tidemill.workflows import decider
 from tidemill.workflows.decision import Decision
 from tidemill.workflows.effects import UpdateTask
@@ -18,6 +18,7 @@ from tidemill.workflows.plan import Expansion, Plan, Retry, Step
 from tidemill.workflows.state import Skipped
 from tidemill.workflows.tasks.exclusive_join import ExclusiveJoinSettings
 from tidemill.workflows.tasks.join import JoinSettings
+from tidemill.workflows.tasks.scripted_join import ScriptedJoinSettings
 
 
 def _forked(*joined: str, kind: str = "worker", **options: Any) -> Plan:
@@ -171,6 +172,27 @@ def test_an_optional_failure_in_a_branch_is_joined() -> None:
     assert join.output == {"b": {"of": "b"}, "c": {"e": 1}}
     assert (join.status, join.reason) == ("COMPLETED_WITH_ERRORS", "c completed with errors")
     assert decision.execution.status == "COMPLETED"
+
+
+def test_a_join_that_is_being_asked_is_not_asked_again_before_it_has_answered() -> None:
+    by = ScriptedJoinSettings(Script("javascript", "enough", "expression"), ("a",))
+    decision = started(
+        plan(
+            step("f", "fork", to="j", branches=["a"]),
+            step("a", "script", script_of("1")),
+            step("j", "scripted_join", by),
+        )
+    )
+    of_task, of_join = decision.computations
+    decision.computations = []
+    decision = decision.remember()()  # as where what was read was not enough: joins are looked for anew
+    decider.computed(decision, of_task, Computed(7))
+    assert decision.computations == [] and decision.execution.status == "RUNNING"
+    decider.computed(decision, of_join, Computed(None))
+    (again,) = decision.computations
+    decision.computations = []
+    decider.computed(decision, again, Computed(True))
+    assert decision.execution.output == {"a": {"result": 7}}
 
 
 def test_a_fork_that_nobody_joins_ends_with_its_branches() -> None:

@@ -103,6 +103,7 @@ def _of_child(execution: Execution, task: Task, step: Step, plan: Plan) -> dict[
 _ADDED = {
     "join": _of_join,
     "exclusive_join": _of_join,
+    "scripted_join": _of_join,
     FORK_DYNAMIC: _of_dynamic_fork,
     "switch": _of_switch,
     "sub_workflow": _of_child,

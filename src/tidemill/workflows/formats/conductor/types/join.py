@@ -6,21 +6,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tidemill.core.findings import near
+from tidemill.sandbox.script import Script
 from tidemill.workflows.formats.conductor.keys import FORK_TYPES
 from tidemill.workflows.formats.conductor.references import references
-from tidemill.workflows.formats.conductor.source import Draft, Source, TaskType
+from tidemill.workflows.formats.conductor.source import JAVASCRIPT, Draft, Source, TaskType
 from tidemill.workflows.formats.conductor.types.fork_join import last_of_branches
 from tidemill.workflows.tasks.join import JoinSettings
+from tidemill.workflows.tasks.scripted_join import ScriptedJoinSettings
 
 
 def _read(source: Source) -> Draft:
     fields = source.fields
-    has_script = bool(fields.text("expression"))
-    if has_script:
-        fields.add("expression", "not yet supported: a join by a script; name the tasks in joinOn", "not_supported")
+    script = _read_script(source)
     refs = read_refs(source, "joinOn")
     kind = source.before.get("type") if source.before else None
     if kind == "FORK_JOIN_DYNAMIC":
+        if script is not None:
+            return Draft("scripted_join", source.without(), ScriptedJoinSettings(script, tuple(refs)))
         if refs:
             fields.warn("joinOn", "without effect after a dynamic fork: the join waits for all of its branches")
         return Draft("join", source.without(), JoinSettings())
@@ -28,11 +30,21 @@ def _read(source: Source) -> Draft:
         _check_branches(source, refs, source.before)
     else:
         fields.warn("", "does not follow a fork: it waits for those of joinOn that have begun")
-    if not refs and not has_script:
-        lasts = last_of_branches(source.before or {})
+    lasts = last_of_branches(source.before or {})
+    if script is not None:
+        return Draft("scripted_join", source.without(), ScriptedJoinSettings(script, tuple(refs or lasts)))
+    if not refs:
         names = f"; the last tasks of the branches are {', '.join(lasts)}" if lasts else ""
         fields.add("joinOn", f"is missing: the tasks to wait for{names}", "missing")
     return Draft("join", source.without(), JoinSettings(tuple(refs)))
+
+
+def _read_script(source: Source) -> Script | None:
+    text = source.fields.text("expression")
+    if not text:
+        return None
+    source.fields.choice("evaluatorType", JAVASCRIPT, JAVASCRIPT[0])
+    return source.script(Script("javascript", text, "expression"), "expression")
 
 
 def read_refs(source: Source, key: str) -> Sequence[str]:
@@ -70,8 +82,17 @@ JOIN = TaskType(
     keys={
         "joinOn": "the reference names of the tasks to wait for; required after FORK_JOIN. One in a case that was not "
         "taken is not waited for once its branch has ended. After FORK_JOIN_DYNAMIC: all branches",
+        "expression": "a script that says when there is enough; it is asked when the join begins and each time one of "
+        "the tasks ends. It sees `$.joinOn`, `$.<reference name>` (the output, `status`, `outputData`) and the input "
+        "parameters, and gives `true`, or an object with a `status` (`COMPLETED`, `IN_PROGRESS`, `FAILED`...), "
+        "`outputData` and `reasonForIncompletion`. Without `joinOn`: the last tasks of the branches; after "
+        "FORK_JOIN_DYNAMIC all of its tasks",
+        "evaluatorType": "`javascript`, `graaljs` or `js`: the language of `expression`",
         "joinMode": "`SYNC` or `ASYNC`: both are the same here, the join goes on at once",
     },
-    output={"<reference name>": "the output of each task that was waited for"},
+    output={
+        "<reference name>": "the output of each task that was waited for",
+        "*": "or what the script gave as `outputData`",
+    },
     notes="Where an optional one of them has failed, the join is `COMPLETED_WITH_ERRORS`, and the workflow goes on.",
 )
