@@ -11,7 +11,6 @@ from tests.fakes.integrations import FakeDirectory
 from tests.fakes.sandbox import FakeSandbox
 from tests.fakes.transaction import OpenTransaction
 from tidemill.core.clock import HeldClock
-from tidemill.core.http import HttpRequest, HttpResponse
 from tidemill.core.transaction import Transaction
 from tidemill.graph.message import Message
 from tidemill.graph.node import Result
@@ -20,7 +19,8 @@ from tidemill.ingest.effect import EffectGroup, Prepared
 from tidemill.ingest.gate import Gate
 from tidemill.ingest.publication import Publication
 from tidemill.rules.hand import Hand
-from tidemill.rules.ports import World
+from tidemill.rules.nowhere import NOWHERE
+from tidemill.rules.ports import CacheChanges, CacheEntry, CacheKey, World
 from tidemill.sandbox.script import Sandbox
 from tidemill.server.rules import rule_parts
 
@@ -46,25 +46,51 @@ class OpenTransactions:
         yield OpenTransaction()
 
 
-class NoWeb:
-    """For chains that call nobody."""
+class MemoryCache:
+    """With the promises of `rules.ports.CacheStore`; `entries` is what is committed."""
 
-    async def call(self, request: HttpRequest) -> HttpResponse:
-        raise AssertionError(f"no web for {request}")
+    def __init__(self) -> None:
+        self.entries: dict[CacheKey, CacheEntry] = {}
+        self.reads = 0
 
+    async def read(
+        self, keys: Sequence[CacheKey], prefixes: Sequence[CacheKey], now_ms: int, limit: int
+    ) -> Sequence[CacheEntry]:
+        self.reads += 1
+        live = {place: self.entries[place] for place in sorted(self.entries) if self.entries[place].until_ms > now_ms}
+        found = [live[key] for key in keys if key in live]
+        for prefix in prefixes:
+            begin = [live[place] for place in live if place.chain == prefix.chain and place.key.startswith(prefix.key)]
+            found += begin[:limit]
+        return found
 
-NO_WORLD = World(NoWeb())
+    async def write(self, tx: Transaction, changes: CacheChanges) -> None:
+        for prefix in changes.dropped_prefixes:
+            for place in list(self.entries):
+                if place.chain == prefix.chain and place.key.startswith(prefix.key):
+                    del self.entries[place]
+        for place in changes.dropped:
+            self.entries.pop(place, None)
+        self.entries |= {CacheKey(entry.chain, entry.key): entry for entry in changes.put}
 
 
 class RulesRoom:
-    def __init__(self, sandbox: Sandbox | None = None, world: World = NO_WORLD) -> None:
+    def __init__(self, sandbox: Sandbox | None = None, world: World = NOWHERE) -> None:
         self.clock = HeldClock()
         self.definitions = MemoryDefinitions()
         self.directory = FakeDirectory("shop")
         self.outbox = ListedOutbox()
+        self.cache = MemoryCache()
         self.woken: list[str] = []
         self.parts = rule_parts(
-            self.definitions, self.directory, sandbox or FakeSandbox(), self.outbox, self._wake, self.clock, world
+            self.definitions,
+            self.directory,
+            sandbox or FakeSandbox(),
+            self.outbox,
+            self._wake,
+            self.clock,
+            self.cache,
+            world,
         )
         self.hand = Hand(
             self.parts.chains,

@@ -30,8 +30,8 @@ class Component:
     """`name` is the type that definitions say. `relations` are those that it tells by; None where the configuration or
     the message decides. `check` finds what is wrong in a configuration whose shape is right; `build` is called after it
     found no error. `entries` are its keys that name what it runs inside, and what they name (see `Batch.inside`),
-    `reads` those that name a node whose output it needs, `asks_for` the nodes whose output it may read, `scripts` its keys that are user code, with what the sandbox is to
-    check. `gathers`, `is_last`: see `graph.Vertex`."""
+    `reads` those that name a node whose output it needs, `asks_for` the nodes whose output it may read, `scripts` its
+    keys that are user code, with what the sandbox is to check. `gathers`, `is_last`: see `graph.Vertex`."""
 
     name: str
     group: str

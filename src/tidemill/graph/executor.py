@@ -92,6 +92,8 @@ class Traversal:
             self.depth, self._steps = outer.depth + 1, outer._steps
             self._origins = [outer._origins[run] for run in origins]
         self.outputs: dict[tuple[str, int], Message] = {}
+        self.before: Sequence[Sequence[Effect]] = ()
+        """What the runs around this one have caused, by run."""
         self._inboxes: dict[int, list[Item]] = {}
         self._held_at: dict[int, list[int]] = {}
 
@@ -251,6 +253,12 @@ class Call:
     def effect(self, index: int, effect: Effect) -> None:
         self._effects.append((self.items[index].run, effect))
 
+    def caused(self, index: int) -> Sequence[Effect]:
+        traversal, run = self._traversal, self.items[index].run
+        before = traversal.before[run] if traversal.before else ()
+        own = (effect for origin, effect in self._effects if origin == run)
+        return [*before, *traversal.results[run].effects, *own]
+
     def log(self, index: int, line: str, node: str | None = None) -> None:
         traversal = self._traversal
         traversal.executor.watcher.logged(traversal.graph.id, node or self._place.id, self.items[index].message, line)
@@ -288,6 +296,7 @@ class Call:
                 for (node, origin), message in outer.outputs.items()
                 for run in by_run.get(origin, ())
             }
+        inner.before = [self.caused(index) for index, _ in messages]
         for run, (_, message) in enumerate(messages):
             inner.arrive(vertex, Item(run, message, START))
         await inner.go()

@@ -110,6 +110,11 @@ class Batch(Protocol):
         """To happen with the commit of the record that the message came from, or not at all."""
         ...
 
+    def caused(self, index: int) -> Sequence[Effect]:
+        """The effects of the item's run up to here, in order: of nodes before this one, of this one, and of the runs
+        that this one is inside of."""
+        ...
+
     def log(self, index: int, line: str) -> None: ...
 
     def leads(self, relation: str) -> bool:

@@ -11,24 +11,34 @@ from tidemill.ingest.doors import Taken
 from tidemill.ingest.outbox import OutboxDoor
 from tidemill.ingest.publication import Publication
 from tidemill.ingest.record import HOPS_HEADER, TRACEPARENT_HEADER, Headers
-from tidemill.rules.effects import Publish
+from tidemill.rules.cache import changes_of
+from tidemill.rules.effects import DropCached, KeepCached, Publish
+from tidemill.rules.ports import CacheStore
 
 
 class RulesTaker:
     """`woken` is told which integrations got something to publish."""
 
-    def __init__(self, outbox: OutboxDoor, woken: Callable[[Collection[str]], None]) -> None:
+    def __init__(self, outbox: OutboxDoor, cache: CacheStore, woken: Callable[[Collection[str]], None]) -> None:
         self._outbox = outbox
+        self._cache = cache
         self._woken = woken
 
     def takes(self, effect: object) -> bool:
-        return isinstance(effect, Publish)
+        return isinstance(effect, Publish | KeepCached | DropCached)
 
     async def write(self, tx: Transaction, taken: Sequence[Taken]) -> None:
-        await self._outbox.add(tx, [_publication(each) for each in taken])
+        publications = [_publication(each) for each in taken if isinstance(each.effect, Publish)]
+        if publications:
+            await self._outbox.add(tx, publications)
+        cached = [each.effect for each in taken if isinstance(each.effect, KeepCached | DropCached)]
+        if cached:
+            await self._cache.write(tx, changes_of(cached))
 
     def committed(self, taken: Sequence[Taken]) -> None:
-        self._woken({each.effect.publication.integration for each in taken})
+        integrations = {each.effect.publication.integration for each in taken if isinstance(each.effect, Publish)}
+        if integrations:
+            self._woken(integrations)
 
 
 def _publication(taken: Taken) -> Publication:

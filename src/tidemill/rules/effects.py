@@ -5,9 +5,21 @@ from __future__ import annotations
 import msgspec
 
 from tidemill.ingest.publication import Publication
+from tidemill.rules.ports import CacheEntry, CacheKey
 
 
 class Publish(msgspec.Struct, frozen=True):
     """Its headers are the user's; the door adds hops and trace."""
 
     publication: Publication
+
+
+class KeepCached(msgspec.Struct, frozen=True):
+    entry: CacheEntry
+
+
+class DropCached(msgspec.Struct, frozen=True):
+    """One key, or all that begin so."""
+
+    place: CacheKey
+    is_prefix: bool = False

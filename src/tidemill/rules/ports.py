@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
 
 from tidemill.core.clock import Clock
 from tidemill.core.http import HttpCaller
+from tidemill.core.transaction import Transaction
 from tidemill.ingest.clusters import IntegrationInfo, integration_of
 from tidemill.sandbox.script import Sandbox
 
@@ -23,6 +27,41 @@ class Clusters:
         return self.integrations[name] if name is not None else None
 
 
+class CacheKey(msgspec.Struct, frozen=True, order=True):
+    """Where a value is kept; what all chains share has no chain."""
+
+    chain: str
+    key: str
+
+
+class CacheEntry(msgspec.Struct, frozen=True):
+    """`value` is JSON."""
+
+    chain: str
+    key: str
+    until_ms: int
+    value: bytes
+
+
+class CacheChanges(msgspec.Struct, frozen=True):
+    """First everything is dropped, then everything put."""
+
+    put: Sequence[CacheEntry] = ()
+    dropped: Sequence[CacheKey] = ()
+    dropped_prefixes: Sequence[CacheKey] = ()
+
+
+class CacheStore(Protocol):
+    async def read(
+        self, keys: Sequence[CacheKey], prefixes: Sequence[CacheKey], now_ms: int, limit: int
+    ) -> Sequence[CacheEntry]:
+        """What is kept under these keys, and under keys that begin so, at most `limit` of each. Not what is past. In
+        no order; twice where it was asked for twice. Raises `Unavailable`."""
+        ...
+
+    async def write(self, tx: Transaction, changes: CacheChanges) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """What nodes may call. None of it is opened before a node asks for it."""
@@ -35,4 +74,5 @@ class Ports:
     sandbox: Sandbox
     clock: Clock
     clusters: Clusters
+    cache: CacheStore
     world: World

@@ -53,6 +53,7 @@ from tidemill.storage.groups import StoredGroups
 from tidemill.storage.last_polls import StoredLastPolls
 from tidemill.storage.outbox import StoredOutbox
 from tidemill.storage.places import StoredPlaces
+from tidemill.storage.rule_cache import StoredRuleCache
 from tidemill.storage.secrets import StoredSecrets
 from tidemill.storage.tags import StoredTags
 from tidemill.storage.task_cache import StoredTaskCache
@@ -221,9 +222,10 @@ class Wakes:
 def _rules(
     ground: Ground, definitions: StoredDefinitions, integrations: Integrations, wakes: Wakes, web: WebClient
 ) -> RuleParts:
-    outbox = StoredOutbox(ground.database)
+    outbox, cache = StoredOutbox(ground.database), StoredRuleCache(ground.database)
     world = World(web)
-    return rule_parts(definitions, integrations, ground.sandbox, outbox, wakes.publishers_of, ground.clock, world)
+    wake, clock = wakes.publishers_of, ground.clock
+    return rule_parts(definitions, integrations, ground.sandbox, outbox, wake, clock, cache, world)
 
 
 def _task_stores(database: Database) -> tuple[StoredTaskQueue, StoredTaskLogs]:
@@ -237,6 +239,7 @@ def _retentions(ground: Ground, places: StoredPlaces, executions: StoredExecutio
         "history": Retention(places.history, clock, settings.history_days * DAY_S),
         "executions": Retention(removals, clock, settings.executions_days * DAY_S),
         "task cache": Retention(StoredTaskCache(ground.database), clock, keep_s=0),
+        "rule cache": Retention(StoredRuleCache(ground.database), clock, keep_s=0),
     }
 
 

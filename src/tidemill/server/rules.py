@@ -16,7 +16,7 @@ from tidemill.rules.catalog import RuleCatalog
 from tidemill.rules.chains import Chains
 from tidemill.rules.door import RulesTaker
 from tidemill.rules.listed import LISTED
-from tidemill.rules.ports import Clusters, Ports, World
+from tidemill.rules.ports import CacheStore, Clusters, Ports, World
 from tidemill.rules.subscriptions import EndpointSubscriptions
 from tidemill.rules.watching import NodeWatcher
 from tidemill.sandbox.script import Sandbox
@@ -38,9 +38,10 @@ def rule_parts(
     outbox: OutboxDoor,
     woken: Callable[[Collection[str]], None],
     clock: Clock,
+    cache: CacheStore,
     world: World,
 ) -> RuleParts:
-    setup = Setup(Registry(LISTED), Ports(sandbox, clock, Clusters(), world), {})
+    setup = Setup(Registry(LISTED), Ports(sandbox, clock, Clusters(), cache, world), {})
     chains = Chains(definitions, directory, setup)
     executor = Executor(chains, NodeWatcher(), clock)
     return RuleParts(
@@ -48,5 +49,5 @@ def rule_parts(
         executor,
         RuleCatalog(definitions, chains, clock),
         EndpointSubscriptions(chains, definitions, executor),
-        RulesTaker(outbox, woken),
+        RulesTaker(outbox, cache, woken),
     )

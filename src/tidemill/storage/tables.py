@@ -11,36 +11,18 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Index,
-    Integer,
-    LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     Table,
     Text,
     text,
 )
 
-metadata = MetaData()
-
-# SQLite counts rows by itself only in a column that is called INTEGER.
-RowId = BigInteger().with_variant(Integer, "sqlite")
-
-
-def _text(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False)
-
-
-def _number(name: str) -> Column[int]:
-    return Column(name, BigInteger, nullable=False)
-
-
-def _bytes(name: str) -> Column[bytes]:
-    return Column(name, LargeBinary, nullable=False)
-
-
-def _row_id() -> Column[int]:
-    return Column("id", RowId, primary_key=True, autoincrement=True)
-
+import tidemill.storage.rule_tables  # noqa: F401 - `metadata` has all of them
+from tidemill.storage.columns import bytes_column as _bytes
+from tidemill.storage.columns import metadata as metadata
+from tidemill.storage.columns import number_column as _number
+from tidemill.storage.columns import row_id as _row_id
+from tidemill.storage.columns import text_column as _text
 
 meta = Table("meta", metadata, Column("name", Text, primary_key=True), _text("value"))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.rules import NO_WORLD, chain, message
+from tests.fakes.rules import chain, message
 from tests.fakes.sandbox import FakeSandbox
 from tidemill.core.clock import HeldClock
 from tidemill.core.errors import BadInput
@@ -15,6 +15,7 @@ from tidemill.graph.message import Message
 from tidemill.graph.node import SUCCESS, Batch, Hold, Wake
 from tidemill.graph.registry import Registry
 from tidemill.rules.building import Setup
+from tidemill.rules.nowhere import NOWHERE, EmptyCache
 from tidemill.rules.ports import Ports
 from tidemill.rules.trial import AnyCluster, Logged, Trial
 
@@ -59,7 +60,7 @@ class Shelf(Registry):
 
 @pytest.fixture
 def trial() -> Trial:
-    return Trial(Setup(Shelf({}), Ports(FakeSandbox(), HeldClock(), AnyCluster(), NO_WORLD), {}))
+    return Trial(Setup(Shelf({}), Ports(FakeSandbox(), HeldClock(), AnyCluster(), EmptyCache(), NOWHERE), {}))
 
 
 def note(id_: str, wait_ms: int = 0) -> dict[str, Any]:

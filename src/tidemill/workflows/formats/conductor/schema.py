@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tidemill.core.codec import to_json
-from tidemill.workflows.document import Fields
+from tidemill.expressions.document import Fields
 from tidemill.workflows.shapes import Shape
 
 TYPES = ("JSON", "AVRO", "PROTOBUF")

@@ -1,0 +1,31 @@
+"""Stand-ins for the world and the cache where chains are only tried: nobody is called, and nothing was kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tidemill.core.http import CallFailed, HttpRequest, HttpResponse
+from tidemill.core.transaction import Transaction
+from tidemill.rules.ports import CacheChanges, CacheEntry, CacheKey, World
+
+REFUSAL = "a trial calls nobody"
+
+
+class NoWeb:
+    async def call(self, request: HttpRequest) -> HttpResponse:
+        raise CallFailed(REFUSAL, is_terminal=True)
+
+
+class EmptyCache:
+    """What a run keeps, the same run sees all the same."""
+
+    async def read(
+        self, keys: Sequence[CacheKey], prefixes: Sequence[CacheKey], now_ms: int, limit: int
+    ) -> Sequence[CacheEntry]:
+        return ()
+
+    async def write(self, tx: Transaction, changes: CacheChanges) -> None:
+        raise AssertionError("a trial has no transaction")
+
+
+NOWHERE = World(NoWeb())
