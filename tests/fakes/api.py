@@ -240,9 +240,11 @@ class FakeReplayer:
 class FakeReadiness:
     def __init__(self) -> None:
         self.is_ok = True
+        self.groups: dict[str, Any] = {}
 
     async def report(self) -> Mapping[str, Any]:
-        shop = {"ok": self.is_ok, "enabled": True, "publisher": {"phase": "serving", "reason": "nosy"}}
+        publisher = {"phase": "serving", "reason": "nosy"}
+        shop = {"ok": self.is_ok, "enabled": True, "publisher": publisher, "groups": self.groups}
         return {"ok": self.is_ok, "database": {"ok": True, "reason": "nosy"}, "integrations": {"shop": shop}}
 
 

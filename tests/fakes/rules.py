@@ -77,6 +77,8 @@ class MemoryCache:
 class RulesRoom:
     def __init__(self, sandbox: Sandbox | None = None, world: World = NOWHERE) -> None:
         self.clock = HeldClock()
+        self.sandbox = FakeSandbox()
+        """What scripts run in unless another sandbox is given."""
         self.definitions = MemoryDefinitions()
         self.directory = FakeDirectory("shop")
         self.outbox = ListedOutbox()
@@ -85,7 +87,7 @@ class RulesRoom:
         self.parts = rule_parts(
             self.definitions,
             self.directory,
-            sandbox or FakeSandbox(),
+            sandbox or self.sandbox,
             self.outbox,
             self._wake,
             self.clock,
@@ -96,7 +98,6 @@ class RulesRoom:
             self.parts.chains,
             self.parts.executor,
             Gate(Doors(NoEngine(), self.parts.taker), OpenTransactions()),
-            self.clock,
         )
 
     async def save(self, id_: str, nodes: Sequence[dict[str, Any]], connections: Sequence[Sequence[str]] = ()) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, cast, get_args
 
 from fastapi import Query, Response
@@ -31,6 +31,7 @@ _READ = {
     "event_handler": actions.EVENT_HANDLER_READ,
     "integration": actions.INTEGRATION_READ,
     "schema": actions.SCHEMA_READ,
+    "rule_chain": actions.RULE_CHAIN_READ,
 }
 
 
@@ -59,6 +60,8 @@ async def gaps(call: Call, integration: Text = None, limit: Limit = 100) -> Resp
 async def findings(call: Call, kind: str, name: str, version: Version = None) -> Response:
     """What there is to say about a definition now: with an error among it, it is unavailable."""
     known = await _readable(call, kind)
+    if known == "rule_chain":
+        return json_answer([finding.as_json() for finding in (await call.services.rules.chain(name)).findings])
     found = list(await call.services.catalog.findings(known, name, version))
     if known == "event_handler":
         found += await _gaps_of(call, await call.services.catalog.handler(name))
@@ -68,7 +71,7 @@ async def findings(call: Call, kind: str, name: str, version: Version = None) ->
 @routes.get("/definitions/{kind}/{name}/{version}/saves", actions.SIGNED_IN)
 async def saves(call: Call, kind: str, name: str, version: Numbered) -> Response:
     """All saves of a definition, newest first, without their documents."""
-    found = await call.services.catalog.saves(await _readable(call, kind), name, version)
+    found = await _saves(call, await _readable(call, kind), name, version)
     if not found:
         raise NotFound(f"there is no {kind} {name!r} version {version}")
     return json_answer([_save_json(definition) for definition in found])
@@ -77,9 +80,10 @@ async def saves(call: Call, kind: str, name: str, version: Numbered) -> Response
 @routes.get("/definitions/{kind}/{name}/{version}/saves/{save}", actions.SIGNED_IN)
 async def one_save(call: Call, kind: str, name: str, version: Numbered, save: Numbered) -> Response:
     """One save of a definition with its document. An integration's has secrets in it and stays inside."""
-    if await _readable(call, kind) == "integration":
+    known = await _readable(call, kind)
+    if known == "integration":
         raise BadInput("the saves of an integration are listed without their documents")
-    for definition in await call.services.catalog.saves(cast("Kind", kind), name, version):
+    for definition in await _saves(call, known, name, version):
         if definition.save == save:
             return json_answer(_save_json(definition) | {"document": from_json(definition.document)})
     raise NotFound(f"there is no save {save} of {kind} {name!r} version {version}")
@@ -103,6 +107,12 @@ async def audit(call: Call, principal: Text = None, limit: Limit = 100, before: 
             for entry in entries
         ]
     )
+
+
+async def _saves(call: AllowedCall, kind: Kind, name: str, version: int) -> Sequence[Definition]:
+    if kind == "rule_chain":
+        return await call.services.rules.saves(name) if version == 0 else ()
+    return await call.services.catalog.saves(kind, name, version)
 
 
 async def _gaps_of(call: AllowedCall, handler: Mapping[str, Any]) -> list[Finding]:

@@ -37,12 +37,13 @@ class Executor:
         self.clock = clock
 
     async def run(
-        self, graph: Graph, messages: Sequence[Message], entry: str | None = None
+        self, graph: Graph, messages: Sequence[Message], entry: str | None = None, *, is_followed: bool = True
     ) -> tuple[list[Result], Trails]:
-        """One result per message, in order. `entry` is a node's id; without it the graph's first node. Raises
-        `Unavailable`; nothing has happened then."""
+        """One result per message, in order. `entry` is a node's id; without it the graph's first node. Not
+        `is_followed`: through that node only. Raises `Unavailable`; nothing has happened then."""
         index = graph.first if entry is None else graph.index.get(entry)
-        traversal = Traversal(self, graph, len(messages), has_last=index is not None and graph.has_last(index))
+        has_last = index is not None and graph.has_last(index)
+        traversal = Traversal(self, graph, len(messages), has_last=has_last, is_followed=is_followed)
         for run, message in enumerate(messages):
             if index is None:
                 traversal.end(run, _refusal(entry or "", message, _no_entry(graph, entry)))
@@ -240,6 +241,11 @@ class Call:
     def leads(self, relation: str, node: str | None = None) -> bool:
         graph = self._traversal.graph
         return relation in (self._place if node is None else graph.vertices[graph.index[node]]).edges
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether what is told goes on to other nodes."""
+        return self._traversal.is_followed
 
     def take(self, index: int) -> None:
         self._settled[index] = 1

@@ -5,15 +5,20 @@ Scripts are compiled here, when they are saved. Who may save is not asked here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tidemill.core.clock import Clock
 from tidemill.core.codec import to_json
 from tidemill.core.definitions import Definition, DefinitionStore
-from tidemill.core.errors import NotFound
-from tidemill.rules.chains import Chain, Chains
+from tidemill.core.errors import BadInput, NotFound
+from tidemill.core.findings import Finding
+from tidemill.rules.building import Built
+from tidemill.rules.chains import Chain, Chains, document_of
 from tidemill.rules.examination import examine
+
+_ID = re.compile(r"[^\s/:]{1,200}")
 
 
 class RuleCatalog:
@@ -24,13 +29,31 @@ class RuleCatalog:
         self._chains = chains
         self._clock = clock
 
+    async def examine(self, document: Any, id_: str = "") -> tuple[Built, Sequence[Finding]]:
+        """All that there is to say of a chain, without saving it. Raises `BadInput` for what is no chain at all."""
+        await self._chains.refresh()
+        return await examine(document, self._chains.setup, id_)
+
     async def save(self, id_: str, document: Any, author: str) -> Chain:
         """Raises `BadInput` for what is no chain at all."""
-        _, findings = await examine(document, self._chains.setup, id_)
+        if not _ID.fullmatch(id_):
+            raise BadInput([Finding("id", "has 1 to 200 characters, none of them /, : or white space", "invalid")])
+        _, findings = await self.examine(document, id_)
         shown = to_json([finding.as_json() for finding in findings])
         now_ms = self._clock.now_ms()
         await self._store.put("rule_chain", id_, 0, to_json(document), shown, author, now_ms)
         return await self.chain(id_)
+
+    async def change(self, id_: str, author: str, changed: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Chain:
+        """Saves what `changed` makes of the chain's document. Raises `NotFound`."""
+        return await self.save(id_, changed(document_of((await self.chain(id_)).definition)), author)
+
+    async def restore(self, id_: str, save: int, author: str) -> Chain:
+        """Saves an older save's document again, also of a chain that was removed. Raises `NotFound`."""
+        found = await self._store.save_of("rule_chain", id_, 0, save)
+        if found is None:
+            raise NotFound(f"there is no save {save} of the rule chain {id_!r}")
+        return await self.save(id_, document_of(found), author)
 
     async def chain(self, id_: str) -> Chain:
         """Raises `NotFound`."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
-from tidemill.core.clock import Clock
 from tidemill.core.errors import BadInput
-from tidemill.core.ids import new_id
 from tidemill.graph.executor import Executor
-from tidemill.graph.message import DataType, Message
+from tidemill.graph.message import Message
 from tidemill.graph.node import End
 from tidemill.ingest.effect import EffectGroup
 from tidemill.ingest.gate import Gate
@@ -26,24 +24,20 @@ class HandRun(msgspec.Struct, frozen=True):
 
 
 class Hand:
-    def __init__(self, chains: Chains, executor: Executor, gate: Gate, clock: Clock) -> None:
+    def __init__(self, chains: Chains, executor: Executor, gate: Gate) -> None:
         self._chains = chains
         self._executor = executor
         self._gate = gate
-        self._clock = clock
 
-    async def run(
-        self, chain: str, type_: str, data: bytes, metadata: Mapping[str, str], data_type: DataType = "JSON"
-    ) -> HandRun:
-        """Raises `BadInput` where the chain cannot run. What it causes is stored when this returns, also where branches
-        failed: it is the caller who decides what that means."""
+    async def run(self, chain: str, message: Message, node: str | None = None, *, is_followed: bool = True) -> HandRun:
+        """From the chain's first node on, or from `node`; not `is_followed`: through that node only. Raises `BadInput`
+        where the chain cannot run. What it causes is stored when this returns, also where branches failed: it is the
+        caller who decides what that means."""
         await self._chains.refresh()
         graph = self._chains.graph(chain)
         if isinstance(graph, str):
             raise BadInput(graph)
-        now_ms = self._clock.now_ms()
-        message = Message(new_id(now_ms), now_ms, type_, data, metadata, data_type)
-        (result,), _ = await self._executor.run(graph, [message])
+        (result,), _ = await self._executor.run(graph, [message], node, is_followed=is_followed)
         if result.effects:
             await self._gate.apply(EffectGroup(result.effects, f"by hand: {chain}"))
         return HandRun(message, result.ends, bool(result.held))

@@ -162,7 +162,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         workers=workers,
         catalog=catalog,
         rules=rules.catalog,
-        hand=Hand(rules.chains, rules.executor, gate, clock),
+        hand=Hand(rules.chains, rules.executor, gate),
         integrations=integrations,
         places=places,
         subscriptions=subscriptions,

@@ -16,7 +16,7 @@ from tidemill.api.router import Routes, mount
 
 GROUPS = {
     "Application", "Dead letters", "Event", "Group", "Integrations", "Metadata", "Not built yet", "Operations", "Role",
-    "Schema", "Secret", "Task", "Tidemill", "Token", "User", "Workflow",
+    "Rule chains", "Schema", "Secret", "Task", "Tidemill", "Token", "User", "Workflow",
 }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.rules import RulesRoom, chain
+from tests.fakes.rules import RulesRoom, chain, message
 from tidemill.core.errors import BadInput
 from tidemill.rules.examination import examine
 
@@ -95,7 +95,7 @@ async def test_a_chain_that_cannot_run_is_stored_and_says_why() -> None:
     await room.save("c", [FILTER])
     assert not isinstance((await room.parts.catalog.chain("c")).graph, str)
     with pytest.raises(BadInput, match="there is no chain 'x'"):
-        await room.hand.run("x", "T", b"", {})
+        await room.hand.run("x", message())
 
 
 async def test_variables_are_filled_in_when_the_chain_is_built() -> None:

@@ -48,8 +48,7 @@ async def save(room: RulesRoom, chain: str, *nodes: dict[str, Any]) -> None:
 
 async def by_hand(room: RulesRoom, chain: str, sent: Message | None = None) -> End:
     """With all that it causes."""
-    given = sent or message()
-    run = await room.hand.run(chain, given.type, given.data, given.metadata, given.data_type)
+    run = await room.hand.run(chain, sent or message())
     (end,) = run.ends
     return end
 
