@@ -1,4 +1,5 @@
-"""`tidemill chain run` and `check`: files of rule chains in this process. Nothing is stored or published.
+"""`tidemill chain run` and `check`: files of rule chains in this process. Nothing is stored or published, but
+nodes that call somebody, such as a web service, do call.
 
 What is asked for goes to standard output, one JSON line each; what else there is to say goes to standard error.
 """
@@ -21,16 +22,11 @@ from tidemill.core.codec import broken_utf8, to_json
 from tidemill.core.errors import BadInput, TidemillError
 from tidemill.core.findings import Finding, errors
 from tidemill.core.logs import configure_logs
-from tidemill.core.settings import Settings
 from tidemill.graph.message import Message
 from tidemill.rules.given import read_message
-from tidemill.rules.ports import World
 from tidemill.rules.trial import Trial, Tried
 from tidemill.rules.views import effect_json, end_json
-from tidemill.sandbox.pool import SandboxPool
-from tidemill.sandbox.settings import SandboxSettings
-from tidemill.server.trial import trial_parts
-from tidemill.server.world import open_web
+from tidemill.server.trial import open_trial
 
 CANNOT_RUN = 2
 """The exit code where a definition cannot run."""
@@ -86,12 +82,8 @@ async def _check(files: Sequence[Path]) -> None:
 @asynccontextmanager
 async def _trial() -> AsyncIterator[Trial]:
     configure_logs("console", "warning")
-    clock = SystemClock()
-    sandbox = SandboxPool(SandboxSettings(), clock)
     async with AsyncExitStack() as stack:
-        await sandbox.start()
-        stack.push_async_callback(sandbox.close)
-        yield trial_parts(sandbox, clock, World(open_web(Settings(), stack)))
+        yield await open_trial(SystemClock(), stack)
 
 
 async def _added(trial: Trial, path: Path, told: TextIO) -> str | None:

@@ -1,17 +1,47 @@
-"""What a trial of rule chains stands on where no server runs: a sandbox and the world,
-and stand-ins for the rest."""
+"""What a trial of rule chains stands on where no server runs: a sandbox, and a world that nodes may really call.
+
+Nothing is opened before a node asks for it.
+"""
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
+
 from tidemill.core.clock import Clock
+from tidemill.core.http import HttpCaller, HttpRequest, HttpResponse
 from tidemill.graph.registry import Registry
 from tidemill.rules.building import Setup
 from tidemill.rules.listed import LISTED
 from tidemill.rules.nowhere import EmptyCache
 from tidemill.rules.ports import Ports, World
 from tidemill.rules.trial import AnyCluster, Trial
-from tidemill.sandbox.script import Sandbox
+from tidemill.sandbox.pool import SandboxPool
+from tidemill.sandbox.settings import SandboxSettings
+
+RESPONSE_BYTES_MAX = 16 * 2**20
 
 
-def trial_parts(sandbox: Sandbox, clock: Clock, world: World) -> Trial:
-    return Trial(Setup(Registry(LISTED), Ports(sandbox, clock, AnyCluster(), EmptyCache(), world), {}))
+async def open_trial(clock: Clock, stack: AsyncExitStack) -> Trial:
+    """`stack` closes what it stands on."""
+    sandbox = SandboxPool(SandboxSettings(), clock)
+    await sandbox.start()
+    stack.push_async_callback(sandbox.close)
+    ports = Ports(sandbox, clock, AnyCluster(), EmptyCache(), World(LateWeb(stack)))
+    return Trial(Setup(Registry(LISTED), ports, {}))
+
+
+class LateWeb:
+    """Whoever tries a chain may call the addresses of his own machine."""
+
+    def __init__(self, stack: AsyncExitStack) -> None:
+        self._stack = stack
+        self._client: HttpCaller | None = None
+
+    async def call(self, request: HttpRequest) -> HttpResponse:
+        if self._client is None:
+            from tidemill.web.client import WebClient
+
+            client = WebClient(RESPONSE_BYTES_MAX, is_private_allowed=True)
+            self._stack.push_async_callback(client.close)
+            self._client = client
+        return await self._client.call(request)

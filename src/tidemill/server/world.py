@@ -1,4 +1,4 @@
-"""What rule chains may call outside, put together; of a server and of a trial alike."""
+"""What rule chains may call outside, as a server gives it to them."""
 
 from __future__ import annotations
 
