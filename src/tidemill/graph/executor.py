@@ -200,7 +200,7 @@ class Call:
         self._traversal = traversal
         self._place = traversal.graph.vertices[vertex]
         self._told: list[tuple[int, int, int, str, Message, str | None]] = []
-        self._effects: list[tuple[int, Effect]] = []
+        self._effects: dict[int, list[Effect]] = {}
         self._settled = bytearray(len(items))
         self._failures = 0
 
@@ -257,13 +257,12 @@ class Call:
         self._traversal.hold(item.run, self.vertex, held)
 
     def effect(self, index: int, effect: Effect) -> None:
-        self._effects.append((self.items[index].run, effect))
+        self._effects.setdefault(self.items[index].run, []).append(effect)
 
     def caused(self, index: int) -> Sequence[Effect]:
         traversal, run = self._traversal, self.items[index].run
         before = traversal.before[run] if traversal.before else ()
-        own = (effect for origin, effect in self._effects if origin == run)
-        return [*before, *traversal.results[run].effects, *own]
+        return [*before, *traversal.results[run].effects, *self._effects.get(run, ())]
 
     def log(self, index: int, line: str, node: str | None = None) -> None:
         traversal = self._traversal
@@ -308,8 +307,8 @@ class Call:
         await inner.go()
         for run, origin in enumerate(runs):
             result = inner.results[run]
-            if is_kept:
-                self._effects += [(origin, effect) for effect in result.effects]
+            if is_kept and result.effects:
+                self._effects.setdefault(origin, []).extend(result.effects)
             result.ends += [_refusal(held.node, held.message, _CANNOT_WAIT) for held in result.held]
         return inner.results
 
@@ -335,8 +334,8 @@ class Call:
 
     def deliver(self) -> None:
         route, items = self._traversal.route, self.items
-        for run, effect in self._effects:
-            self._traversal.results[run].effects.append(effect)
+        for run, effects in self._effects.items():
+            self._traversal.results[run].effects += effects
         for index, trail, vertex, relation, message, error in self._told:
             route(vertex, items[index].run, trail, relation, message, error)
         if self._place.is_watched:
@@ -351,27 +350,28 @@ class Call:
             watcher.saw(graph.id, self._place.id, item, told.get(index, ()))
 
     def may_break(self, entry: str) -> bool:
-        return self._may_break(self._traversal.graph, entry, set())
-
-    def _may_break(self, graph: Graph, entry: str, seen: set[tuple[str, str]]) -> bool:
-        """Chains are looked up anew each time: they change."""
-        if (graph.id, entry) in seen:
-            return False
-        seen.add((graph.id, entry))
-        found = _place(self._traversal.executor.graphs, graph, entry)
-        if isinstance(found, str):
-            return False
-        graph, vertex = found
-        reached = graph.from_here(vertex)
-        return any(place.may_break for place in reached) or any(
-            self._may_break(graph, inner, seen) for place in reached for inner in place.entries
-        )
+        return _may_break(self._traversal.executor.graphs, self._traversal.graph, entry, set())
 
     def _entry(self, entry: str) -> tuple[Graph, int] | str:
         outer = self._traversal
         if outer.depth >= DEPTH_MAX:
             return f"is nested more than {DEPTH_MAX} deep: a chain that calls itself?"
         return _place(outer.executor.graphs, outer.graph, entry)
+
+
+def _may_break(graphs: Graphs, graph: Graph, entry: str, seen: set[tuple[str, str]]) -> bool:
+    """Chains are looked up anew each time: they change."""
+    if (graph.id, entry) in seen:
+        return False
+    seen.add((graph.id, entry))
+    found = _place(graphs, graph, entry)
+    if isinstance(found, str):
+        return False
+    graph, vertex = found
+    reached = graph.from_here(vertex)
+    return any(place.may_break for place in reached) or any(
+        _may_break(graphs, graph, inner, seen) for place in reached for inner in place.entries
+    )
 
 
 def _place(graphs: Graphs, graph: Graph, entry: str) -> tuple[Graph, int] | str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from tidemill.access.applications import Applications
@@ -168,13 +168,8 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         subscriptions=subscriptions,
         replayer=Replayer(subscriptions, door, database, places, clock),
         records=Rereader(integrations, clock),
-        access=access.access,
-        applications=access.applications,
-        people=access.people,
-        secrets=access.secrets,
-        tags=access.tags,
+        **access.services(),
         schemas=Schemas(definitions, ground.sandbox, clock),
-        audit=access.audit,
         readiness=Readiness(definitions, integrations, sources, pumps, publishers),
         clock=clock,
         definitions_changed=pumps.notify,
@@ -294,6 +289,10 @@ class _AccessParts:
     secrets: NamedSecrets
     tags: Tags
     audit: Audit
+
+    def services(self) -> dict[str, Any]:
+        """Under the names that the API knows them by."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     async def first_start(self) -> FirstStart | None:
         password = await self.access.first_start()
