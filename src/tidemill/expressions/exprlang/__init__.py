@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from tidemill.expressions.exprlang.errors import BadExpression, EvaluationError
 from tidemill.expressions.exprlang.expression import Expression, compile_expression
-from tidemill.expressions.exprlang.template import Template, compile_condition, compile_template
+from tidemill.expressions.exprlang.template import Template, as_json, as_text, compile_condition, compile_template
 
 __all__ = [
     "BadExpression",
     "EvaluationError",
     "Expression",
     "Template",
+    "as_json",
+    "as_text",
     "compile_condition",
     "compile_expression",
     "compile_template",

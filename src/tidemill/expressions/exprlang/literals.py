@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 import re
 
-from lark import Token
-
 from tidemill.expressions.exprlang.bounds import WHOLE_MAX
 from tidemill.expressions.exprlang.errors import BadExpression
 
@@ -19,9 +17,9 @@ _SIMPLE = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v"
 _POINTS_MAX = 0x10FFFF
 
 
-def number(token: Token) -> int | float:
+def number(written: str, line: int, column: int) -> int | float:
     """Raises `BadExpression` where it does not fit into 64 bits."""
-    digits = str(token).replace("_", "").lower()
+    digits = written.replace("_", "").lower()
     try:
         if digits[:2] in ("0x", "0o", "0b"):
             value: int | float = int(digits, 0)
@@ -30,15 +28,15 @@ def number(token: Token) -> int | float:
         else:
             value = int(digits)
     except ValueError:
-        raise BadExpression(f"{str(token)!r} is no number", token.line or 1, token.column or 1) from None
+        raise BadExpression(f"{written!r} is no number", line, column) from None
     if (isinstance(value, int) and value > WHOLE_MAX) or math.isinf(value):
-        raise BadExpression(f"{token} is too large", token.line or 1, token.column or 1)
+        raise BadExpression(f"{written} is too large", line, column)
     return value
 
 
-def text(token: Token) -> str:
+def text(written: str, line: int, column: int) -> str:
     """Without its quotes and escapes. Raises `BadExpression`."""
-    inside = str(token)[1:-1]
+    inside = written[1:-1]
     if "\\" not in inside:
         return inside
 
@@ -50,7 +48,7 @@ def text(token: Token) -> str:
         point = int(code, 8 if escape == "octal" else 16) if escape != "other" else _POINTS_MAX + 1
         if point > _POINTS_MAX or 0xD800 <= point <= 0xDFFF:
             message = f"{match[0]!r} is no character"
-            raise BadExpression(message, token.line or 1, (token.column or 1) + match.start() + 1)
+            raise BadExpression(message, line, column + match.start() + 1)
         return chr(point)
 
     return _ESCAPE.sub(plain, inside)

@@ -72,10 +72,10 @@ class _Operands(Transformer[Token, Node]):
     """The single values."""
 
     def number(self, children: Children) -> Node:
-        return Constant(place(children[0]), literals.number(children[0]))
+        return Constant(place(children[0]), literals.number(children[0], *place(children[0])))
 
     def text(self, children: Children) -> Node:
-        return Constant(place(children[0]), literals.text(children[0]))
+        return Constant(place(children[0]), literals.text(children[0], *place(children[0])))
 
     def raw_text(self, children: Children) -> Node:
         return Constant(place(children[0]), str(children[0])[1:-1].replace("``", "`"))

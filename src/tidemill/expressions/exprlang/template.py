@@ -13,12 +13,13 @@ from datetime import datetime
 from typing import Any
 
 from tidemill.core.clock import Clock, SystemClock
+from tidemill.expressions.exprlang import values
 from tidemill.expressions.exprlang.bounds import TEXT_MAX, Frame
 from tidemill.expressions.exprlang.compiler import Name
 from tidemill.expressions.exprlang.errors import BadExpression, EvaluationError, Misuse
 from tidemill.expressions.exprlang.expression import Expression, compile_expression
 from tidemill.expressions.exprlang.moments import duration_text, moment_text
-from tidemill.expressions.exprlang.values import Duration, as_json, as_number
+from tidemill.expressions.exprlang.values import Duration, as_number
 
 PIECES_MAX = 200
 _SYSTEM_CLOCK = SystemClock()
@@ -179,7 +180,13 @@ def as_text(value: Any) -> str:
         return moment_text(value)
     if type(value) is bytes:
         return value.decode(errors="replace")
+    return as_json(value).decode()
+
+
+def as_json(value: Any) -> bytes:
+    """What an expression gave, as JSON: also dates and durations (nanoseconds), and whole floats without `.0`, as Go
+    has it. Raises `EvaluationError`, of infinities for one."""
     try:
-        return as_json(value, Frame()).decode()
+        return values.as_json(value, Frame())
     except Misuse as misuse:
         raise EvaluationError(str(misuse)) from misuse

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
 from tidemill.core.codec import to_json
-from tidemill.expressions.exprlang.bounds import VALUE_DEPTH_MAX, WHOLE_MAX, WHOLE_MIN, Frame
+from tidemill.expressions.exprlang.bounds import TEXT_PER_STEP, VALUE_DEPTH_MAX, WHOLE_MAX, WHOLE_MIN, Frame
 from tidemill.expressions.exprlang.errors import Misuse
 
 ITEMS = (list, tuple, bytes)
@@ -127,6 +127,18 @@ def plain(value: Any, frame: Frame, depth: int = 0) -> Any:
 
 
 def as_json(value: Any, frame: Frame) -> bytes:
+    """Compact, whole floats without `.0`. Raises `Misuse` where it is no JSON, or too deep."""
+    try:
+        encoded = to_json(value)
+        if b".0" in encoded or b"null" in encoded:  # perhaps a whole float, or an infinity
+            encoded = to_json(plain(value, frame))
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        encoded = _encoded_as_plain(value, frame)
+    frame.charge(len(encoded) // TEXT_PER_STEP)
+    return encoded
+
+
+def _encoded_as_plain(value: Any, frame: Frame) -> bytes:
     try:
         return to_json(plain(value, frame))
     except (TypeError, ValueError, OverflowError, RecursionError) as error:

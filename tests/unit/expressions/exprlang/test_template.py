@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from tidemill.core.clock import HeldClock
-from tidemill.expressions.exprlang import BadExpression, EvaluationError, compile_condition, compile_template
+from tidemill.expressions.exprlang import (
+    BadExpression,
+    EvaluationError,
+    as_json,
+    compile_condition,
+    compile_expression,
+    compile_template,
+)
 
 ENV: dict[str, Any] = {
     "id": "m-1",
@@ -170,3 +177,25 @@ def test_a_bad_condition_says_where() -> None:
     assert caught.value.column == 12
     with pytest.raises(BadExpression, match="without its"):
         compile_condition("${msg.n > 5")
+
+
+@pytest.mark.parametrize(
+    ("text", "encoded"),
+    [
+        ("{a: msg.whole, b: [msg.f, nil], c: msg.s}", '{"a":2,"b":[1.5,null],"c":"a b"}'),
+        ("4 / 2", "2"),
+        ("1e20 * 10", "1e21"),
+        ("9007199254740993", "9007199254740993"),
+        ("[duration('1s'), date('2023-08-14')]", '[1000000000,"2023-08-14T00:00:00Z"]'),
+        ("groupBy([1, 2], # % 2)", '{"1":[1],"0":[2]}'),
+        ("data", '"aMOp"'),
+    ],
+)
+def test_whatever_an_expression_gives_can_be_written_as_json(text: str, encoded: str) -> None:
+    assert as_json(compile_expression(text).evaluate({**ENV, "data": "hé".encode()})).decode() == encoded
+
+
+@pytest.mark.parametrize("text", ["1 / 0", "[0 / 0]", "{a: {b: -1 / 0, c: nil}}", "timezone('Europe/Zurich')"])
+def test_what_is_no_json_is_an_error(text: str) -> None:
+    with pytest.raises(EvaluationError, match="cannot be written as JSON"):
+        as_json(compile_expression(text).evaluate({}))
