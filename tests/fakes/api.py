@@ -286,6 +286,8 @@ class ApiRoom:
             catalog=self.catalog,
             rules=self.rules.parts.catalog,
             hand=self.rules.hand,
+            shared_nodes=self.rules.parts.shared_nodes,
+            registry=self.rules.parts.chains.setup.registry,
             integrations=self.integrations,
             places=self.places,
             subscriptions=self.subscriptions,

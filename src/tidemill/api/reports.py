@@ -32,6 +32,7 @@ _READ = {
     "integration": actions.INTEGRATION_READ,
     "schema": actions.SCHEMA_READ,
     "rule_chain": actions.RULE_CHAIN_READ,
+    "shared_node": actions.RULE_CHAIN_READ,
 }
 
 
@@ -62,6 +63,8 @@ async def findings(call: Call, kind: str, name: str, version: Version = None) ->
     known = await _readable(call, kind)
     if known == "rule_chain":
         return json_answer([finding.as_json() for finding in (await call.services.rules.chain(name)).findings])
+    if known == "shared_node":
+        return json_answer((await call.services.shared_nodes.get(name)).findings)
     found = list(await call.services.catalog.findings(known, name, version))
     if known == "event_handler":
         found += await _gaps_of(call, await call.services.catalog.handler(name))
@@ -110,8 +113,9 @@ async def audit(call: Call, principal: Text = None, limit: Limit = 100, before: 
 
 
 async def _saves(call: AllowedCall, kind: Kind, name: str, version: int) -> Sequence[Definition]:
-    if kind == "rule_chain":
-        return await call.services.rules.saves(name) if version == 0 else ()
+    if kind in ("rule_chain", "shared_node"):
+        store = call.services.rules if kind == "rule_chain" else call.services.shared_nodes
+        return await store.saves(name) if version == 0 else ()
     return await call.services.catalog.saves(kind, name, version)
 
 

@@ -25,10 +25,12 @@ from tidemill.api.ports import (
     Workers,
 )
 from tidemill.core.clock import Clock
+from tidemill.graph.registry import Registry
 from tidemill.ingest.ports import Places
 from tidemill.ingest.subscription import Subscriptions
 from tidemill.rules.catalog import RuleCatalog
 from tidemill.rules.hand import Hand
+from tidemill.rules.shared import SharedNodeCatalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class Services:
     catalog: Catalog
     rules: RuleCatalog
     hand: Hand
+    shared_nodes: SharedNodeCatalog
+    registry: Registry
     integrations: Integrations
     places: Places
     subscriptions: Subscriptions

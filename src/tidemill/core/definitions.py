@@ -9,7 +9,7 @@ import msgspec
 
 from tidemill.core.transaction import Transaction
 
-Kind = Literal["workflow", "task", "event_handler", "integration", "schema", "rule_chain"]
+Kind = Literal["workflow", "task", "event_handler", "integration", "schema", "rule_chain", "shared_node"]
 Expect = Literal["absent", "present", "any"]
 """What a save presumes of the definition: that there is none yet, that there is one, or nothing."""
 

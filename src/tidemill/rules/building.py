@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
@@ -21,6 +21,7 @@ from tidemill.rules.chain_calls import ChainCall
 from tidemill.rules.draft import ChainDraft, NodeDraft
 from tidemill.rules.loops import BREAK
 from tidemill.rules.ports import Ports
+from tidemill.rules.references import SharedNodes, with_connection
 from tidemill.rules.scripts import fuse
 from tidemill.rules.site import Site
 from tidemill.sandbox.script import Script
@@ -48,6 +49,7 @@ class Setup:
     registry: Registry
     ports: Ports
     globals_: Mapping[str, str]
+    shared: SharedNodes = field(default_factory=SharedNodes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +125,11 @@ def _place(node: NodeDraft, draft: ChainDraft, setup: Setup, findings: list[Find
         return None
     path = f"{node.path}.{node.config_key}"
     site = Site(draft.id, node.id, path, setup.ports, draft.vars, setup.globals_)
-    config = configured(component, filled(node.config, draft, setup.globals_), path, findings)
-    if config is None:
+    known = [field.alias or name for name, field in component.config.model_fields.items()]
+    given, strange = with_connection(node.config, known, draft, setup.shared, path)
+    findings += strange
+    config = configured(component, filled(given, draft, setup.globals_), path, findings)
+    if config is None or strange:
         return None
     found = list(component.check(config, site))
     findings += found

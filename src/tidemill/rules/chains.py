@@ -17,6 +17,7 @@ from tidemill.ingest.clusters import IntegrationDirectory
 from tidemill.rules.building import Built, Setup, build
 from tidemill.rules.chain_calls import Known, call_findings
 from tidemill.rules.formats import read_chain
+from tidemill.rules.shared import configuration_of
 
 _decode = msgspec.json.Decoder().decode
 _decode_findings = msgspec.json.Decoder(list[Finding]).decode
@@ -60,6 +61,10 @@ class Chains:
         revision = await self._store.revision()
         if revision != self.revision:
             definitions = await self._store.all("rule_chain")
+            shared = {each.name: configuration_of(each) for each in await self._store.all("shared_node")}
+            if shared != self.setup.shared.by_id:
+                self.setup.shared.by_id = shared
+                self._alone = {}
             integrations = await self._directory.integrations() if definitions else {}
             if integrations != self.setup.ports.clusters.integrations:
                 self.setup.ports.clusters.integrations = integrations

@@ -163,6 +163,8 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         catalog=catalog,
         rules=rules.catalog,
         hand=Hand(rules.chains, rules.executor, gate),
+        shared_nodes=rules.shared_nodes,
+        registry=rules.chains.setup.registry,
         integrations=integrations,
         places=places,
         subscriptions=subscriptions,

@@ -17,6 +17,7 @@ from tidemill.rules.chains import Chains
 from tidemill.rules.door import RulesTaker
 from tidemill.rules.listed import LISTED
 from tidemill.rules.ports import CacheStore, Clusters, Ports, World
+from tidemill.rules.shared import SharedNodeCatalog
 from tidemill.rules.subscriptions import EndpointSubscriptions
 from tidemill.rules.watching import NodeWatcher
 from tidemill.sandbox.script import Sandbox
@@ -29,6 +30,7 @@ class RuleParts:
     catalog: RuleCatalog
     subscriptions: EndpointSubscriptions
     taker: RulesTaker
+    shared_nodes: SharedNodeCatalog
 
 
 def rule_parts(
@@ -50,4 +52,5 @@ def rule_parts(
         RuleCatalog(definitions, chains, clock),
         EndpointSubscriptions(chains, definitions, executor),
         RulesTaker(outbox, cache, woken),
+        SharedNodeCatalog(definitions, setup.registry, clock),
     )
