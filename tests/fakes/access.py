@@ -9,15 +9,19 @@ from contextlib import asynccontextmanager
 from argon2 import PasswordHasher
 from cryptography.fernet import Fernet
 
+from tests.fakes.grants import MemoryGrants, MemoryRoles
 from tests.fakes.secrets import MemorySecrets, MemoryTags
 from tests.fakes.transaction import OpenTransaction
 from tidemill.access.applications import Applications
 from tidemill.access.audit import Audit
+from tidemill.access.ceiling import Ceiling
+from tidemill.access.custom_roles import CustomRoles
+from tidemill.access.grants import Grants
 from tidemill.access.hashes import SecretHasher
 from tidemill.access.named_secrets import NamedSecrets
 from tidemill.access.people import People
 from tidemill.access.ports import AccessKey, Application, AuditEntry, Group, User
-from tidemill.access.service import Access
+from tidemill.access.service import Access, Rights
 from tidemill.access.tags import Tags
 from tidemill.access.tokens import TokenSigner
 from tidemill.core.cipher import Cipher
@@ -163,16 +167,21 @@ class AccessRoom:
         # The cheapest parameters: the tests are about who may, not about how slow guessing is.
         self.hasher = SecretHasher(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         self.audit = Audit(self.log, transactions, self.clock)
-        self.access = Access(
-            self.principals, self.groups, self.audit, transactions, TokenSigner(SIGNING_KEY), self.hasher, self.clock
-        )
-        self.applications = Applications(
-            self.principals, self.access, self.audit, transactions, self.hasher, self.clock
-        )
-
-        self.people = People(self.principals, self.groups, self.access, self.audit, transactions, self.clock)
+        self.granted, self.own_roles = MemoryGrants(), MemoryRoles()
         self.kept, self.tagged = MemorySecrets(), MemoryTags()
-        self.tags = Tags(self.tagged, self.audit, transactions)
+        stores, granted, clock = (self.principals, self.groups), self.granted, self.clock
+        rights = Rights(self.own_roles, granted, self.tagged)
+        signer = TokenSigner(SIGNING_KEY)
+        self.access = Access(*stores, rights, self.audit, transactions, signer, self.hasher, clock)
+        ceiling = Ceiling(self.own_roles, granted, self.audit)
+        access, audit = self.access, self.audit
+        self.applications = Applications(
+            self.principals, granted, ceiling, access, audit, transactions, self.hasher, clock
+        )
+        self.people = People(*stores, granted, ceiling, access, audit, transactions, clock)
+        self.grants = Grants(granted, self.tagged, *stores, ceiling, access, audit, transactions)
+        self.roles = CustomRoles(self.own_roles, *stores, granted, ceiling, access, audit, transactions, clock)
+        self.tags = Tags(self.tagged, self.audit, transactions, self.access.forget_sessions)
         self.secrets = NamedSecrets(
             self.kept, self.tagged, Cipher(Fernet.generate_key()), self.audit, transactions, self.clock
         )

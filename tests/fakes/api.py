@@ -107,7 +107,12 @@ class FakeExecutions:
         self, query: ExecutionQuery, *, with_tasks: bool = False
     ) -> tuple[int, Sequence[tuple[Execution, Plan]]]:
         self.queries.append(query)
-        found = [(execution, plan_of(execution)) for execution in self.by_id.values()]
+        found = [
+            (execution, plan_of(execution))
+            for execution in self.by_id.values()
+            if (not query.names or execution.name in query.names)
+            and (not query.correlation_ids or execution.correlation_id in query.correlation_ids)
+        ]
         return len(found), found
 
 
@@ -298,6 +303,8 @@ class ApiRoom:
             people=self.access.people,
             secrets=self.access.secrets,
             tags=self.access.tags,
+            grants=self.access.grants,
+            roles=self.access.roles,
             schemas=self.schemas,
             audit=self.access.audit,
             readiness=self.readiness,

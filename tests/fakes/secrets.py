@@ -52,6 +52,9 @@ class MemoryTags:
         found = [row for row in self.rows if kind in (None, row.kind) and name in (None, row.name)]
         return sorted(found, key=lambda row: (row.kind, row.name, row.key, row.value))
 
+    async def having(self, tags: Collection[tuple[str, str]]) -> Sequence[Tagged]:
+        return [row for row in await self.find() if (row.key, row.value) in tags]
+
     async def add(self, tx: Transaction, tagged: Collection[Tagged]) -> None:
         self.rows.update(tagged)
 

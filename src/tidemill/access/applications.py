@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import msgspec
 
 from tidemill.access.audit import Audit
+from tidemill.access.ceiling import Ceiling
 from tidemill.access.hashes import SecretHasher, random_secret
-from tidemill.access.ports import AccessKey, Application, PrincipalStore
-from tidemill.access.principal import Principal
-from tidemill.access.roles import check_role, covers
+from tidemill.access.ports import AccessKey, Application, GrantStore, PrincipalStore, Subject
+from tidemill.access.principal import Principal, application_principal_id
 from tidemill.access.service import Access
 from tidemill.core.clock import Clock
-from tidemill.core.errors import BadInput, Forbidden, NotFound
+from tidemill.core.errors import BadInput, NotFound
 from tidemill.core.ids import new_id
 from tidemill.core.transaction import Transactions
 
@@ -24,6 +24,8 @@ class Applications:
     def __init__(
         self,
         principals: PrincipalStore,
+        grants: GrantStore,
+        ceiling: Ceiling,
         access: Access,
         audit: Audit,
         transactions: Transactions,
@@ -31,6 +33,8 @@ class Applications:
         clock: Clock,
     ) -> None:
         self._principals = principals
+        self._grants = grants
+        self._ceiling = ceiling
         self._access = access
         self._audit = audit
         self._transactions = transactions
@@ -59,14 +63,14 @@ class Applications:
         return await self._replace(application, author, "application.rename", name=_checked(name))
 
     async def add_role(self, application_id: str, role: str, author: Principal) -> None:
-        check_role(role)
+        await self._ceiling.check_roles([role])
         application = await self.get(application_id)
-        await self._refuse_more_than_own(author, [role], application_id)
+        await self._ceiling.check(author, _resource(application_id), [role])
         roles = tuple(sorted({*application.roles, role}))
         await self._replace(application, author, f"role.grant:{role}", roles=roles)
 
     async def remove_role(self, application_id: str, role: str, author: Principal) -> None:
-        check_role(role)
+        await self._ceiling.check_roles([role])
         application = await self.get(application_id)
         roles = tuple(held for held in application.roles if held != role)
         await self._replace(application, author, f"role.revoke:{role}", roles=roles)
@@ -74,6 +78,8 @@ class Applications:
     async def remove(self, application_id: str, author: Principal) -> None:
         async with self._transactions.begin() as tx:
             await self._principals.remove_application(tx, application_id)
+            await self._grants.remove_subject(tx, ("user", application_principal_id(application_id)))
+            await self._grants.remove_thing(tx, "application", application_id)
             await self._audit.changed_in(tx, author.id, "application.remove", _resource(application_id))
         self._access.forget_sessions()
 
@@ -90,7 +96,8 @@ class Applications:
     async def create_key(self, application_id: str, author: Principal) -> tuple[AccessKey, str]:
         """(the key, its secret): nobody can ask for the secret again."""
         application = await self.get(application_id)
-        await self._refuse_more_than_own(author, application.roles, application_id)
+        subjects: list[Subject] = [("user", application_principal_id(application_id))]
+        await self._ceiling.check(author, _resource(application_id), application.roles, subjects)
         secret = random_secret()
         now_ms = self._clock.now_ms()
         key = AccessKey(new_id(now_ms), application_id, await self._hasher.hash(secret), True, now_ms)
@@ -116,13 +123,6 @@ class Applications:
             await self._principals.remove_key(tx, key_id)
             await self._audit.changed_in(tx, author.id, "key.remove", _resource(application_id), {"key": key_id})
         self._access.forget_sessions()
-
-    async def _refuse_more_than_own(self, author: Principal, roles: Sequence[str], application_id: str) -> None:
-        """A role or a key that can do more than its giver would be a way up for the giver."""
-        if not covers(author.roles, roles):
-            resource = _resource(application_id)
-            await self._audit.refused(author.id, "role.grant", resource, "more than the giver's own roles allow")
-            raise Forbidden(f"{author.id} may not give away more than its own roles allow")
 
     async def _key(self, application_id: str, key_id: str) -> AccessKey:
         key = await self._principals.key(key_id)

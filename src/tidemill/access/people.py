@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from tidemill.access.actions import Right, ThingKind
 from tidemill.access.audit import Audit
-from tidemill.access.ports import Group, GroupStore, PrincipalStore, User
+from tidemill.access.ceiling import Ceiling
+from tidemill.access.permission import actions_on
+from tidemill.access.ports import GrantStore, Group, GroupStore, PrincipalStore, Subject, User
 from tidemill.access.principal import APPLICATION_PREFIX, Principal
-from tidemill.access.roles import check_role, covers
 from tidemill.access.service import ADMIN_ROLE, Access
 from tidemill.core.clock import Clock
-from tidemill.core.errors import BadInput, Conflict, Forbidden, NotFound
+from tidemill.core.errors import BadInput, Conflict, NotFound
 from tidemill.core.transaction import Transactions
 
 NO_PASSWORD = ""
@@ -27,6 +29,8 @@ class People:
         self,
         principals: PrincipalStore,
         groups: GroupStore,
+        grants: GrantStore,
+        ceiling: Ceiling,
         access: Access,
         audit: Audit,
         transactions: Transactions,
@@ -34,6 +38,8 @@ class People:
     ) -> None:
         self._principals = principals
         self._groups = groups
+        self._grants = grants
+        self._ceiling = ceiling
         self._access = access
         self._audit = audit
         self._transactions = transactions
@@ -54,9 +60,10 @@ class People:
     async def put_user(self, user_id: str, name: str, roles: Sequence[str], author: Principal) -> User:
         """A new one has no password and cannot sign in before it has one."""
         _check_id(user_id)
-        _check_roles(roles)
+        await self._ceiling.check_roles(roles)
         known = await self._principals.user(user_id)
-        await self._refuse_more_than_own(author, [*roles, *(known.roles if known else ())], f"user:{user_id}")
+        held = await self._all_roles(user_id) if known else ()
+        await self._ceiling.check(author, f"user:{user_id}", [*roles, *held], [("user", user_id)])
         now_ms = self._clock.now_ms()
         if known is not None and ADMIN_ROLE in known.roles and ADMIN_ROLE not in roles:
             await self._refuse_the_last_admin(user_id)
@@ -80,15 +87,16 @@ class People:
         """All tokens of the user are void from now on."""
         if not PASSWORD_CHARACTERS_MIN <= len(password) <= TEXT_MAX:
             raise BadInput(f"a password has {PASSWORD_CHARACTERS_MIN} to {TEXT_MAX} characters")
-        await self._refuse_more_than_own(author, await self._all_roles(user_id), f"user:{user_id}")
+        await self._check_hold_of(user_id, author)
         await self._access.set_password(user_id, password, author.id)
 
     async def remove_user(self, user_id: str, author: Principal) -> None:
-        await self._refuse_more_than_own(author, await self._all_roles(user_id), f"user:{user_id}")
+        await self._check_hold_of(user_id, author)
         if ADMIN_ROLE in (await self.user(user_id)).roles:
             await self._refuse_the_last_admin(user_id)
         async with self._transactions.begin() as tx:
             await self._principals.remove_user(tx, user_id)
+            await self._grants.remove_subject(tx, ("user", user_id))
             await self._audit.changed_in(tx, author.id, "user.remove", f"user:{user_id}")
         self._access.forget_sessions()
 
@@ -105,14 +113,28 @@ class People:
         await self.group(group_id)
         return await self._groups.members(group_id)
 
-    async def put_group(self, group_id: str, description: str, roles: Sequence[str], author: Principal) -> Group:
+    async def put_group(
+        self,
+        group_id: str,
+        description: str,
+        roles: Sequence[str],
+        author: Principal,
+        default_access: Mapping[ThingKind, Sequence[Right]] | None = None,
+    ) -> Group:
+        """None leaves the default access as it is."""
         _check_id(group_id)
-        _check_roles(roles)
+        await self._ceiling.check_roles(roles)
         known = await self._groups.group(group_id)
-        await self._refuse_more_than_own(author, [*roles, *(known.roles if known else ())], f"group:{group_id}")
+        held = known.roles if known else ()
+        await self._ceiling.check(author, f"group:{group_id}", [*roles, *held], [("group", group_id)])
+        default = {kind: tuple(dict.fromkeys(rights)) for kind, rights in (default_access or {}).items() if rights}
+        wanted = {action for kind, rights in default.items() for right in rights for action in actions_on(kind, right)}
+        await self._ceiling.check_actions(author, f"group:{group_id}", wanted)
+        if default_access is None and known:
+            default = dict(known.default_access)
         now_ms = self._clock.now_ms()
         created_ms = known.created_ms if known else now_ms
-        group = Group(group_id, description, tuple(sorted(set(roles))), created_ms, now_ms)
+        group = Group(group_id, description, tuple(sorted(set(roles))), created_ms, now_ms, default)
         async with self._transactions.begin() as tx:
             await self._groups.put_group(tx, group)
             detail = {"roles": ", ".join(group.roles)}
@@ -121,14 +143,15 @@ class People:
         return group
 
     async def remove_group(self, group_id: str, author: Principal) -> None:
-        await self._refuse_more_than_own(author, (await self.group(group_id)).roles, f"group:{group_id}")
+        await self._check_group(group_id, author)
         async with self._transactions.begin() as tx:
             await self._groups.remove_group(tx, group_id)
+            await self._grants.remove_subject(tx, ("group", group_id))
             await self._audit.changed_in(tx, author.id, "group.remove", f"group:{group_id}")
         self._access.forget_sessions()
 
     async def add_members(self, group_id: str, user_ids: Collection[str], author: Principal) -> None:
-        await self._refuse_more_than_own(author, (await self.group(group_id)).roles, f"group:{group_id}")
+        await self._check_group(group_id, author)
         async with self._transactions.begin() as tx:
             await self._groups.add_members(tx, group_id, user_ids)
             detail = {"users": ", ".join(sorted(user_ids))}
@@ -136,7 +159,7 @@ class People:
         self._access.forget_sessions()
 
     async def remove_members(self, group_id: str, user_ids: Collection[str], author: Principal) -> None:
-        await self._refuse_more_than_own(author, (await self.group(group_id)).roles, f"group:{group_id}")
+        await self._check_group(group_id, author)
         async with self._transactions.begin() as tx:
             await self._groups.remove_members(tx, group_id, user_ids)
             detail = {"users": ", ".join(sorted(user_ids))}
@@ -151,17 +174,18 @@ class People:
         if not any(ADMIN_ROLE in user.roles for user in await self.users() if user.id != user_id):
             raise Conflict(f"{user_id!r} is the last user who is {ADMIN_ROLE}: nobody could give the role again")
 
-    async def _refuse_more_than_own(self, author: Principal, roles: Sequence[str], resource: str) -> None:
-        if not covers(author.roles, roles):
-            await self._audit.refused(author.id, "role.grant", resource, "more than the giver's own roles allow")
-            raise Forbidden(f"{author.id} may not give or take more than its own roles allow")
+    async def _check_hold_of(self, user_id: str, author: Principal) -> None:
+        """Whoever can sign in as somebody has all that they have."""
+        groups = await self.groups_of(user_id)
+        subjects: list[Subject] = [("user", user_id), *(("group", group.id) for group in groups)]
+        await self._ceiling.check(author, f"user:{user_id}", await self._all_roles(user_id), subjects)
+
+    async def _check_group(self, group_id: str, author: Principal) -> None:
+        """Whoever is in a group has all that it has."""
+        roles = (await self.group(group_id)).roles
+        await self._ceiling.check(author, f"group:{group_id}", roles, [("group", group_id)])
 
 
 def _check_id(name: str) -> None:
     if not 1 <= len(name) <= TEXT_MAX or not name.isprintable() or name.startswith(APPLICATION_PREFIX):
         raise BadInput(f"an id has 1 to {TEXT_MAX} printable characters and does not begin with {APPLICATION_PREFIX!r}")
-
-
-def _check_roles(roles: Sequence[str]) -> None:
-    for role in roles:
-        check_role(role)

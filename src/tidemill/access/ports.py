@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from tidemill.access.actions import Right, ThingKind
 from tidemill.core.transaction import Transaction
 
 
@@ -27,13 +28,41 @@ class User(msgspec.Struct, frozen=True):
 
 
 class Group(msgspec.Struct, frozen=True):
-    """Its members have its roles beside their own."""
+    """Its members have its roles and rights beside their own. `default_access` is what it gets on each new thing of a
+    kind that one of them creates."""
 
     id: str
     description: str
     roles: tuple[str, ...]
     created_ms: int
     updated_ms: int
+    default_access: Mapping[ThingKind, tuple[Right, ...]] = {}
+
+
+class CustomRole(msgspec.Struct, frozen=True):
+    """A role of the users' own making. `permissions` are names as they were given; `actions` what they allow."""
+
+    name: str
+    permissions: tuple[str, ...]
+    actions: tuple[str, ...]
+    created_ms: int
+    updated_ms: int
+
+
+SubjectKind = Literal["user", "group", "role"]
+GrantKind = ThingKind | Literal["tag"]
+Subject = tuple[SubjectKind, str]
+"""An application is the user that it acts as."""
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """The subject has the right on the thing of this kind and name, or on each thing with the tag `key:value`."""
+
+    subject_kind: SubjectKind
+    subject: str
+    kind: GrantKind
+    name: str
+    right: Right
 
 
 class Application(msgspec.Struct, frozen=True):
@@ -109,9 +138,55 @@ class SecretStore(Protocol):
         ...
 
 
+class GrantStore(Protocol):
+    async def of(self, subjects: Collection[Subject]) -> Sequence[Grant]:
+        """By kind, name, right and subject."""
+        ...
+
+    async def on(self, kind: GrantKind, name: str) -> Sequence[Grant]:
+        """By right and subject."""
+        ...
+
+    async def add(self, tx: Transaction, grants: Collection[Grant]) -> None:
+        """Those that are there already stay."""
+        ...
+
+    async def remove(self, tx: Transaction, grants: Collection[Grant]) -> None:
+        """Whether they are there or not."""
+        ...
+
+    async def remove_subject(self, tx: Transaction, subject: Subject) -> None: ...
+
+    async def remove_thing(self, tx: Transaction, kind: GrantKind, name: str) -> None: ...
+
+
+class RoleStore(Protocol):
+    """Roles of the users' own making."""
+
+    async def roles(self) -> Sequence[CustomRole]:
+        """By name."""
+        ...
+
+    async def load(self, names: Collection[str]) -> Sequence[CustomRole]:
+        """Those that are there, by name."""
+        ...
+
+    async def put(self, tx: Transaction, role: CustomRole) -> None:
+        """Replaces the one of this name."""
+        ...
+
+    async def remove(self, tx: Transaction, name: str) -> None:
+        """Raises `NotFound`."""
+        ...
+
+
 class TagStore(Protocol):
     async def find(self, kind: TaggedKind | None = None, name: str | None = None) -> Sequence[Tagged]:
         """By kind, name, key and value."""
+        ...
+
+    async def having(self, tags: Collection[tuple[str, str]]) -> Sequence[Tagged]:
+        """Whatever has one of these, by kind, name, key and value."""
         ...
 
     async def add(self, tx: Transaction, tagged: Collection[Tagged]) -> None:

@@ -1,13 +1,11 @@
-"""Roles: named sets of actions. What no role of a principal contains is refused."""
+"""The roles that there are from the start: named sets of actions. Those of the users' making are in `custom_roles`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from tidemill.access import actions
 from tidemill.access.actions import Action
-from tidemill.core.errors import BadInput
-from tidemill.core.findings import Finding, near
 
 _READ_DEFINITIONS = frozenset(
     {
@@ -24,29 +22,45 @@ _READ_EXECUTIONS = frozenset(
 )
 _WRITE_WORKFLOW_METADATA = frozenset(
     {
+        actions.WORKFLOW_DEF_CREATE,
         actions.WORKFLOW_DEF_WRITE,
         actions.WORKFLOW_DEF_DELETE,
+        actions.TASK_DEF_CREATE,
         actions.TASK_DEF_WRITE,
         actions.TASK_DEF_DELETE,
+        actions.SCHEMA_CREATE,
         actions.SCHEMA_WRITE,
         actions.SCHEMA_DELETE,
     }
 )
 _WRITE_EVENT_METADATA = frozenset(
     {
+        actions.EVENT_HANDLER_CREATE,
         actions.EVENT_HANDLER_WRITE,
         actions.EVENT_HANDLER_DELETE,
         actions.RULE_CHAIN_WRITE,
         actions.RULE_CHAIN_DELETE,
+        actions.INTEGRATION_CREATE,
         actions.INTEGRATION_WRITE,
         actions.INTEGRATION_DELETE,
+        actions.INTEGRATION_USE,
         actions.INTEGRATION_TEST,
     }
 )
-_SECRETS = frozenset({actions.SECRET_READ, actions.SECRET_WRITE, actions.SECRET_DELETE})
-_WORK = frozenset(
-    {actions.TASK_POLL, actions.TASK_UPDATE, actions.TASK_READ, actions.TASK_DEF_READ, actions.SCHEMA_READ}
+_SECRETS = frozenset(
+    {actions.SECRET_READ, actions.SECRET_CREATE, actions.SECRET_WRITE, actions.SECRET_USE, actions.SECRET_DELETE}
 )
+_OWN = frozenset(
+    {
+        actions.WORKFLOW_DEF_CREATE,
+        actions.TASK_DEF_CREATE,
+        actions.INTEGRATION_CREATE,
+        actions.SECRET_CREATE,
+        actions.APPLICATION_CREATE,
+    }
+)
+_WORKERS_DEFINITIONS = frozenset({actions.TASK_DEF_READ, actions.SCHEMA_READ})
+_WORK = frozenset({actions.TASK_POLL, actions.TASK_UPDATE})
 
 ROLES: Mapping[str, frozenset[Action]] = {
     "ADMIN": actions.ALL,
@@ -67,26 +81,22 @@ ROLES: Mapping[str, frozenset[Action]] = {
         actions.DEAD_LETTER_READ,
         actions.DEAD_LETTER_SETTLE,
     },
-    "APPLICATION_MANAGER": frozenset({actions.APPLICATION_READ, actions.APPLICATION_WRITE}),
-    "USER": _READ_DEFINITIONS | _READ_EXECUTIONS | {actions.WORKFLOW_START, actions.RULE_CHAIN_RUN},
+    "APPLICATION_MANAGER": frozenset(
+        {
+            actions.APPLICATION_READ,
+            actions.APPLICATION_CREATE,
+            actions.APPLICATION_WRITE,
+            actions.APPLICATION_DELETE,
+        }
+    ),
+    "APPLICATION_CREATOR": frozenset({actions.APPLICATION_CREATE}),
+    "USER": _READ_DEFINITIONS | _READ_EXECUTIONS | _OWN | {actions.WORKFLOW_START, actions.RULE_CHAIN_RUN},
     "USER_READ_ONLY": _READ_DEFINITIONS | _READ_EXECUTIONS,
-    # Until grants on single task definitions exist, a worker may poll for any task.
-    "WORKER": _WORK,
-    "UNRESTRICTED_WORKER": _WORK,
+    "WORKER": _WORKERS_DEFINITIONS,
+    "UNRESTRICTED_WORKER": _WORKERS_DEFINITIONS | _WORK | {actions.TASK_READ},
 }
 
-
-def may(roles: Iterable[str], action: Action) -> bool:
-    return any(action in ROLES.get(role, ()) for role in roles)
-
-
-def covers(roles: Iterable[str], others: Iterable[str]) -> bool:
-    """Whether `roles` allow all that `others` allow: nobody gives away more than they have."""
-    held = set[Action]().union(*(ROLES.get(role, frozenset()) for role in roles))
-    return all(ROLES.get(role, frozenset()) <= held for role in others)
-
-
-def check_role(role: str) -> None:
-    """Raises `BadInput` for a role that does not exist."""
-    if role not in ROLES:
-        raise BadInput([Finding("role", f"unknown role {role!r}{near(role, ROLES)}", "unknown_role")])
+WITH_GRANT: Mapping[str, frozenset[Action]] = {"WORKER": _WORK}
+"""What a role allows on those things only that are granted beside it."""
+NEEDING_ROLE: frozenset[Action] = frozenset().union(*WITH_GRANT.values())
+"""A right on a task alone makes no worker: clients may have one, too."""

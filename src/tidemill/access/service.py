@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 import msgspec
 import structlog
 
 from tidemill.access import actions
-from tidemill.access.actions import Action
+from tidemill.access.actions import Action, ThingKind
 from tidemill.access.audit import Audit
+from tidemill.access.granted import DefaultAccess, granted_of, tags_of
 from tidemill.access.hashes import SecretHasher, random_secret
-from tidemill.access.ports import AccessKey, GroupStore, PrincipalStore, User
+from tidemill.access.permission import may, may_on, may_somewhere
+from tidemill.access.ports import (
+    AccessKey,
+    GrantStore,
+    Group,
+    GroupStore,
+    PrincipalStore,
+    RoleStore,
+    Subject,
+    TagStore,
+    User,
+)
 from tidemill.access.principal import ANONYMOUS, APPLICATION_PREFIX, Principal, application_principal_id
-from tidemill.access.roles import may
+from tidemill.access.roles import ROLES
 from tidemill.access.tokens import Claims, TokenSigner
 from tidemill.core.clock import Clock
 from tidemill.core.errors import Conflict, Forbidden, NotFound, Unauthenticated
@@ -37,6 +50,14 @@ class Session(msgspec.Struct, frozen=True):
     fresh_until_s: float
 
 
+class Rights(msgspec.Struct, frozen=True):
+    """Where it is kept what those may who have signed in."""
+
+    roles: RoleStore
+    grants: GrantStore
+    tags: TagStore
+
+
 class Access:
     """Signs principals in and decides what they may do. Caches tokens for a moment, and no secret ever."""
 
@@ -44,6 +65,7 @@ class Access:
         self,
         principals: PrincipalStore,
         groups: GroupStore,
+        rights: Rights,
         audit: Audit,
         transactions: Transactions,
         signer: TokenSigner,
@@ -52,6 +74,7 @@ class Access:
     ) -> None:
         self._principals = principals
         self._groups = groups
+        self._rights = rights
         self._audit = audit
         self._transactions = transactions
         self._signer = signer
@@ -131,14 +154,40 @@ class Access:
         return principal
 
     async def check(self, principal: Principal, action: Action, resource: str = "") -> None:
-        """Raises `Forbidden` unless a role of the principal allows the action. `resource` names what it is
-        done to (`workflow:orders`); grants on single resources will be asked here too."""
+        """Raises `Forbidden` unless a role of the principal allows the action on everything. `resource` is what the
+        audit log says that it was done to."""
         if action == actions.PUBLIC or (action == actions.SIGNED_IN and principal != ANONYMOUS):
             return
-        if may(principal.roles, action):
-            return
-        await self._audit.refused(principal.id, action.name, resource, "no role allows it")
+        if not may(principal, action):
+            await self.refuse(principal, action, resource)
+
+    async def check_somewhere(self, principal: Principal, action: Action, resource: str) -> None:
+        """Raises `Forbidden` where there is nothing at all that the principal may do it to."""
+        if not may_somewhere(principal, action):
+            await self.refuse(principal, action, resource)
+
+    async def check_on(self, principal: Principal, action: Action, things: Mapping[ThingKind, str]) -> None:
+        """Raises `Forbidden` unless a role, or a right on one of the things that it belongs to, allows the action."""
+        if not may_on(principal, action, things):
+            resource = ", ".join(f"{kind}:{name}" for kind, name in things.items())
+            await self.refuse(principal, action, resource, "no role and no right allows it")
+
+    async def refuse(
+        self, principal: Principal, action: Action, resource: str, reason: str = "no role allows it"
+    ) -> NoReturn:
+        await self._audit.refused(principal.id, action.name, resource, reason)
         raise Forbidden(f"{principal.id} may not: {action.description.lower()} ({action.name})")
+
+    async def principal(self, user_id: str) -> Principal:
+        """As which a user or an application acts, whether signed in or not. Raises `NotFound`."""
+        if user_id.startswith(APPLICATION_PREFIX):
+            application = await self._principals.application(user_id.removeprefix(APPLICATION_PREFIX))
+            if application is not None:
+                return await self._with_rights(user_id, application.name, application.roles)
+        user = await self._principals.user(user_id)
+        if user is None:
+            raise NotFound(f"there is no user {user_id!r}")
+        return await self._with_rights(user.id, user.name, user.roles, await self._groups.groups_of(user.id))
 
     def forget_sessions(self) -> None:
         """After a change of a credential: on this worker it counts at once."""
@@ -159,9 +208,23 @@ class Access:
         user = await self._principals.user(claims.subject)
         if user is None or user.generation != claims.generation:
             raise Unauthenticated("the token is no longer valid")
-        groups = await self._groups.groups_of(user.id)
-        roles = dict.fromkeys((*user.roles, *(role for group in groups for role in group.roles)))
-        return Principal(user.id, user.name, tuple(roles))
+        return await self._with_rights(user.id, user.name, user.roles, await self._groups.groups_of(user.id))
+
+    async def _with_rights(
+        self, user_id: str, name: str, own: Sequence[str], groups: Sequence[Group] = ()
+    ) -> Principal:
+        roles = tuple(dict.fromkeys((*own, *(role for group in groups for role in group.roles))))
+        custom = await self._rights.roles.load([role for role in roles if role not in ROLES])
+        allowed = frozenset(action for role in custom for action in role.actions)
+        subjects: list[Subject] = [("user", user_id)]
+        subjects += [("group", group.id) for group in groups]
+        subjects += [("role", role) for role in roles]
+        grants = await self._rights.grants.of(subjects)
+        tagged = await self._rights.tags.having(tags_of(grants))
+        defaults = tuple(
+            DefaultAccess(group.id, kind, rights) for group in groups for kind, rights in group.default_access.items()
+        )
+        return Principal(user_id, name, roles, allowed, granted_of(grants, tagged, defaults))
 
     async def _application_of(self, key_id: str, subject: str) -> Principal:
         key, application = await asyncio.gather(
@@ -169,7 +232,7 @@ class Access:
         )
         if key is None or application is None or not _is_usable(key, application.id):
             raise Unauthenticated("the token's key is switched off or gone")
-        return Principal(application_principal_id(application.id), application.name, application.roles)
+        return await self._with_rights(subject, application.name, application.roles)
 
     async def _refuse_sign_in(self, resource: str) -> NoReturn:
         """`resource` has no name that only the caller has made up: a guesser must not fill the audit log."""

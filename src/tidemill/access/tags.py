@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
@@ -24,12 +24,14 @@ class Tag(msgspec.Struct, frozen=True):
 
 
 class Tags:
-    """Whoever calls has made sure that the thing exists. Every change is in the audit log."""
+    """Whoever calls has made sure that the thing exists. Every change is in the audit log. `changed` is called after
+    each: rights may hang on a tag."""
 
-    def __init__(self, store: TagStore, audit: Audit, transactions: Transactions) -> None:
+    def __init__(self, store: TagStore, audit: Audit, transactions: Transactions, changed: Callable[[], None]) -> None:
         self._store = store
         self._audit = audit
         self._transactions = transactions
+        self._changed = changed
 
     async def of(self, kind: TaggedKind, name: str) -> Sequence[Tag]:
         return [Tag(found.key, found.value) for found in await self._store.find(kind, name)]
@@ -51,6 +53,7 @@ class Tags:
         async with self._transactions.begin() as tx:
             await self._store.add(tx, _rows(kind, name, tags))
             await self._audit.changed_in(tx, author, "tag.add", f"{kind}:{name}", _told(tags))
+        self._changed()
 
     async def replace(self, kind: TaggedKind, name: str, tags: Collection[Tag], author: str) -> None:
         """These and no others."""
@@ -60,17 +63,20 @@ class Tags:
             await self._store.remove_all(tx, kind, name)
             await self._store.add(tx, _rows(kind, name, tags))
             await self._audit.changed_in(tx, author, "tag.replace", f"{kind}:{name}", _told(tags))
+        self._changed()
 
     async def remove(self, kind: TaggedKind, name: str, tags: Collection[Tag], author: str) -> None:
         """Whether they are there or not."""
         async with self._transactions.begin() as tx:
             await self._store.remove(tx, _rows(kind, name, tags))
             await self._audit.changed_in(tx, author, "tag.remove", f"{kind}:{name}", _told(tags))
+        self._changed()
 
     async def forget(self, kind: TaggedKind, name: str) -> None:
         """The thing is gone: whatever gets its name is another thing."""
         async with self._transactions.begin() as tx:
             await self._store.remove_all(tx, kind, name)
+        self._changed()
 
 
 def _rows(kind: TaggedKind, name: str, tags: Collection[Tag]) -> list[Tagged]:

@@ -10,7 +10,6 @@ from tidemill.api.router import Handler, Routes
 from tidemill.core.errors import NotSupported
 
 EVERY = "GET POST PUT DELETE"
-_GRANTS = "grants on single resources; give roles to users, groups and applications"
 _IN_BULK = "many integrations at once; save them one by one"
 
 TABLE: tuple[tuple[str, str, str], ...] = (
@@ -32,12 +31,6 @@ TABLE: tuple[tuple[str, str, str], ...] = (
         "models of an integration",
     ),
     ("GET", "/api/integrations/provider/{name}/metrics", "token metrics of an integration"),
-    ("GET", "/api/users/{id}/permissions", _GRANTS),
-    ("GET", "/api/users/{id}/checkPermissions", _GRANTS),
-    ("GET", "/api/groups/{id}/permissions", _GRANTS),
-    ("POST", "/api/roles", "roles of one's own"),
-    ("PUT DELETE", "/api/roles/{name}", "roles of one's own"),
-    (EVERY, "/api/auth/{rest:path}", _GRANTS),
     (EVERY, "/api/environment{rest:path}", "environment variables"),
     (EVERY, "/api/scheduler/{rest:path}", "schedules"),
     (EVERY, "/api/prompts{rest:path}", "prompts"),

@@ -1,27 +1,29 @@
-"""Users, groups and roles, under the paths that Conductor's clients call. Grants on single resources are not built."""
+"""Users and groups, under the paths that Conductor's clients call."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import Response
 
 from tidemill.access import actions
+from tidemill.access.actions import Right, ThingKind
 from tidemill.access.ports import Group, User
 from tidemill.access.principal import application_principal_id
-from tidemill.access.roles import ROLES
 from tidemill.api.answers import empty_answer, json_answer
 from tidemill.api.body import Plain
 from tidemill.api.call import AllowedCall, Call
 from tidemill.api.params import Flag
+from tidemill.api.permissions import kind_name, read_kind, read_rights
+from tidemill.api.roles import roles_json
 from tidemill.api.router import Routes
-from tidemill.core.errors import NotFound, NotSupported
+from tidemill.core.errors import BadInput, NotSupported
+from tidemill.core.findings import Finding
 
 user_routes = Routes("User", "/api/users")
 group_routes = Routes("Group", "/api/groups")
-role_routes = Routes("Role", "/api/roles")
 password_routes = Routes("Tidemill", "/api/tidemill/users")
 
 Name = Annotated[str, msgspec.Meta(max_length=255, pattern=r"^[^\x00]*$")]
@@ -36,11 +38,11 @@ class UserRequest(msgspec.Struct, frozen=True):
 
 
 class GroupRequest(msgspec.Struct, frozen=True, rename="camel"):
-    """`default_access` may be null or empty: it would be a grant."""
+    """`default_access` has the rights that the group gets on what its members create, by type; null leaves it."""
 
     description: Name
     roles: list[Plain] | None = None
-    default_access: dict[str, Any] | None = None
+    default_access: dict[str, list[Plain] | None] | None = None
 
 
 class PasswordRequest(msgspec.Struct, frozen=True):
@@ -88,23 +90,24 @@ async def set_password(call: Call, user_id: str) -> Response:
 @group_routes.get("", actions.USER_READ, list[dict[str, Any]])
 async def all_groups(call: Call) -> Response:
     """Every group."""
-    return json_answer([_group_json(found) for found in await call.services.people.groups()])
+    return json_answer([await _group_json(call, found) for found in await call.services.people.groups()])
 
 
 @group_routes.get("/{group_id}", actions.USER_READ, dict[str, Any])
 async def group(call: Call, group_id: str) -> Response:
     """One group."""
-    return json_answer(_group_json(await call.services.people.group(group_id)))
+    return json_answer(await _group_json(call, await call.services.people.group(group_id)))
 
 
 @group_routes.put("/{group_id}", actions.USER_WRITE, GroupRequest, dict[str, Any])
 async def put_group(call: Call, group_id: str) -> Response:
     """Creates or changes a group; its members have its roles."""
     request = await call.json(GroupRequest)
-    if any((request.default_access or {}).values()):
-        raise NotSupported("not yet supported: grants on single resources (defaultAccess)")
-    saved = await call.services.people.put_group(group_id, request.description, request.roles or [], call.principal)
-    return json_answer(_group_json(saved))
+    default = None if request.default_access is None else _default_access(request.default_access)
+    saved = await call.services.people.put_group(
+        group_id, request.description, request.roles or [], call.principal, default
+    )
+    return json_answer(await _group_json(call, saved))
 
 
 @group_routes.delete("/{group_id}", actions.USER_WRITE)
@@ -148,45 +151,13 @@ async def remove_member(call: Call, group_id: str, user_id: str) -> Response:
     return empty_answer()
 
 
-@role_routes.get("", actions.USER_READ, list[dict[str, Any]])
-async def all_roles(call: Call) -> Response:
-    """Every role with its permissions."""
-    return json_answer(_roles_json(list(ROLES)))
-
-
-@role_routes.get("/system", actions.USER_READ, dict[str, Any])
-async def system_roles(call: Call) -> Response:
-    """The roles that there are from the start, by name."""
-    return json_answer({role["name"]: role for role in _roles_json(list(ROLES))})
-
-
-@role_routes.get("/custom", actions.USER_READ, list[dict[str, Any]])
-async def custom_roles(call: Call) -> Response:
-    """Roles of one's own: none, as they are not built yet."""
-    return json_answer([])
-
-
-@role_routes.get("/permissions", actions.USER_READ, dict[str, str])
-async def permissions(call: Call) -> Response:
-    """What roles can allow, by name."""
-    return json_answer({action.name: action.description for action in sorted(actions.ALL, key=lambda each: each.name)})
-
-
-@role_routes.get("/{name}", actions.USER_READ, dict[str, Any])
-async def role(call: Call, name: str) -> Response:
-    """One role with its permissions."""
-    if name not in ROLES:
-        raise NotFound(f"there is no role {name!r}")
-    return json_answer(_roles_json([name])[0])
-
-
 async def _user_json(call: AllowedCall, user: User) -> dict[str, Any]:
     groups = await call.services.people.groups_of(user.id)
     return {
         "id": user.id,
         "name": user.name,
-        "roles": _roles_json(user.roles),
-        "groups": [_group_json(group) for group in groups],
+        "roles": await roles_json(call, user.roles),
+        "groups": [await _group_json(call, group) for group in groups],
         "uuid": user.id,
         "applicationUser": False,
     }
@@ -197,7 +168,7 @@ async def _application_users(call: AllowedCall) -> list[dict[str, Any]]:
         {
             "id": application_principal_id(found.id),
             "name": found.name,
-            "roles": _roles_json(found.roles),
+            "roles": await roles_json(call, found.roles),
             "groups": [],
             "uuid": found.id,
             "applicationUser": True,
@@ -206,18 +177,21 @@ async def _application_users(call: AllowedCall) -> list[dict[str, Any]]:
     ]
 
 
-def _group_json(group: Group) -> dict[str, Any]:
+async def _group_json(call: AllowedCall, group: Group) -> dict[str, Any]:
     return {
         "id": group.id,
         "description": group.description,
-        "roles": _roles_json(group.roles),
-        "defaultAccess": {},
+        "roles": await roles_json(call, group.roles),
+        "defaultAccess": {kind_name(kind): list(rights) for kind, rights in group.default_access.items()},
     }
 
 
-def _roles_json(names: Sequence[str]) -> list[dict[str, Any]]:
-    return [
-        {"name": name, "permissions": [{"name": allowed} for allowed in sorted(each.name for each in ROLES[name])]}
-        for name in names
-        if name in ROLES
-    ]
+def _default_access(given: Mapping[str, Sequence[str] | None]) -> Mapping[ThingKind, Sequence[Right]]:
+    """Raises `BadInput`, `NotSupported`."""
+    found: dict[ThingKind, Sequence[Right]] = {}
+    for name, rights in given.items():
+        kind = read_kind(name, f"defaultAccess.{name}")
+        if kind not in ("workflow", "task"):
+            raise BadInput([Finding(f"defaultAccess.{name}", "only WORKFLOW_DEF and TASK_DEF can be given by default")])
+        found[kind] = read_rights(rights or (), f"defaultAccess.{name}")
+    return found

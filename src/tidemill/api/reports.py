@@ -60,7 +60,7 @@ async def gaps(call: Call, integration: Text = None, limit: Limit = 100) -> Resp
 @routes.get("/findings", actions.SIGNED_IN)
 async def findings(call: Call, kind: str, name: str, version: Version = None) -> Response:
     """What there is to say about a definition now: with an error among it, it is unavailable."""
-    known = await _readable(call, kind)
+    known = await _readable(call, kind, name)
     if known == "rule_chain":
         return json_answer([finding.as_json() for finding in (await call.services.rules.chain(name)).findings])
     if known == "shared_node":
@@ -74,7 +74,7 @@ async def findings(call: Call, kind: str, name: str, version: Version = None) ->
 @routes.get("/definitions/{kind}/{name}/{version}/saves", actions.SIGNED_IN)
 async def saves(call: Call, kind: str, name: str, version: Numbered) -> Response:
     """All saves of a definition, newest first, without their documents."""
-    found = await _saves(call, await _readable(call, kind), name, version)
+    found = await _saves(call, await _readable(call, kind, name), name, version)
     if not found:
         raise NotFound(f"there is no {kind} {name!r} version {version}")
     return json_answer([_save_json(definition) for definition in found])
@@ -83,7 +83,7 @@ async def saves(call: Call, kind: str, name: str, version: Numbered) -> Response
 @routes.get("/definitions/{kind}/{name}/{version}/saves/{save}", actions.SIGNED_IN)
 async def one_save(call: Call, kind: str, name: str, version: Numbered, save: Numbered) -> Response:
     """One save of a definition with its document. An integration's has secrets in it and stays inside."""
-    known = await _readable(call, kind)
+    known = await _readable(call, kind, name)
     if known == "integration":
         raise BadInput("the saves of an integration are listed without their documents")
     for definition in await _saves(call, known, name, version):
@@ -139,11 +139,11 @@ async def _gaps_of(call: AllowedCall, handler: Mapping[str, Any]) -> list[Findin
     ]
 
 
-async def _readable(call: AllowedCall, kind: str) -> Kind:
-    """The kind, if the caller may read definitions of it."""
+async def _readable(call: AllowedCall, kind: str, name: str) -> Kind:
+    """The kind, if the caller may read this definition of it."""
     if kind not in get_args(Kind):
         raise BadInput(f"unknown kind {kind!r}{near(kind, _READ)}")
-    await call.services.access.check(call.principal, _READ[kind], kind)
+    await call.check_also(_READ[kind], **{kind: name})
     return cast("Kind", kind)
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from tidemill.access.applications import Applications
 from tidemill.access.audit import Audit
+from tidemill.access.custom_roles import CustomRoles
+from tidemill.access.grants import Grants
 from tidemill.access.named_secrets import NamedSecrets
 from tidemill.access.people import People
 from tidemill.access.service import Access
@@ -54,6 +56,8 @@ class Services:
     people: People
     secrets: NamedSecrets
     tags: Tags
+    grants: Grants
+    roles: CustomRoles
     schemas: Schemas
     audit: Audit
     readiness: Readiness

@@ -50,8 +50,10 @@ class Shortcut:
     async def serve(self, arguments: Arguments, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
-            call = await admit(request, self._endpoint.action, self._endpoint.path)
+            scope["path_params"] = arguments
+            call = await admit(request, self._endpoint.action, self._endpoint.path, self._endpoint.on)
             answer = await self._endpoint.handler(call, **arguments)
+            call.check_settled()
         except TidemillError as error:
             answer = await self._errors.ours(request, error)
         except HTTPException as error:

@@ -16,6 +16,7 @@ from tidemill.api.answers import empty_answer, json_answer
 from tidemill.api.body import Plain, convert, one_or_many
 from tidemill.api.call import AllowedCall, Call
 from tidemill.api.router import Handler, Routes
+from tidemill.api.targets import named
 from tidemill.core.errors import NotSupported
 
 Check = Callable[[AllowedCall, str], Awaitable[Any]]
@@ -161,7 +162,7 @@ def _tagged(document: Mapping[str, Any], tags: Sequence[Tag]) -> dict[str, Any]:
 
 
 def _routes_of(place: Place) -> Routes:
-    routes = Routes(place.group)
+    routes = Routes(place.group, on=named(place.kind))
     routes.add("GET", place.path, place.read, _get(place), answer=list[GivenTag])
     routes.add("PUT", place.path, place.write, _replace(place), list[GivenTag])
     routes.add("DELETE", place.path, place.write, _remove(place), list[GivenTag])
@@ -193,7 +194,9 @@ def _get(place: Place) -> Handler:
 def _replace(place: Place) -> Handler:
     async def replace(call: Call, name: str) -> Response:
         await place.check(call, name)
-        await call.services.tags.replace(place.kind, name, read_tags(await call.json(Any)), call.author)
+        tags = read_tags(await call.json(Any))
+        await call.services.grants.check_tagging(call.principal, place.kind, name, tags)
+        await call.services.tags.replace(place.kind, name, tags, call.author)
         return empty_answer()
 
     replace.__doc__ = f"Sets the tags of {place.thing}: these and no others."
@@ -203,7 +206,9 @@ def _replace(place: Place) -> Handler:
 def _add(place: Place) -> Handler:
     async def add(call: Call, name: str) -> Response:
         await place.check(call, name)
-        await call.services.tags.add(place.kind, name, read_tags(await call.json(Any)), call.author)
+        tags = read_tags(await call.json(Any))
+        await call.services.grants.check_tagging(call.principal, place.kind, name, tags)
+        await call.services.tags.add(place.kind, name, tags, call.author)
         return empty_answer()
 
     add.__doc__ = f"Adds a tag, or several, to {place.thing}."

@@ -13,6 +13,7 @@ from tidemill.api.body import Plain, Seconds
 from tidemill.api.call import Call
 from tidemill.api.params import Text
 from tidemill.api.router import Routes
+from tidemill.api.targets import by_handler, check_task, queue
 from tidemill.core.errors import BadInput, NotSupported
 from tidemill.core.findings import Finding
 from tidemill.workflows.effects import ReportedStatus, UpdateTask
@@ -45,7 +46,7 @@ class TaskResult(msgspec.Struct, frozen=True, rename="camel"):
     external_output_payload_storage_path: str | None = None
 
 
-@routes.get("/poll/batch/{name}", actions.TASK_POLL, list[dict[str, Any]])
+@routes.get("/poll/batch/{name}", actions.TASK_POLL, list[dict[str, Any]], on=by_handler)
 async def poll_batch(
     call: Call, name: str, workerid: Text = None, domain: Text = None, count: int = 1, timeout: int = 100
 ) -> Response:
@@ -53,29 +54,33 @@ async def poll_batch(
     wait_ms = min(max(timeout, 0), WAIT_MS_MAX)
     batch = min(max(count, 1), BATCH_MAX)
     _refuse_own(name)
+    await call.check(**queue(name, domain))
     polled = await call.services.workers.poll(name, workerid or "", domain, batch, wait_ms)
     return json_answer([handed_json(*found) for found in polled])
 
 
-@routes.get("/poll/{name}", actions.TASK_POLL)
+@routes.get("/poll/{name}", actions.TASK_POLL, on=by_handler)
 async def poll(call: Call, name: str, workerid: Text = None, domain: Text = None) -> Response:
     """Hands out one task to a worker; 204 where there is none."""
+    await call.check(**queue(name, domain))
     return await _poll_one(call, name, workerid or "", domain)
 
 
-@routes.post("", actions.TASK_UPDATE, TaskResult, str)
+@routes.post("", actions.TASK_UPDATE, TaskResult, str, on=by_handler)
 async def update(call: Call) -> Response:
     """Reports what a worker made of a task. Answers the task's id as plain text."""
     return text_answer(await _report(call, await call.json(TaskResult)))
 
 
-@routes.post("/update-v2", actions.TASK_UPDATE, TaskResult)
+@routes.post("/update-v2", actions.TASK_UPDATE, TaskResult, on=by_handler)
 async def update_and_poll(call: Call) -> Response:
     """Reports on a task and hands out the next one of the same kind, or 204."""
     result = await call.json(TaskResult)
     task_id = await _report(call, result)
     _, task, plan = await call.services.workers.get(task_id)
-    return await _poll_one(call, task.name or plan.steps[task.ref].name, result.worker_id or "", task.domain)
+    name = task.name or plan.steps[task.ref].name
+    await call.check_also(actions.TASK_POLL, **queue(name, task.domain))
+    return await _poll_one(call, name, result.worker_id or "", task.domain)
 
 
 async def _poll_one(call: Call, name: str, worker: str, domain: str | None) -> Response:
@@ -91,7 +96,10 @@ def _refuse_own(name: str) -> None:
 
 
 async def _report(call: Call, result: TaskResult) -> str:
-    return await call.services.workers.update(task_update(result))
+    update = task_update(result)
+    if not call.is_whole:
+        await check_task(call, update.task_id or "")
+    return await call.services.workers.update(update)
 
 
 def task_update(result: TaskResult, execution_id: str | None = None, ref: str | None = None) -> UpdateTask:

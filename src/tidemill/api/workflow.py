@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -14,10 +15,12 @@ from tidemill.api.call import Call
 from tidemill.api.params import Count, Flag, Number, Start, Text, Version
 from tidemill.api.router import Routes
 from tidemill.api.search_query import read_search
+from tidemill.api.targets import by_handler, named, of_execution
 from tidemill.workflows.formats.conductor.masking import masked
 from tidemill.workflows.formats.conductor.views import execution_json, output_json, summary_json, task_json
+from tidemill.workflows.plan import Plan
 from tidemill.workflows.ports import ExecutionQuery
-from tidemill.workflows.state import RUNNING
+from tidemill.workflows.state import RUNNING, Execution
 
 routes = Routes("Workflow", "/api/workflow")
 
@@ -32,7 +35,7 @@ class CorrelatedRequest(msgspec.Struct, frozen=True, rename="camel"):
     correlation_ids: list[Plain]
 
 
-@routes.get("/search", actions.WORKFLOW_READ)
+@routes.get("/search", actions.WORKFLOW_READ, on=by_handler)
 async def search(
     call: Call,
     query: Text = None,
@@ -42,11 +45,11 @@ async def search(
     size: Count = 100,
 ) -> Response:
     """`totalHits` is exact up to 10,000; 10,001 or more says that there are more than the page and that."""
-    total, found = await call.services.executions.find(read_search(query, sort, free_text, start, size))
+    total, found = await _find(call, read_search(query, sort, free_text, start, size))
     return json_answer({"totalHits": total, "results": [summary_json(execution, plan) for execution, plan in found]})
 
 
-@routes.get("/search-v2", actions.WORKFLOW_READ)
+@routes.get("/search-v2", actions.WORKFLOW_READ, on=by_handler)
 async def search_whole(
     call: Call,
     query: Text = None,
@@ -57,12 +60,12 @@ async def search_whole(
 ) -> Response:
     """The same, with whole executions, their tasks included."""
     wanted = read_search(query, sort, free_text, start, size)
-    total, found = await call.services.executions.find(wanted, with_tasks=True)
+    total, found = await _find(call, wanted, with_tasks=True)
     whole = [execution_json(execution, plan, include_tasks=True) for execution, plan in found]
     return json_answer({"totalHits": total, "results": whole})
 
 
-@routes.get("/running/{name}", actions.WORKFLOW_READ, list[str])
+@routes.get("/running/{name}", actions.WORKFLOW_READ, list[str], on=named("workflow"))
 async def running(
     call: Call,
     name: str,
@@ -84,17 +87,19 @@ async def running(
     return json_answer([execution.id for execution, _ in found])
 
 
-@routes.post("/correlated/batch", actions.WORKFLOW_READ, CorrelatedRequest)
+@routes.post("/correlated/batch", actions.WORKFLOW_READ, CorrelatedRequest, on=by_handler)
 async def correlated_batch(
     call: Call, include_closed: IncludeClosed = False, include_tasks: IncludeTasks = False
 ) -> Response:
     """The executions of several workflows by their correlation ids."""
     request = await call.json(CorrelatedRequest)
+    for name in request.workflow_names:
+        await call.check(workflow=name)
     found = await _correlated(call, request.workflow_names, request.correlation_ids, include_closed, include_tasks)
     return json_answer(found)
 
 
-@routes.post("/{name}/correlated", actions.WORKFLOW_READ, list[str], dict[str, list[Any]])
+@routes.post("/{name}/correlated", actions.WORKFLOW_READ, list[str], dict[str, list[Any]], on=named("workflow"))
 async def correlated(
     call: Call, name: str, include_closed: IncludeClosed = False, include_tasks: IncludeTasks = False
 ) -> Response:
@@ -103,7 +108,7 @@ async def correlated(
     return json_answer(await _correlated(call, [name], ids, include_closed, include_tasks))
 
 
-@routes.get("/{name}/correlated/{correlation_id}", actions.WORKFLOW_READ)
+@routes.get("/{name}/correlated/{correlation_id}", actions.WORKFLOW_READ, on=named("workflow"))
 async def correlated_one(
     call: Call,
     name: str,
@@ -116,7 +121,7 @@ async def correlated_one(
     return json_answer(found[correlation_id])
 
 
-@routes.get("/{execution_id}", actions.WORKFLOW_READ)
+@routes.get("/{execution_id}", actions.WORKFLOW_READ, on=of_execution())
 async def get(
     call: Call,
     execution_id: str,
@@ -128,7 +133,7 @@ async def get(
     return json_answer(execution_json(execution, plan, include_tasks=include_tasks))
 
 
-@routes.get("/{execution_id}/status", actions.WORKFLOW_READ)
+@routes.get("/{execution_id}/status", actions.WORKFLOW_READ, on=of_execution())
 async def status(
     call: Call,
     execution_id: str,
@@ -149,7 +154,7 @@ async def status(
     return json_answer(answer)
 
 
-@routes.get("/{execution_id}/tasks", actions.WORKFLOW_READ)
+@routes.get("/{execution_id}/tasks", actions.WORKFLOW_READ, on=of_execution())
 async def tasks(
     call: Call,
     execution_id: str,
@@ -161,6 +166,23 @@ async def tasks(
     execution, plan, page = await call.services.executions.tasks(execution_id, status or (), start, count)
     results = [task_json(execution, task, plan) for task in page.tasks]
     return json_answer({"totalHits": page.total, "results": results, "summary": page.counts})
+
+
+async def _find(
+    call: Call, query: ExecutionQuery, *, with_tasks: bool = False
+) -> tuple[int, Sequence[tuple[Execution, Plan]]]:
+    """Among those that the caller may see."""
+    seen = seen_by(call, query)
+    return await call.services.executions.find(seen, with_tasks=with_tasks) if seen is not None else (0, [])
+
+
+def seen_by(call: Call, query: ExecutionQuery) -> ExecutionQuery | None:
+    """The query for what the caller may see of it; None where that is nothing."""
+    granted = call.granted("workflow")
+    if granted is None:
+        return query
+    names = tuple(sorted(granted.intersection(query.names) if query.names else granted))
+    return msgspec.structs.replace(query, names=names) if names else None
 
 
 async def _correlated(

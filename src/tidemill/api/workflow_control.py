@@ -14,6 +14,7 @@ from tidemill.api.body import Plain, Whole
 from tidemill.api.call import Call
 from tidemill.api.params import Flag, Text
 from tidemill.api.router import Routes
+from tidemill.api.targets import of_execution, things_of
 from tidemill.api.task_polling import TaskResult, task_update
 from tidemill.api.workflow_execute import RequestId, WaitFor, WaitUntil, rested
 from tidemill.core.codec import from_json
@@ -70,46 +71,46 @@ class StateUpdate(msgspec.Struct, frozen=True, rename="camel"):
     variables: dict[str, Any] | None = None
 
 
-@routes.put("/{execution_id}/pause", actions.WORKFLOW_CONTROL)
+@routes.put("/{execution_id}/pause", actions.WORKFLOW_CONTROL, on=of_execution())
 async def pause(call: Call, execution_id: str) -> Response:
     """Pauses an execution: what is open goes on, and nothing new begins."""
     return await _applied(call, PauseExecution(execution_id))
 
 
-@routes.put("/{execution_id}/resume", actions.WORKFLOW_CONTROL)
+@routes.put("/{execution_id}/resume", actions.WORKFLOW_CONTROL, on=of_execution())
 async def resume(call: Call, execution_id: str) -> Response:
     """Resumes an execution that is paused."""
     return await _applied(call, ResumeExecution(execution_id))
 
 
-@routes.delete("/{execution_id}", actions.WORKFLOW_CONTROL)
+@routes.delete("/{execution_id}", actions.WORKFLOW_CONTROL, on=of_execution())
 async def terminate(call: Call, execution_id: str, reason: Text = None, trigger: Trigger = False) -> Response:
     """Terminates an execution. Its failure workflow runs only if that is asked for."""
     return await _applied(call, TerminateExecution(execution_id, reason, trigger))
 
 
-@routes.delete("/{execution_id}/remove", actions.WORKFLOW_REMOVE)
+@routes.delete("/{execution_id}/remove", actions.WORKFLOW_REMOVE, on=of_execution())
 async def remove(call: Call, execution_id: str) -> Response:
     """Removes an execution that has ended, for good: there is no archive."""
     await call.services.control.remove(execution_id)
     return empty_answer()
 
 
-@routes.post("/{execution_id}/retry", actions.WORKFLOW_CONTROL)
+@routes.post("/{execution_id}/retry", actions.WORKFLOW_CONTROL, on=of_execution())
 async def retry(call: Call, execution_id: str, into_children: IntoChildren = False) -> Response:
     """Retries what has failed or been cancelled last. May go into children that have failed."""
     await call.services.control.revive(RetryExecution(execution_id), into_children=into_children)
     return empty_answer()
 
 
-@routes.post("/{execution_id}/restart", actions.WORKFLOW_CONTROL)
+@routes.post("/{execution_id}/restart", actions.WORKFLOW_CONTROL, on=of_execution())
 async def restart(call: Call, execution_id: str, use_latest: UseLatest = False) -> Response:
     """Restarts an execution that has ended, with the same input and id."""
     await call.services.control.revive(RestartExecution(execution_id, use_latest))
     return empty_answer()
 
 
-@routes.post("/{execution_id}/rerun", actions.WORKFLOW_CONTROL, RerunRequest)
+@routes.post("/{execution_id}/rerun", actions.WORKFLOW_CONTROL, RerunRequest, on=of_execution())
 async def rerun(call: Call, execution_id: str) -> Response:
     """Runs an execution that has ended again, from one of its tasks or from the start. Answers its id as plain text."""
     request = await call.json(RerunRequest)
@@ -121,7 +122,7 @@ async def rerun(call: Call, execution_id: str) -> Response:
     return text_answer(execution_id)
 
 
-@routes.put("/{execution_id}/skiptask/{ref}", actions.WORKFLOW_CONTROL, SkipRequest)
+@routes.put("/{execution_id}/skiptask/{ref}", actions.WORKFLOW_CONTROL, SkipRequest, on=of_execution())
 async def skip(
     call: Call, execution_id: str, ref: str, given: Annotated[Text, Query(alias="skipTaskRequest")] = None
 ) -> Response:
@@ -133,7 +134,7 @@ async def skip(
     return await _applied(call, SkipTask(execution_id, ref, request.task_output or {}, request.task_input or {}))
 
 
-@routes.post("/{execution_id}/jump/{ref}", actions.WORKFLOW_CONTROL, dict[str, Any])
+@routes.post("/{execution_id}/jump/{ref}", actions.WORKFLOW_CONTROL, dict[str, Any], on=of_execution())
 async def jump(
     call: Call, execution_id: str, ref: str, named: Annotated[Text, Query(alias="taskReferenceName")] = None
 ) -> Response:
@@ -144,10 +145,11 @@ async def jump(
     return await _applied(call, JumpToTask(execution_id, ref, await call.object() or None))
 
 
-@routes.post("/{execution_id}/upgrade", actions.WORKFLOW_CONTROL, UpgradeRequest)
+@routes.post("/{execution_id}/upgrade", actions.WORKFLOW_CONTROL, UpgradeRequest, on=of_execution())
 async def upgrade(call: Call, execution_id: str) -> Response:
     """Lets a running execution go on by another version of its workflow."""
     request = await call.json(UpgradeRequest)
+    await call.check(workflow=request.name)
     return await _applied(
         call,
         UpgradeExecution(
@@ -156,21 +158,21 @@ async def upgrade(call: Call, execution_id: str) -> Response:
     )
 
 
-@routes.post("/{execution_id}/resetcallbacks", actions.WORKFLOW_CONTROL)
+@routes.post("/{execution_id}/resetcallbacks", actions.WORKFLOW_CONTROL, on=of_execution())
 async def reset_callbacks(call: Call, execution_id: str) -> Response:
     """Lets tasks that workers have put back for later be taken now."""
     await call.services.workers.reset_callbacks(execution_id)
     return empty_answer()
 
 
-@routes.put("/decide/{execution_id}", actions.WORKFLOW_CONTROL)
+@routes.put("/decide/{execution_id}", actions.WORKFLOW_CONTROL, on=of_execution())
 async def decide(call: Call, execution_id: str) -> Response:
     """Does nothing: executions go on by themselves."""
     await call.services.executions.get(execution_id)
     return empty_answer()
 
 
-@routes.post("/{execution_id}/variables", actions.WORKFLOW_CONTROL, dict[str, Any])
+@routes.post("/{execution_id}/variables", actions.WORKFLOW_CONTROL, dict[str, Any], on=of_execution())
 async def set_variables(
     call: Call, execution_id: str, append: Annotated[Flag, Query(alias="appendArray")] = False
 ) -> Response:
@@ -180,7 +182,7 @@ async def set_variables(
     return json_answer(execution_json(execution, plan, include_tasks=True))
 
 
-@routes.post("/{execution_id}/state", actions.WORKFLOW_CONTROL, StateUpdate)
+@routes.post("/{execution_id}/state", actions.WORKFLOW_CONTROL, StateUpdate, on=of_execution())
 async def update_state(
     call: Call,
     execution_id: str,
@@ -194,6 +196,9 @@ async def update_state(
     if request.variables:
         effects.append(UpdateVariables(execution_id, request.variables))
     if request.task_result is not None:
+        if not call.is_whole and not request.task_reference_name:
+            reported = await call.services.workers.get(request.task_result.task_id or "")
+            await call.check_also(actions.TASK_UPDATE, **things_of(*reported))
         effects.append(task_update(request.task_result, execution_id, request.task_reference_name))
     if effects:
         await call.services.control.apply(*effects)

@@ -16,6 +16,7 @@ from tidemill.api.body import Plain
 from tidemill.api.call import Call
 from tidemill.api.params import Text, Version, WaitSeconds
 from tidemill.api.router import Routes
+from tidemill.api.targets import named
 from tidemill.api.workflow_start import StartRequest, own_definition, start_effect
 from tidemill.core.errors import BadInput
 from tidemill.expressions.document import as_whole
@@ -38,7 +39,7 @@ class ExecuteRequest(StartRequest, frozen=True, rename="camel"):
     name: Plain = ""
 
 
-@routes.post("/{name}/{version}", actions.WORKFLOW_START, ExecuteRequest)
+@routes.post("/{name}/{version}", actions.WORKFLOW_START, ExecuteRequest, on=named("workflow"))
 async def execute(
     call: Call,
     name: str,
@@ -60,7 +61,7 @@ async def execute(
     return json_answer(await rested(call, execution_id, wait_until, wait_for, wanted, request_id))
 
 
-@routes.post("/{name}", actions.WORKFLOW_START, dict[str, Any])
+@routes.post("/{name}", actions.WORKFLOW_START, dict[str, Any], on=named("workflow"))
 async def execute_as_api(
     call: Call,
     name: str,

@@ -13,6 +13,8 @@ from tidemill.api.body import Plain, Whole
 from tidemill.api.call import Call
 from tidemill.api.params import Text, Version
 from tidemill.api.router import Routes
+from tidemill.api.saving import check_uses
+from tidemill.api.targets import by_handler, named
 from tidemill.core.errors import BadInput, NotFound, NotSupported
 from tidemill.core.ids import new_id
 from tidemill.workflows.effects import IdempotencyStrategy, StartWorkflow
@@ -38,14 +40,15 @@ class StartRequest(msgspec.Struct, frozen=True, rename="camel"):
     idempotency_strategy: IdempotencyStrategy | None = None
 
 
-@routes.post("", actions.WORKFLOW_START, StartRequest, str)
+@routes.post("", actions.WORKFLOW_START, StartRequest, str, on=by_handler)
 async def start(call: Call) -> Response:
     """Starts an execution. Answers its id as plain text."""
     request = await call.json(StartRequest)
+    await call.check(workflow=request.name)
     return await _start(call, request, await own_definition(call, request))
 
 
-@by_name_routes.post("/{name}", actions.WORKFLOW_START, dict[str, Any], str)
+@by_name_routes.post("/{name}", actions.WORKFLOW_START, dict[str, Any], str, on=named("workflow"))
 async def start_by_name(
     call: Call,
     name: str,
@@ -77,7 +80,8 @@ async def own_definition(call: Call, request: StartRequest) -> dict[str, Any] | 
     given = request.workflow_def
     if not given or await _is_registered(call, request, given):
         return None
-    await call.services.access.check(call.principal, actions.WORKFLOW_DEF_WRITE, "workflowDef")
+    await call.check_also(actions.WORKFLOW_DEF_WRITE, workflow=request.name)
+    await check_uses(call, given)
     own = {key: value for key, value in given.items() if value is not None and key not in STAMPS}
     return {"name": request.name, "version": request.version or 1, **own}
 

@@ -5,17 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
-from tidemill.access.applications import Applications
-from tidemill.access.audit import Audit
-from tidemill.access.hashes import SecretHasher
-from tidemill.access.named_secrets import NamedSecrets
-from tidemill.access.people import People
 from tidemill.access.service import ADMIN, Access
-from tidemill.access.tags import Tags
-from tidemill.access.tokens import TokenSigner
 from tidemill.api.app import create_app
 from tidemill.api.services import Services
 from tidemill.broker.process import BrokerProcess
@@ -40,22 +33,19 @@ from tidemill.kafka.removals import Removals
 from tidemill.kafka.rereading import Rereader
 from tidemill.rules.hand import Hand
 from tidemill.rules.ports import World
+from tidemill.server.access import build_access
 from tidemill.server.gauges import sample_broker, sample_gauges
 from tidemill.server.ground import Ground, open_ground
 from tidemill.server.readiness import Readiness
 from tidemill.server.rules import RuleParts, rule_parts
 from tidemill.server.world import open_web
-from tidemill.storage.access import StoredAuditLog, StoredPrincipals
 from tidemill.storage.database import Database
 from tidemill.storage.definitions import StoredDefinitions
 from tidemill.storage.executions import StoredExecutions
-from tidemill.storage.groups import StoredGroups
 from tidemill.storage.last_polls import StoredLastPolls
 from tidemill.storage.outbox import StoredOutbox
 from tidemill.storage.places import StoredPlaces
 from tidemill.storage.rule_cache import StoredRuleCache
-from tidemill.storage.secrets import StoredSecrets
-from tidemill.storage.tags import StoredTags
 from tidemill.storage.task_cache import StoredTaskCache
 from tidemill.storage.task_logs import StoredTaskLogs
 from tidemill.storage.task_queue import StoredTaskQueue
@@ -84,6 +74,10 @@ class FirstStart:
 
     user: str
     password: str
+
+    @classmethod
+    def of(cls, password: str | None) -> FirstStart | None:
+        return cls(ADMIN, password) if password else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,17 +133,15 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
     definitions, executions, places = StoredDefinitions(database), StoredExecutions(database), StoredPlaces(database)
     integrations = Integrations(definitions, ground.cipher, clock, ground.embedded_address)
     catalog = Catalog(definitions, ground.sandbox, integrations, clock)
-
-    wakes, polls = Wakes(), PollData(StoredLastPolls(database), clock)
+    wakes, polls, faults = Wakes(), PollData(StoredLastPolls(database), clock), Faults.from_environment()
     engine = Engine(executions, catalog, ground.sandbox, clock, wakes, polls.is_polled)
     web = open_web(ground.settings, stack)
     rules = _rules(ground, definitions, integrations, wakes, web)
     door = Doors(engine, rules.taker)
     subscriptions = JoinedSubscriptions(HandlerSubscriptions(catalog, definitions, ground.sandbox), rules.subscriptions)
-    gate, access = Gate(door, database), _access(ground)
+    gate, access = Gate(door, database), build_access(ground)
     workers = Workers(gate, executions, *_task_stores(database), catalog, access.secrets, polls, clock)
     waits, timers = ExecutionWaits(executions, catalog, clock), _timers(engine, database, clock)
-    faults = Faults.from_environment()
     publishers, sources = _publishers(ground, integrations, door, faults), _sources(ground, integrations, faults)
     around = (subscriptions, places, door, database, clock, faults)
     pumps = Pumps(sources, *around, PumpSettings(settings.batch_records, hops_max=settings.hops_max))
@@ -192,7 +184,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         orphans=Orphans(subscriptions, places.parking, lambda key: BatchWriter(key, *around, settings.hops_max), clock),
         broker=ground.broker,
         clock=clock,
-        first_start=await access.first_start(),
+        first_start=FirstStart.of(await access.access.first_start()),
     )
 
 
@@ -280,40 +272,4 @@ def _sources(ground: Ground, integrations: Integrations, faults: Faults) -> Kafk
         ground.clock,
         session_timeout_ms=round(ground.settings.session_timeout_s * 1000),
         worker=ground.worker.text if ground.worker.is_kept else None,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _AccessParts:
-    access: Access
-    applications: Applications
-    people: People
-    secrets: NamedSecrets
-    tags: Tags
-    audit: Audit
-
-    def services(self) -> dict[str, Any]:
-        """Under the names that the API knows them by."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
-
-    async def first_start(self) -> FirstStart | None:
-        password = await self.access.first_start()
-        return FirstStart(ADMIN, password) if password else None
-
-
-def _access(ground: Ground) -> _AccessParts:
-    database, clock = ground.database, ground.clock
-    principals, hasher = StoredPrincipals(database), SecretHasher()
-    tags = StoredTags(database)
-    audit = Audit(StoredAuditLog(database), database, clock)
-    signer = TokenSigner(ground.cipher.derive("tokens"), round(ground.settings.token_hours * 3600))
-    groups = StoredGroups(database)
-    access = Access(principals, groups, audit, database, signer, hasher, clock)
-    return _AccessParts(
-        access=access,
-        applications=Applications(principals, access, audit, database, hasher, clock),
-        people=People(principals, groups, access, audit, database, clock),
-        secrets=NamedSecrets(StoredSecrets(database), tags, ground.cipher, audit, database, clock),
-        tags=Tags(tags, audit, database),
-        audit=audit,
     )

@@ -12,9 +12,9 @@ from tidemill.core.codec import from_json, to_json
 from tidemill.core.errors import Conflict, NotFound
 from tidemill.core.transaction import Transaction
 from tidemill.storage import bulk
+from tidemill.storage.access_tables import access_keys, applications, audit, users
 from tidemill.storage.database import Database
 from tidemill.storage.session import Session, session_of
-from tidemill.storage.tables import access_keys, applications, audit, users
 from tidemill.storage.text import storable
 
 S = TypeVar("S", User, Application, AccessKey)

@@ -13,9 +13,9 @@ from tidemill.access.ports import Group, User
 from tidemill.core.codec import from_json, to_json
 from tidemill.core.errors import NotFound
 from tidemill.core.transaction import Transaction
+from tidemill.storage.access_tables import group_members, user_groups, users
 from tidemill.storage.database import Database
 from tidemill.storage.session import session_of
-from tidemill.storage.tables import group_members, user_groups, users
 from tidemill.storage.text import storable
 
 _GROUP = tuple(user_groups.c[name] for name in Group.__struct_fields__)
@@ -45,7 +45,7 @@ class StoredGroups:
 
     async def put_group(self, tx: Transaction, group: Group) -> None:
         values = {name: storable(value) if isinstance(value, str) else value for name, value in _fields(group).items()}
-        values["roles"] = to_json(group.roles).decode()
+        values |= {key: to_json(values[key]).decode() for key in ("roles", "default_access")}
         session = session_of(tx)
         insert = (postgresql.insert(user_groups) if session.is_postgres else sqlite.insert(user_groups)).values(values)
         await session.execute(insert.on_conflict_do_update(index_elements=[user_groups.c.id], set_=values))
@@ -77,11 +77,16 @@ class StoredGroups:
 
     async def _groups(self, statement: Select[Any]) -> Sequence[Group]:
         async with self._database.read() as session:
-            return [Group(**_read(row._mapping)) for row in await session.execute(statement)]
+            return [_group(row._mapping) for row in await session.execute(statement)]
 
 
 def _fields(group: Group) -> dict[str, Any]:
     return msgspec.structs.asdict(group)
+
+
+def _group(values: Any) -> Group:
+    default = {kind: tuple(rights) for kind, rights in from_json(values["default_access"]).items()}
+    return Group(**{**_read(values), "default_access": default})
 
 
 def _read(values: Any) -> dict[str, Any]:

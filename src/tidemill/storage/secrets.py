@@ -11,9 +11,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from tidemill.access.ports import KeptSecret
 from tidemill.core.errors import NotFound
 from tidemill.core.transaction import Transaction
+from tidemill.storage.access_tables import secrets
 from tidemill.storage.database import Database
 from tidemill.storage.session import session_of
-from tidemill.storage.tables import secrets
 from tidemill.storage.text import storable
 
 _SECRET = tuple(secrets.c[name] for name in KeptSecret.__struct_fields__)

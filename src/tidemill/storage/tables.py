@@ -5,18 +5,9 @@ Times are milliseconds since 1970 in BIGINT. What only Tidemill reads whole is o
 
 from __future__ import annotations
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    ForeignKey,
-    Index,
-    PrimaryKeyConstraint,
-    Table,
-    Text,
-    text,
-)
+from sqlalchemy import BigInteger, Boolean, Column, Index, PrimaryKeyConstraint, Table, Text, text
 
+import tidemill.storage.access_tables
 import tidemill.storage.rule_tables  # noqa: F401 - `metadata` has all of them
 from tidemill.storage.columns import bytes_column as _bytes
 from tidemill.storage.columns import metadata as metadata
@@ -281,89 +272,4 @@ publish_leases = Table(
     _number("epoch"),
     _number("until_ms"),
     _number("last_number"),
-)
-
-users = Table(
-    "users",
-    metadata,
-    Column("id", Text, primary_key=True),
-    _text("name"),
-    _text("roles"),
-    _text("password_hash"),
-    _number("generation"),
-    _number("created_ms"),
-    _number("updated_ms"),
-)
-
-user_groups = Table(
-    "user_groups",
-    metadata,
-    Column("id", Text, primary_key=True),
-    _text("description"),
-    _text("roles"),
-    _number("created_ms"),
-    _number("updated_ms"),
-)
-
-group_members = Table(
-    "group_members",
-    metadata,
-    Column("group_id", Text, ForeignKey("user_groups.id", ondelete="CASCADE"), nullable=False),
-    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
-    PrimaryKeyConstraint("group_id", "user_id"),
-    Index("ix_group_members_user", "user_id"),
-)
-
-applications = Table(
-    "applications",
-    metadata,
-    Column("id", Text, primary_key=True),
-    _text("name"),
-    _text("roles"),
-    _text("created_by"),
-    _number("created_ms"),
-    _number("updated_ms"),
-)
-
-access_keys = Table(
-    "access_keys",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("application_id", Text, ForeignKey("applications.id", ondelete="CASCADE"), nullable=False),
-    _text("secret_hash"),
-    Column("is_active", Boolean, nullable=False),
-    _number("created_ms"),
-    Index("ix_access_keys_application", "application_id", "id"),
-)
-
-secrets = Table(
-    "secrets",
-    metadata,
-    Column("name", Text, primary_key=True),
-    _text("sealed"),
-    _text("author"),
-    _number("updated_ms"),
-)
-
-tags = Table(
-    "tags",
-    metadata,
-    _text("kind"),
-    _text("name"),
-    _text("key"),
-    _text("value"),
-    PrimaryKeyConstraint("kind", "name", "key", "value"),
-)
-
-audit = Table(
-    "audit",
-    metadata,
-    Column("id", Text, primary_key=True),
-    _number("at_ms"),
-    _text("principal"),
-    _text("action"),
-    _text("resource"),
-    _text("outcome"),
-    _text("detail"),
-    Index("ix_audit_principal", "principal", "id"),
 )

@@ -10,9 +10,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from tidemill.access.ports import Tagged, TaggedKind
 from tidemill.core.transaction import Transaction
+from tidemill.storage.access_tables import tags
 from tidemill.storage.database import Database
 from tidemill.storage.session import session_of
-from tidemill.storage.tables import tags
 from tidemill.storage.text import storable
 
 _TAG = tuple(tags.c[name] for name in Tagged.__struct_fields__)
@@ -28,6 +28,14 @@ class StoredTags:
             statement = statement.where(tags.c.kind == kind)
         if name is not None:
             statement = statement.where(tags.c.name == storable(name))
+        async with self._database.read() as session:
+            return [Tagged(*row) for row in await session.execute(statement)]
+
+    async def having(self, tags_wanted: Collection[tuple[str, str]]) -> Sequence[Tagged]:
+        if not tags_wanted:
+            return []
+        wanted = [(storable(key), storable(value)) for key, value in tags_wanted]
+        statement = select(*_TAG).where(tuple_(tags.c.key, tags.c.value).in_(wanted)).order_by(*_TAG)
         async with self._database.read() as session:
             return [Tagged(*row) for row in await session.execute(statement)]
 

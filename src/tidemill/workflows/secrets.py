@@ -26,6 +26,10 @@ def mentions_secrets(text: str) -> bool:
     return _MENTION.search(text) is not None
 
 
+def names_mentioned(text: str) -> frozenset[str]:
+    return frozenset(_MENTION.findall(text))
+
+
 def names_in(templates: Collection[Template]) -> frozenset[str]:
     return frozenset(kept.removeprefix(KEEP) for template in templates for kept in template.kept)
 

@@ -61,9 +61,9 @@ async def test_new_password_voids_tokens(room: AccessRoom) -> None:
 
 
 async def test_key_signs_in_as_its_application(room: AccessRoom) -> None:
-    application, key, secret = await key_of(room, "WORKER")
+    application, key, secret = await key_of(room, "UNRESTRICTED_WORKER")
     principal = await room.access.authenticate(await room.access.sign_in_key(key, secret))
-    assert (principal.id, principal.roles) == (f"app:{application}", ("WORKER",))
+    assert (principal.id, principal.roles) == (f"app:{application}", ("UNRESTRICTED_WORKER",))
     await room.access.check(principal, actions.TASK_POLL)
     with pytest.raises(Forbidden):
         await room.access.check(principal, actions.WORKFLOW_START)

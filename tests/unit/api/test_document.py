@@ -15,8 +15,8 @@ from tidemill.api.app import HOT, RESOURCES
 from tidemill.api.router import Routes, mount
 
 GROUPS = {
-    "Application", "Dead letters", "Event", "Group", "Integrations", "Metadata", "Not built yet", "Operations", "Role",
-    "Rule chains", "Schema", "Secret", "Task", "Tidemill", "Token", "User", "Workflow",
+    "Application", "Authorization", "Dead letters", "Event", "Group", "Integrations", "Metadata", "Not built yet",
+    "Operations", "Role", "Rule chains", "Schema", "Secret", "Task", "Tidemill", "Token", "User", "Workflow",
 }  # fmt: skip
 
 

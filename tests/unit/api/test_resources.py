@@ -27,7 +27,7 @@ async def start(api: httpx.AsyncClient, **fields: object) -> str:
 
 async def test_sign_in_by_key_and_by_password(room: ApiRoom, api: httpx.AsyncClient) -> None:
     application = (await api.post("/api/applications", json={"name": "shop"})).json()
-    await api.post(f"/api/applications/{application['id']}/roles/WORKER")
+    await api.post(f"/api/applications/{application['id']}/roles/UNRESTRICTED_WORKER")
     key = (await api.post(f"/api/applications/{application['id']}/accessKeys")).json()
     async with room.client_with({}) as stranger:
         token = (await stranger.post("/api/token", json={"keyId": key["id"], "keySecret": key["secret"]})).json()

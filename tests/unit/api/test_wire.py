@@ -183,8 +183,7 @@ async def test_unknown_path_and_method(api: httpx.AsyncClient) -> None:
 async def test_known_and_not_built_is_501_with_a_sentence(api: httpx.AsyncClient) -> None:
     for method, path in (
         ("POST", "/api/workflow/x/messages"),
-        ("POST", "/api/roles"),
-        ("GET", "/api/users/x/permissions"),
+        ("GET", "/api/scheduler/schedules"),
     ):
         answer = await api.request(method, path)
         assert answer.status_code == 501
