@@ -11,8 +11,10 @@ import pytest
 import pytest_asyncio
 
 from tidemill.core.clock import SystemClock
+from tidemill.graph.message import Message
+from tidemill.rules.scripts import arguments, changed
 from tidemill.sandbox.pool import SandboxPool
-from tidemill.sandbox.script import Changed, Script, Stage, Staged, Stages
+from tidemill.sandbox.script import Script, Stage, Staged, Stages
 from tidemill.sandbox.settings import SandboxSettings
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -81,69 +83,50 @@ ALIKE = [
     "map: return {msg, dataType: 'TEXT'};",
     "map: return {msg: 'no JSON {', dataType: 'JSON', metadata: {}};",
     "map: return {dataType: 'JSON', msgType: 5};",
+    "map: return {dataType: 'TEXT'};",
+    "map: return {dataType: 'BINARY'};",
+    "map: return {msg: [239, 187, 191, 123, 125], dataType: 'BINARY'};",
+    "map: return {msg: '[67,68]', dataType: 'odd'};",
+    "map: return {msg: [65, 66]};",
     "map: metadata.id = msg.id; metadata.lost = typeof lost; return {msg, metadata, msgType, dataType};",
     "map: return [msg, metadata];",
     "map: return msg.temperature;",
     "value: lost = 1; delete msg.list; return [msg, metadata, msgType, dataType];",
 ]
-MESSAGE = b'[{"temperature":25,"id":12345678901234567891,"list":[1,2,9007199254740993]},{"k":"v"},"T","JSON"]'
+MESSAGE = Message(
+    "id", 0, "T", b'{"temperature":25,"id":12345678901234567891,"list":[1,2,9007199254740993]}', {"k": "v"}
+)
+TEXT = Message("id", 0, "T", b'{"temperature":25}', {"k": "v"}, "TEXT")
+BYTES = Message("id", 0, "T", b'\xef\xbb\xbf{"a":1}', {"k": "v"}, "BINARY")
 
 
-async def one_by_one(pool: SandboxPool, texts: tuple[str, ...], item: bytes) -> Staged:
+async def one_by_one(pool: SandboxPool, texts: tuple[str, ...], message: Message) -> tuple[Staged, Message]:
     """As if each were a node far from the others: what passes between them is a message."""
-    msg, metadata, kind, data = msgspec.json.decode(item, type=tuple[msgspec.Raw, dict[str, str], str, str])
-    changed: Changed | None = None
     staged = Staged(0)
     for at, text in enumerate(texts):
-        (staged,) = await pool.run_stages(stages(text), [msgspec.json.encode([msg, metadata, kind, data])])
+        (staged,) = await pool.run_stages(stages(text), [arguments(message)])
         if staged.changed is not None:
-            changed = staged.changed if changed is None else _both(changed, staged.changed)
-            msg, metadata, kind, data = _after(staged.changed, msg, metadata, kind, data)
-        staged = msgspec.structs.replace(staged, stage=at, changed=changed)
+            message = changed(message, staged.changed)
+        staged = msgspec.structs.replace(staged, stage=at)
         if staged.error is not None or (staged.value is not None and bytes(staged.value) != b"true"):
-            return staged
-    return staged
-
-
-def _both(before: Changed, after: Changed) -> Changed:
-    new = {name: part for name in Changed.__struct_fields__ if (part := getattr(after, name)) is not msgspec.UNSET}
-    return msgspec.structs.replace(before, **new)
-
-
-def _after(changed: Changed, msg: msgspec.Raw, *others: Any) -> tuple[msgspec.Raw, Any, Any, Any]:
-    parts = [changed.metadata, changed.msg_type, changed.data_type]
-    metadata, kind, data = [old if new is msgspec.UNSET else new for old, new in zip(others, parts, strict=True)]
-    if changed.msg is not msgspec.UNSET:
-        msg = changed.msg
-    if changed.msg is not msgspec.UNSET or data != others[2]:
-        text = json.loads(bytes(msg))
-        if data == "JSON" and isinstance(text, str) and _is_json(text):
-            msg = msgspec.Raw(text.encode())
-        elif data == "TEXT" and not isinstance(text, str):
-            msg = msgspec.Raw(msgspec.json.encode(bytes(msg).decode()))
-    return msg, metadata, kind, data
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
+            break
+    return staged, message
 
 
 @pytest.mark.parametrize("second", ALIKE)
 async def test_sharing_a_call_makes_no_difference(pool: SandboxPool, second: str) -> None:
     for first in ALIKE:
         texts = (first, second, ALIKE[-1])
-        (together,) = await pool.run_stages(stages(*texts), [MESSAGE])
-        assert _text(together) == _text(await one_by_one(pool, texts, MESSAGE)), texts
+        for message in (MESSAGE, TEXT, BYTES) if "dataType" in first + second else (MESSAGE,):
+            (together,) = await pool.run_stages(stages(*texts), [arguments(message)])
+            after = message if together.changed is None else changed(message, together.changed)
+            assert ended(together, after) == ended(*await one_by_one(pool, texts, message)), (texts, message)
 
 
-def _text(staged: Staged) -> list[str]:
+def ended(staged: Staged, message: Message) -> list[Any]:
     """Also the order of keys and the digits of numbers are the same; only the places of errors are not looked at."""
     error = staged.error and [staged.error.kind, staged.error.message]
-    return [msgspec.json.encode(part).decode() for part in (staged.stage, staged.changed, error, staged.value)]
+    return [staged.stage, error, staged.value and bytes(staged.value), list(message.metadata.items()), message]
 
 
 async def test_what_a_message_leaves_behind_is_not_seen_by_the_next(pool: SandboxPool) -> None:
@@ -378,9 +361,20 @@ async def test_a_stage_that_spoils_its_world_still_gets_answers(pool: SandboxPoo
 
 async def test_a_batch_of_many_slices_comes_back_whole(pool: SandboxPool) -> None:
     text = "x" * 100_000
-    script = stages("gate: if (msg.n % 100 == 7) throw 'no'; return true;", "map: msg.text += 'y'; return {msg};")
-    answers = await pool.run_stages(script, [given({"n": n, "text": text}) for n in range(250)])
+    script = stages("gate: if (msg.n % 100 == 7) throw 'no'; return true;", "map: msg.text += msg.text; return {msg};")
+    ids = [1 if n % 100 == 7 else 2**63 + n for n in range(250)]
+    answers = await pool.run_stages(script, [given({"n": n, "text": text, "id": ids[n]}) for n in range(250)])
     thrown = [n for n, staged in enumerate(answers) if staged.error]
     assert thrown == [7, 107, 207]
     assert all(staged.error is None or staged.error.line == 1 for staged in answers)
-    assert all(staged.error or shown(staged)["msg"]["n"] == n for n, staged in enumerate(answers))
+    messages = [(n, shown(staged)["msg"]) for n, staged in enumerate(answers) if not staged.error]
+    assert all((msg["n"], msg["id"]) == (n, ids[n]) for n, msg in messages)
+
+
+async def test_one_text_may_be_read_in_two_forms(pool: SandboxPool) -> None:
+    script = stages("gate: return true")
+    (as_expression,) = await pool.run(msgspec.structs.replace(script, form="expression"), [b"{}"])
+    assert as_expression.error is not None
+    children = list(pool.pids)
+    assert (await one(pool, script, 1))["value"] is True
+    assert list(pool.pids) == children, "the child took the one for the other"

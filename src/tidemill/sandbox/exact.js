@@ -13,22 +13,38 @@
   const [get, set] = [uncurried(Map.prototype.get), uncurried(Map.prototype.set)];
   const [textsOf, remember] = [uncurried(WeakMap.prototype.get), uncurried(WeakMap.prototype.set)];
   const exec = uncurried(RegExp.prototype.exec);
+  const toNumber = Number;
   // 16 digits that start with 9 may be beyond 2^53; most messages have no such number, and are not looked at again.
   const LARGE = /(?:^|[[,:\s-])(?:9\d{15}|\d{17})/;
   const WHOLE = /^-?\d+$/;
+  const ALL = /(?<=^|[[,:\s])-?\d{16,}(?=[\s,\]}]|$)/g;
   const AMBIGUOUS = '';
-  let isPossible = false, isNeeded = false;
+  let isPossible = false, isNeeded = false, isAmbiguous = false;
   let byHolder, byNumber;
 
   function forget() {
     byHolder = new WeakMapType();
     byNumber = new MapType();
+    isAmbiguous = false;
+  }
+
+  function know(value, source) {
+    if (isSafeInteger(value)) return;
+    const known = get(byNumber, value);
+    if (known !== undefined && known !== source) isAmbiguous = true;
+    set(byNumber, value, known === undefined || known === source ? source : AMBIGUOUS);
+  }
+
+  // Reading the text beside is much faster than being called for each value. That it may read in strings, too, does no
+  // harm but to ask the question which number it was where there is none.
+  function parsedExactly(json) {
+    ALL.lastIndex = 0;
+    for (let found; (found = exec(ALL, json)) !== null; ) know(toNumber(found[0]), found[0]);
+    return isAmbiguous ? parsed(json, noted) : parsed(json);
   }
 
   function noted(key, value, context) {
     if (typeof value !== 'number' || isSafeInteger(value) || !exec(WHOLE, context.source)) return value;
-    const known = get(byNumber, value);
-    set(byNumber, value, known === undefined || known === context.source ? context.source : AMBIGUOUS);
     let texts = textsOf(byHolder, this);
     if (texts === undefined) remember(byHolder, this, (texts = { length: this.length, of: { __proto__: null } }));
     texts.of[key] = [value, context.source];
@@ -62,7 +78,7 @@
       isNeeded = true;
       forget();
     },
-    parsed(json) { return isNeeded ? parsed(json, noted) : parsed(json); },
+    parsed(json) { return isNeeded ? parsedExactly(json) : parsed(json); },
     json(value) { return isNeeded ? asJson(value, restored) : asJson(value); },
     // A number's text, as `String` makes it of others.
     text(number) { return (isNeeded && get(byNumber, number)) || `${number}`; },

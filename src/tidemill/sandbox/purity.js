@@ -1,14 +1,17 @@
 // What a function's body surely does not do: change what it was given (`isPure`), leave a global variable behind
 // (`isTidy`). The value of this file is a function of the body that gives both.
 //
-// It looks at words and signs only. What it does not know, and every call, may do anything. The arguments are plain
-// values from JSON, so reading them runs nobody's code.
+// It looks at words and signs only. What it does not know, and a call of what it does not know, may do anything. The
+// arguments are plain values from JSON, so reading them runs nobody's code, and their methods are JavaScript's own.
 (function (code) {
   'use strict';
   const TOKEN = /\s+|\/\/[^\n\r\u2028\u2029]*|\/\*[^]*?\*\/|([\p{ID_Start}$_][\p{ID_Continue}$]*)|(\d[\w.]*)|("(?:[^"\\\n\r]|\\[^\r])*"|'(?:[^'\\\n\r]|\\[^\r])*')|((?!>>>?=|<<=)(?:===|!==|==|!=|<=|>=|&&|\|\||\?\?|\?\.|=|[{}()[\];,<>+\-*%&|^!~?:.]))/uy;
   const ANYTHING = ['delete', 'new', 'await', 'yield', 'function', 'class', 'import', 'super', 'async', 'for', 'with', 'eval', 'arguments', 'this', 'globalThis'];
   const BEFORE_PARENTHESIS = ['', 'if', 'else', 'return', 'typeof', 'void', 'in', '(', '[', '{', ';', ',', '!', '~', '?', ':', '<', '>',
-    '+', '-', '*', '%', '&', '|', '^', '===', '!==', '==', '!=', '<=', '>=', '&&', '||', '??', '='];
+    '+', '-', '*', '%', '&', '|', '^', '===', '!==', '==', '!=', '<=', '>=', '&&', '||', '??', '=',
+    'Boolean', 'Number', 'String', 'isFinite', 'isNaN', 'parseFloat', 'parseInt',
+    '.charAt', '.endsWith', '.hasOwnProperty', '.includes', '.indexOf', '.isArray', '.join', '.lastIndexOf', '.startsWith', '.slice',
+    '.substring', '.toFixed', '.toLowerCase', '.toString', '.toUpperCase', '.trim'];
   const UNSURE = { isPure: false, isTidy: false };
   const surely = { isPure: true, isTidy: true };
   let declared = '', previous = '', root = '';

@@ -41,8 +41,8 @@ class Stage(msgspec.Struct, frozen=True):
            the old, and its values become texts. An array is handed out as the value and ends it
     value  any JSON, which ends it; it changes nothing
 
-    What follows a map sees what it returned as JSON keeps it: a msg that is a text is parsed where the dataType is
-    JSON, if it parses, and one that is none becomes its JSON text where the dataType is TEXT.
+    What follows a map sees what it returned as JSON keeps it, and as its dataType reads it: where that is JSON, a text
+    is parsed, if it parses; where it is TEXT, what is none becomes its JSON; where it is BINARY, a list of bytes.
     """
 
     code: str

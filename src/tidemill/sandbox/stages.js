@@ -10,8 +10,13 @@
   const exact = makeExact(tools);
   const { keys } = Object;
   const { isArray } = Array;
+  const { isInteger } = Number;
   const text = String;
   const PromiseType = Promise;
+  const BytesType = Uint8Array;
+  const arrayOf = Array.from;
+  const [decoder, encoder] = [new TextDecoder('utf-8', { ignoreBOM: true }), new TextEncoder()];
+  const [decode, encode] = [decoder.decode, encoder.encode].map((method) => Function.prototype.call.bind(method));
   const { globals, stages } = JSON.parse(source);
   const kinds = [], functions = [], pure = [], tidy = [], errors = [];
   for (const [i, { kind, code }] of stages.entries()) {
@@ -30,7 +35,7 @@
   // What the next stage sees while `isFresh`, and the JSON or text of what maps have changed.
   let msg, metadata, msgType, dataType, isFresh = false;
   let newMsg, newMetadata, newMsgType, newDataType, isChanged = false;
-  let input = '', at = 0, logs = '', isSpoilt = false;
+  let input = '', givenMsgType, givenDataType, at = 0, logs = '', isSpoilt = false;
 
   function frozen(value) {
     if (typeof value === 'object' && value !== null) for (const name of keys(Object.freeze(value))) frozen(value[name]);
@@ -38,23 +43,53 @@
   }
 
   function load() {
-    const given = exact.parsed(input);
-    msg = given[0]; metadata = given[1]; msgType = given[2]; dataType = given[3];
+    if (newMsg === undefined || newMetadata === undefined) {
+      const given = exact.parsed(input);
+      msg = given[0]; metadata = given[1]; givenMsgType = given[2]; givenDataType = given[3];
+    }
+    msgType = givenMsgType; dataType = givenDataType;
     if (isChanged) change();
     isFresh = true;
   }
 
+  // Between stages a message is a text or bytes, and its type says how the next one reads it. (What no map returned is
+  // the text that it was, but for the spaces, if a map makes a TEXT of JSON.)
   function change() {
-    const isRetyped = newDataType !== undefined && newDataType !== dataType;
+    const was = dataType;
     if (newMsgType !== undefined) msgType = newMsgType;
-    if (newDataType !== undefined) dataType = newDataType;
+    if (newDataType !== undefined) dataType = known(newDataType);
     if (newMetadata !== undefined) metadata = parsed(newMetadata);
     if (newMsg !== undefined) msg = exact.parsed(newMsg);
-    if (newMsg === undefined && !isRetyped) return;
-    if (dataType === 'JSON' && typeof msg === 'string') {
+    else if (dataType === was) return;
+    else if (was === 'BINARY') msg = decoded(msg);
+    if (dataType === 'TEXT') msg = asText(msg);
+    else if (dataType === 'BINARY') msg = isBytes(msg) ? msg : encoded(asText(msg));
+    else if (typeof msg === 'string') {
       exact.look(msg);
       try { msg = exact.parsed(msg); } catch { /* then it is a text */ }
-    } else if (dataType === 'TEXT' && typeof msg !== 'string') msg = exact.json(msg);
+    }
+  }
+
+  function known(type) {
+    return type === 'JSON' || type === 'BINARY' ? type : 'TEXT';
+  }
+
+  function asText(value) {
+    return typeof value === 'string' ? value : exact.json(value);
+  }
+
+  function isBytes(value) {
+    if (!isArray(value)) return false;
+    for (let i = 0; i < value.length; i++) if (!(isInteger(value[i]) && value[i] >= 0 && value[i] <= 255)) return false;
+    return true;
+  }
+
+  function decoded(bytes) {
+    return decode(decoder, new BytesType(bytes));
+  }
+
+  function encoded(string) {
+    return arrayOf(encode(encoder, string));
   }
 
   // The answer, or '' when the next stage is to run.
@@ -94,12 +129,20 @@
     if (typeof result !== 'object' || result === null || result instanceof PromiseType) throw new NotJson(refusal(result));
     const { msg: m, metadata: d, msgType: t, dataType: y } = result;
     // All or nothing: what one of them throws, a getter say, must not leave the others changed.
-    const mJson = m === undefined ? newMsg : exact.json(m);
     const dJson = d === undefined || d === null ? newMetadata : metadataJson(d);
     const tText = t === undefined || t === null || t === msgType ? newMsgType : text(t);
     const yText = y === undefined || y === null || y === dataType ? newDataType : text(y);
+    const mJson = m !== undefined ? exact.json(m) : yText === newDataType ? newMsg : retyped(known(yText));
     newMsg = mJson; newMetadata = dJson; newMsgType = tText; newDataType = yText;
     isChanged = true;
+  }
+
+  // What an earlier map made stays the text that it was; of bytes, what is UTF-8.
+  function retyped(type) {
+    if (newMsg === undefined || newMsg[0] === '"' || type === dataType) return newMsg;
+    if (dataType !== 'BINARY') return asJson(newMsg);
+    load();
+    return asJson(decoded(msg));
   }
 
   function refusal(result) {
