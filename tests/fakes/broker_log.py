@@ -94,7 +94,7 @@ class MemoryBroker:
             awake = [member for member in members if not member.is_asleep]
             hands: dict[int, set[PartitionKey]] = {index: set() for index in range(len(awake))}
             for number, key in enumerate(sorted(self.logs)):
-                takers = [index for index, member in enumerate(awake) if key.topic in member.topics]
+                takers = [index for index, member in enumerate(awake) if key.topic in member.subscribed]
                 if takers:
                     hands[takers[number % len(takers)]].add(key)
             for index, member in enumerate(awake):
@@ -107,7 +107,7 @@ class MemorySource:
     def __init__(self, broker: MemoryBroker, key: GroupKey) -> None:
         self._broker = broker
         self._key = key
-        self.topics: frozenset[str] = frozenset()
+        self.subscribed: frozenset[str] = frozenset()
         self.assigned: frozenset[PartitionKey] = frozenset()
         self.offsets: dict[PartitionKey, int] = {}
         self._topic_ids: dict[PartitionKey, str] = {}
@@ -137,9 +137,13 @@ class MemorySource:
 
     async def subscribe(self, topics: frozenset[str]) -> None:
         await self._use()
-        if topics != self.topics:
-            self.topics = topics
+        if topics != self.subscribed:
+            self.subscribed = topics
             self._broker.rebalance()
+
+    async def topics(self) -> frozenset[str]:
+        await self._ask()
+        return frozenset(key.topic for key in self._broker.logs)
 
     async def poll(self, records_max: int, wait_s: float) -> Delivery:
         assert not self._in_use, "a source is used by one task"

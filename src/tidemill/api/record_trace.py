@@ -66,7 +66,7 @@ class RecordTracer:
         current = await self._subscriptions.current()
         readers: list[tuple[GroupKey, Sequence[Subscription]]] = []
         for key, subscriptions in current.groups.items():
-            reading = [found for found in subscriptions if record.topic in found.topics]
+            reading = [found for found in subscriptions if found.reads(record.topic)]
             if key.integration == record.integration and reading:
                 readers.append((key, reading))
         return readers

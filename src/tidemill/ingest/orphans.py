@@ -71,4 +71,4 @@ def _is_cared_for(queue: ParkedQueue, current: SubscriptionSet) -> bool:
     if queue.group.integration in current.held:
         return True
     readers = current.groups.get(queue.group, ())
-    return any(each.route.name == queue.route and queue.partition.topic in each.topics for each in readers)
+    return any(each.route.name == queue.route and each.reads(queue.partition.topic) for each in readers)

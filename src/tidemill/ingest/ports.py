@@ -50,6 +50,10 @@ class RecordSource(Protocol):
         waited for."""
         ...
 
+    async def topics(self) -> frozenset[str]:
+        """All that the cluster has. Raises `Unavailable`."""
+        ...
+
     async def poll(self, records_max: int, wait_s: float) -> Delivery:
         """Waits at most `wait_s` for the first record. Raises `Unavailable` if the client had to be
         given up (it is then to be closed and made anew); a broker that is merely away gives nothing.

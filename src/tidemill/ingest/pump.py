@@ -58,7 +58,7 @@ class Pump:
         self._carrier = Carrier(key, self._wanted, self._assignment, self._waiting, writer, clock, settings)
         self._is_stopping = False
         self._subscribed: frozenset[str] = frozenset()
-        self._inspected_s = self._noted_s = float("-inf")
+        self._inspected_s = self._noted_s = self._seen_s = float("-inf")
         self._reload_failures = 0
         self._to_note: dict[PartitionKey, int] = {}
         self.is_open = False
@@ -78,8 +78,9 @@ class Pump:
             prefetch = Prefetch(source, self._settings.batch_records_max, self._settings.poll_wait_s)
             self.is_open = True
             try:
+                await self._see_topics(source)
                 await self._subscribe(source)
-                while self._wanted.topics and not self._is_stopping:
+                while self._wanted.is_anything and not self._is_stopping:
                     await self._turn(source, prefetch)
             finally:
                 self.is_open = False
@@ -156,12 +157,24 @@ class Pump:
                 await self._wanted.refresh()
             except Unavailable as error:
                 log.warning("definitions not read", group=self._key.group, reason=str(error))
+        await self._see_topics(source)
         await self._subscribe(source)
         now_s = self._clock.monotonic_s()
         every_s = UNPLACED_EVERY_S if self._assignment.has_unplaced else self._settings.inspect_every_s
         if now_s - self._inspected_s >= every_s and self._assignment.assigned and not self._carrier.must_reload:
             self._inspected_s = now_s
             await self._assignment.check(source, self._wanted.by_topic)
+
+    async def _see_topics(self, source: RecordSource) -> None:
+        """Where there are patterns: which topics they can mean by now."""
+        now_s = self._clock.monotonic_s()
+        if not self._wanted.has_patterns or now_s - self._seen_s < self._settings.inspect_every_s:
+            return
+        self._seen_s = now_s
+        try:
+            self._wanted.see(await source.topics())
+        except Unavailable as error:
+            log.debug("topics not listed", group=self._key.group, reason=str(error))
 
     async def _subscribe(self, source: RecordSource) -> None:
         topics = self._wanted.topics

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from tidemill.core.transaction import Transaction
+from tidemill.ingest.patterns import is_meant
 from tidemill.ingest.route import Route
 
 
@@ -45,10 +46,16 @@ class GroupKey(msgspec.Struct, frozen=True, order=True):
 
 
 class Subscription(msgspec.Struct, frozen=True):
+    """`patterns` mean topics that may come and go (`patterns.is_meant`)."""
+
     topics: frozenset[str]
     route: Route
     start: StartAt = StartAt()
     retry: RetryPolicy = RetryPolicy()
+    patterns: frozenset[str] = frozenset()
+
+    def reads(self, topic: str) -> bool:
+        return topic in self.topics or any(is_meant(pattern, topic) for pattern in self.patterns)
 
 
 class SubscriptionSet(msgspec.Struct, frozen=True):

@@ -63,6 +63,16 @@ class KafkaSource:
     async def subscribe(self, topics: frozenset[str]) -> None:
         await self._call(partial(self._member.subscribe, topics))
 
+    async def topics(self) -> frozenset[str]:
+        try:
+            topics = await self._logs.topics()
+        except Unavailable as error:
+            self._member.trouble = str(error)
+            raise
+        if not self._member.is_subscribed:
+            self._member.trouble = None
+        return topics
+
     async def poll(self, records_max: int, wait_s: float) -> Delivery:
         await self._check()
         return await self._call(partial(self._member.poll, records_max, wait_s), wait_s)

@@ -43,6 +43,10 @@ class Logs:
             key: PartitionLog(ids[key.topic], first[key], last[key]) for key in known if key in first and key in last
         }
 
+    async def topics(self) -> frozenset[str]:
+        """Raises `Unavailable`."""
+        return frozenset((await self._metadata()).topics)
+
     async def starts(self, partitions: Sequence[PartitionKey], start: StartAt) -> Mapping[PartitionKey, int]:
         """Raises `Unavailable`."""
         if start.kind == "earliest":

@@ -76,6 +76,10 @@ class Member:
         self._topics = topics
         self.missing_topics &= topics
 
+    @property
+    def is_subscribed(self) -> bool:
+        return bool(self._topics)
+
     def poll(self, records_max: int, wait_s: float) -> Delivery:
         """Raises `Unavailable` where the client cannot go on."""
         try:

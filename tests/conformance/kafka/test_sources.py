@@ -130,3 +130,8 @@ async def test_a_source_ends_when_its_integration_changes(room: ReadingRoom) -> 
         _ = await delivery(source, lambda each: False)
     with pytest.raises(Unavailable, match="switched off"):
         _ = await room.open()
+
+
+async def test_names_the_topics_of_the_cluster(room: ReadingRoom) -> None:
+    source = await room.open()
+    assert room.topic in await source.topics()
