@@ -31,7 +31,8 @@ class Component:
     the message decides. `check` finds what is wrong in a configuration whose shape is right; `build` is called after it
     found no error. `entries` are its keys that name what it runs inside, and what they name (see `Batch.inside`),
     `reads` those that name a node whose output it needs, `asks_for` the nodes whose output it may read, `scripts` its
-    keys that are user code, with what the sandbox is to check. `gathers`, `is_last`: see `graph.Vertex`."""
+    keys that are user code, with what the sandbox is to check, `clusters` the Kafka clusters that it names and nobody
+    knows (`rules.ports.Stranger`). `gathers`, `is_last`: see `graph.Vertex`."""
 
     name: str
     group: str
@@ -44,6 +45,7 @@ class Component:
     reads: Callable[[Any], Sequence[tuple[str, str]]] = lambda config: ()
     asks_for: Callable[[Any], Sequence[str]] = lambda config: ()
     scripts: Callable[[Any, Any], Sequence[tuple[str, Any]]] = lambda config, site: ()
+    clusters: Callable[[Any, Any], Sequence[Any]] = lambda config, site: ()
     gathers: bool = False
     is_last: bool = False
     examples: Sequence[Mapping[str, Any]] = ()

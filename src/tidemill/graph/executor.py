@@ -17,6 +17,7 @@ from tidemill.graph.graph import Graph
 from tidemill.graph.message import Message, failed
 from tidemill.graph.node import FAILURE, Arrived, Effect, End, Held, Hold, Item, Result, Wake
 from tidemill.graph.ports import Graphs, Watcher
+from tidemill.graph.refusal import no_entry, refusal
 from tidemill.graph.trails import START, Hop, Trails
 
 log = structlog.get_logger(__name__)
@@ -37,16 +38,25 @@ class Executor:
         self.clock = clock
 
     async def run(
-        self, graph: Graph, messages: Sequence[Message], entry: str | None = None, *, is_followed: bool = True
+        self,
+        graph: Graph,
+        messages: Sequence[Message],
+        entry: str | None = None,
+        *,
+        is_followed: bool = True,
+        is_watched: bool = False,
     ) -> tuple[list[Result], Trails]:
         """One result per message, in order. `entry` is a node's id; without it the graph's first node. Not
-        `is_followed`: through that node only. Raises `Unavailable`; nothing has happened then."""
+        `is_followed`: through that node only. `is_watched`: as if all nodes were. Raises `Unavailable`; nothing has
+        happened then."""
         index = graph.first if entry is None else graph.index.get(entry)
         has_last = index is not None and graph.has_last(index)
-        traversal = Traversal(self, graph, len(messages), has_last=has_last, is_followed=is_followed)
+        traversal = Traversal(
+            self, graph, len(messages), has_last=has_last, is_followed=is_followed, is_watched=is_watched
+        )
         for run, message in enumerate(messages):
             if index is None:
-                traversal.end(run, _refusal(entry or "", message, _no_entry(graph, entry)))
+                traversal.end(run, refusal(entry or "", message, no_entry(graph, entry)))
             else:
                 traversal.arrive(index, Item(run, message, START))
         await traversal.go()
@@ -79,10 +89,12 @@ class Traversal:
         around: tuple[Traversal, Sequence[int]] | None = None,
         is_followed: bool = True,
         has_last: bool = False,
+        is_watched: bool = False,
     ) -> None:
         self.executor = executor
         self.graph = graph
         self.is_followed = is_followed
+        self.is_watched: bool = is_watched or (around is not None and around[0].is_watched)
         self._has_last = has_last
         self.trails = Trails()
         self.results = [Result([], [], [], []) for _ in range(runs)]
@@ -116,7 +128,7 @@ class Traversal:
         index = self.graph.index.get(held.node)
         node = self.graph.vertices[index].node if index is not None else None
         if index is None or not hasattr(node, "wake"):
-            self.end(0, _refusal(held.node, held.message, f"the node {held.node} that held it is not there any more"))
+            self.end(0, refusal(held.node, held.message, f"the node {held.node} that held it is not there any more"))
         elif wake is None:
             self.hold(0, index, held)
         else:
@@ -129,7 +141,7 @@ class Traversal:
         trail = self.trails.after(START, arrived.origin, arrived.relation)
         if index is None:
             reason = f"the join {arrived.node} at which it waited is not there any more"
-            self.end(0, _refusal(arrived.node, arrived.message, reason))
+            self.end(0, refusal(arrived.node, arrived.message, reason))
         else:
             self.arrive(index, Item(0, arrived.message, trail, arrived.error))
 
@@ -173,7 +185,7 @@ class Traversal:
             if self._goes_on(item.run):
                 going.append(item)
             else:
-                self.end(item.run, _refusal(vertex.id, item.message, _TOO_FAR))
+                self.end(item.run, refusal(vertex.id, item.message, _TOO_FAR))
         return going
 
     def _goes_on(self, run: int) -> bool:
@@ -198,7 +210,10 @@ class Call:
         self.items = items
         self.vertex = vertex
         self._traversal = traversal
-        self._place = traversal.graph.vertices[vertex]
+        place = self._place = traversal.graph.vertices[vertex]
+        self._is_watched = place.is_watched or traversal.is_watched
+        is_alone = traversal.is_watched or not traversal.is_followed
+        self._node = place.alone if is_alone and place.alone is not None else place.node
         self._told: list[tuple[int, int, int, str, Message, str | None]] = []
         self._effects: dict[int, list[Effect]] = {}
         self._settled = bytearray(len(items))
@@ -285,7 +300,7 @@ class Call:
         outer = self._traversal
         found = self._entry(entry)
         if isinstance(found, str):
-            return [Result([_refusal(entry, message, found)], [], [], []) for _, message in messages]
+            return [Result([refusal(entry, message, found)], [], [], []) for _, message in messages]
         graph, vertex = found
         runs = [self.items[index].run for index, _ in messages]
         has_last = is_followed and graph.has_last(vertex)
@@ -309,7 +324,7 @@ class Call:
             result = inner.results[run]
             if is_kept and result.effects:
                 self._effects.setdefault(origin, []).extend(result.effects)
-            result.ends += [_refusal(held.node, held.message, _CANNOT_WAIT) for held in result.held]
+            result.ends += [refusal(held.node, held.message, _CANNOT_WAIT) for held in result.held]
         return inner.results
 
     async def make(self) -> None:
@@ -317,9 +332,7 @@ class Call:
         started_s = executor.clock.monotonic_s()
         reason = f"the node {self._place.id} ({self._place.type}) said nothing of the message"
         try:
-            place = self._place
-            node = place.node if place.alone is None or self._traversal.is_followed else place.alone
-            await node.process(self)
+            await self._node.process(self)
         except Unavailable:
             raise
         except Exception as error:  # a node that fails, fails its messages and nobody else's
@@ -338,7 +351,7 @@ class Call:
             self._traversal.results[run].effects += effects
         for index, trail, vertex, relation, message, error in self._told:
             route(vertex, items[index].run, trail, relation, message, error)
-        if self._place.is_watched:
+        if self._is_watched:
             self._show()
 
     def _show(self) -> None:
@@ -384,12 +397,4 @@ def _place(graphs: Graphs, graph: Graph, entry: str) -> tuple[Graph, int] | str:
             return found
         graph = found
     vertex = graph.index.get(node) if node else graph.first
-    return (graph, vertex) if vertex is not None else _no_entry(graph, node)
-
-
-def _refusal(node: str, message: Message, reason: str) -> End:
-    return End(node, FAILURE, failed(message, reason), START, reason)
-
-
-def _no_entry(graph: Graph, entry: str | None) -> str:
-    return f"the chain {graph.id} has no node {entry!r}" if entry else f"the chain {graph.id} has no nodes"
+    return (graph, vertex) if vertex is not None else no_entry(graph, node)

@@ -28,7 +28,6 @@ class Vertex:
     id: str
     type: str
     node: Node
-    alone: Node | None = None
     entries: Sequence[str] = ()
     may_break: bool = False
     gathers: bool = False
@@ -37,6 +36,7 @@ class Vertex:
     level: int = 0
     is_watched: bool = False
     is_remembered: bool = False
+    alone: Node | None = None
 
 
 class Graph:

@@ -17,10 +17,12 @@ from tidemill.core.definitions import Definition, DefinitionStore
 from tidemill.core.errors import BadInput, NotFound
 from tidemill.core.findings import Finding, errors
 from tidemill.core.transaction import Transaction
-from tidemill.ingest.clusters import IntegrationInfo, servers_of
+from tidemill.ingest.clusters import IntegrationInfo, integration_of, servers_of
 from tidemill.kafka import vault
+from tidemill.kafka.derived import derived_body, derived_findings, derived_name
 from tidemill.kafka.integration import CATEGORY, Integration, check, integration
 from tidemill.kafka.probe import Probe
+from tidemill.rules.ports import Stranger
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +68,16 @@ class Integrations:
         document["configuration"] = vault.seal(given, old.get("configuration", {}), self._cipher)
         now_ms = self._clock.now_ms()
         return await self._definitions.put(KIND, name, 0, to_json(document), b"[]", author, now_ms)
+
+    async def derive(self, stranger: Stranger, author: str) -> Sequence[Finding]:
+        """See `rules.ports.Directory`."""
+        if integration_of(await self.integrations(), stranger.servers) is not None:
+            return ()
+        try:
+            await self.save(derived_name(stranger.servers), derived_body(stranger), author)
+        except BadInput as error:
+            return derived_findings(stranger, error.findings)
+        return ()
 
     async def get(self, name: str) -> dict[str, Any]:
         """Raises `NotFound`."""

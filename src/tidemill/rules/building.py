@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -19,12 +19,15 @@ from tidemill.graph.graph import Edge, Graph, Vertex
 from tidemill.graph.registry import Registry
 from tidemill.rules.chain_calls import ChainCall
 from tidemill.rules.draft import ChainDraft, NodeDraft
+from tidemill.rules.endpoints.processors import Processors
 from tidemill.rules.loops import BREAK
-from tidemill.rules.ports import Ports
+from tidemill.rules.ports import Ports, Stranger
 from tidemill.rules.references import SharedNodes, with_connection
 from tidemill.rules.scripts import fuse
 from tidemill.rules.site import Site
 from tidemill.sandbox.script import Script
+
+C = TypeVar("C", bound=Config)
 
 NODES_MAX = 20_000
 _VARIABLE = re.compile(r"\$\{\s*(global|vars|ruleChain)\.([\w.-]+)\s*\}")
@@ -33,13 +36,15 @@ _VARIABLE = re.compile(r"\$\{\s*(global|vars|ruleChain)\.([\w.-]+)\s*\}")
 @dataclass(frozen=True, slots=True)
 class Built:
     """`graph` is None where an error is among the findings. `scripts` are what the sandbox has to judge, by path;
-    `calls` the other chains, or nodes of them, that it runs: see `chain_calls`."""
+    `calls` the other chains, or nodes of them, that it runs: see `chain_calls`; `strangers` are clusters that nobody
+    knows."""
 
     draft: ChainDraft
     graph: Graph | None
     findings: Sequence[Finding]
     scripts: Sequence[tuple[str, Script]] = ()
     calls: Sequence[ChainCall] = ()
+    strangers: Sequence[Stranger] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ class Setup:
     ports: Ports
     globals_: Mapping[str, str]
     shared: SharedNodes = field(default_factory=SharedNodes)
+    processors: Processors = field(default_factory=Processors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,7 @@ class Placed:
 
 def build(draft: ChainDraft, setup: Setup) -> Built:
     findings: list[Finding] = []
-    placed = [found for node in draft.nodes if (found := _place(node, draft, setup, findings)) is not None]
+    placed = [found for node in draft.nodes if (found := place(node, draft, setup, findings)) is not None]
     findings += _edge_findings(draft, {one.draft.id: one.component for one in placed})
     findings += _cycle_findings(draft)
     findings += _read_findings(draft, placed)
@@ -79,7 +85,8 @@ def build(draft: ChainDraft, setup: Setup) -> Built:
         for key, script in one.component.scripts(one.config, one.site)
     ]
     graph = None if errors(findings) else _graph(draft, placed)
-    return Built(draft, graph, findings, scripts, calls)
+    strangers = [stranger for one in placed for stranger in one.component.clusters(one.config, one.site)]
+    return Built(draft, graph, findings, scripts, calls, strangers)
 
 
 def filled(value: Any, draft: ChainDraft, globals_: Mapping[str, str]) -> Any:
@@ -100,12 +107,12 @@ def _variable(found: re.Match[str], draft: ChainDraft, globals_: Mapping[str, st
     return str(value) if isinstance(value, (str, int, float)) else found.group()
 
 
-def configured(component: Component, value: Mapping[str, Any], path: str, findings: list[Finding]) -> Config | None:
+def checked(model: type[C], value: Mapping[str, Any], path: str, findings: list[Finding]) -> C | None:
     """Every mistake with its place; an unknown key with the one that was meant, where one is near."""
     try:
-        return component.config.model_validate(value)
+        return model.model_validate(value)
     except ValidationError as error:
-        known = [field.alias or name for name, field in component.config.model_fields.items()]
+        known = [field.alias or name for name, field in model.model_fields.items()]
         for each in error.errors(include_url=False, include_input=False, include_context=False):
             at = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in each["loc"])
             if each["type"] == "extra_forbidden":
@@ -117,7 +124,7 @@ def configured(component: Component, value: Mapping[str, Any], path: str, findin
         return None
 
 
-def _place(node: NodeDraft, draft: ChainDraft, setup: Setup, findings: list[Finding]) -> Placed | None:
+def place(node: NodeDraft, draft: ChainDraft, setup: Setup, findings: list[Finding]) -> Placed | None:
     component = setup.registry.get(node.type)
     if component is None:
         message = f"there is no node type {node.type!r}{near(node.type, setup.registry.types())}"
@@ -128,7 +135,7 @@ def _place(node: NodeDraft, draft: ChainDraft, setup: Setup, findings: list[Find
     known = [field.alias or name for name, field in component.config.model_fields.items()]
     given, strange = with_connection(node.config, known, draft, setup.shared, path)
     findings += strange
-    config = configured(component, filled(given, draft, setup.globals_), path, findings)
+    config = checked(component.config, filled(given, draft, setup.globals_), path, findings)
     if config is None or strange:
         return None
     found = list(component.check(config, site))

@@ -17,6 +17,7 @@ from tidemill.core.findings import Finding
 from tidemill.rules.building import Built
 from tidemill.rules.chains import Chain, Chains, document_of
 from tidemill.rules.examination import examine
+from tidemill.rules.ports import Directory
 
 _ID = re.compile(r"[^\s/:]{1,200}")
 
@@ -24,21 +25,25 @@ _ID = re.compile(r"[^\s/:]{1,200}")
 class RuleCatalog:
     """Documents come and go as JSON values. Reads are of the newest revision."""
 
-    def __init__(self, store: DefinitionStore, chains: Chains, clock: Clock) -> None:
+    def __init__(self, store: DefinitionStore, chains: Chains, directory: Directory, clock: Clock) -> None:
         self._store = store
         self._chains = chains
+        self._directory = directory
         self._clock = clock
 
     async def examine(self, document: Any, id_: str = "") -> tuple[Built, Sequence[Finding]]:
         """All that there is to say of a chain, without saving it. Raises `BadInput` for what is no chain at all."""
-        await self._chains.refresh()
+        await self._chains.look_around()
         return await examine(document, self._chains.setup, id_)
 
     async def save(self, id_: str, document: Any, author: str) -> Chain:
-        """Raises `BadInput` for what is no chain at all."""
+        """Clusters that it names and nobody knows become integrations. Raises `BadInput` for what is no chain."""
         if not _ID.fullmatch(id_):
             raise BadInput([Finding("id", "has 1 to 200 characters, none of them /, : or white space", "invalid")])
-        _, findings = await self.examine(document, id_)
+        built, examined = await self.examine(document, id_)
+        findings = [*examined]
+        for stranger in built.strangers:
+            findings += await self._directory.derive(stranger, author)
         shown = to_json([finding.as_json() for finding in findings])
         now_ms = self._clock.now_ms()
         await self._store.put("rule_chain", id_, 0, to_json(document), shown, author, now_ms)

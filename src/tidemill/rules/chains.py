@@ -16,7 +16,9 @@ from tidemill.graph.graph import Graph
 from tidemill.ingest.clusters import IntegrationDirectory
 from tidemill.rules.building import Built, Setup, build
 from tidemill.rules.chain_calls import Known, call_findings
+from tidemill.rules.endpoints.reading import BuiltEndpoints, build_endpoints, is_of_endpoint
 from tidemill.rules.formats import read_chain
+from tidemill.rules.ports import NOT_DERIVED, Stranger
 from tidemill.rules.shared import configuration_of
 
 _decode = msgspec.json.Decoder().decode
@@ -28,6 +30,7 @@ class Chain(msgspec.Struct, frozen=True):
 
     definition: Definition
     built: Built
+    endpoints: BuiltEndpoints
     findings: Sequence[Finding]
 
     @property
@@ -36,12 +39,13 @@ class Chain(msgspec.Struct, frozen=True):
 
     @property
     def graph(self) -> Graph | str:
-        """The graph, or why there is none to run."""
-        if self.built.graph is not None and not errors(self.findings):
+        """The graph, or why there is none to run. What is wrong with an endpoint keeps only that from its work."""
+        wrong = [finding for finding in errors(self.findings) if not is_of_endpoint(finding)]
+        if self.built.graph is not None and not wrong:
             return self.built.graph
         if self.built.draft.is_disabled:
             return f"the chain {self.id} is disabled"
-        return f"the chain {self.id} cannot run: {'; '.join(map(str, errors(self.findings)))}"
+        return f"the chain {self.id} cannot run: {'; '.join(map(str, wrong))}"
 
 
 class Chains:
@@ -55,6 +59,12 @@ class Chains:
         self.by_id: Mapping[str, Chain] = {}
         self._alone: Mapping[str, Chain] = {}
         """Without what is found by looking at the others."""
+
+    async def look_around(self) -> None:
+        """Also where there is no chain yet: what a new one finds around it. Raises `Unavailable`."""
+        await self.refresh()
+        if not self.by_id:
+            self.setup.ports.clusters.integrations = await self._directory.integrations()
 
     async def refresh(self) -> int:
         """Cheap where nothing has changed. Raises `Unavailable`."""
@@ -84,8 +94,19 @@ class Chains:
             return known
         draft, findings = read_chain(_decode(definition.document), definition.name)
         built = build(draft, self.setup)
-        of_save = [each for each in _decode_findings(definition.findings) if each.kind == "compile"]
-        return Chain(definition, built, [*findings, *built.findings, *of_save])
+        endpoints = build_endpoints(draft, self.setup)
+        of_save = _of_save(definition, [*built.strangers, *endpoints.strangers])
+        return Chain(definition, built, endpoints, [*findings, *built.findings, *endpoints.findings, *of_save])
+
+
+def _of_save(definition: Definition, strangers: Sequence[Stranger]) -> Sequence[Finding]:
+    """What was found by asking others: the sandbox, and whoever makes integrations, while there is still none."""
+    paths = tuple(stranger.path for stranger in strangers)
+    return [
+        each
+        for each in _decode_findings(definition.findings)
+        if each.kind == "compile" or (each.kind == NOT_DERIVED and each.path.startswith(paths))
+    ]
 
 
 def _among_each_other(chains: Mapping[str, Chain]) -> Mapping[str, Chain]:

@@ -29,11 +29,11 @@ class EdgeDraft(msgspec.Struct, frozen=True):
 
 
 class RouterDraft(msgspec.Struct, frozen=True):
-    """From a path of the endpoint (a topic, an HTTP path, a cron expression) to a chain or node (`to`)."""
+    """From paths of the endpoint (topics, an HTTP path, a cron expression) to a chain or node (`to`)."""
 
     id: str
     path: str
-    source: str
+    sources: Sequence[str]
     to: str
     source_config: Mapping[str, Any] = {}
     to_config: Mapping[str, Any] = {}

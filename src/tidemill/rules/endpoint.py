@@ -5,63 +5,109 @@ of them is the record's outcome. Writes nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
+from tidemill.core.errors import BadInput
 from tidemill.core.ids import derived_id
 from tidemill.graph.executor import Executor
 from tidemill.graph.message import Message
-from tidemill.graph.node import Result
+from tidemill.graph.node import Effect, Result
 from tidemill.graph.trails import Trails
 from tidemill.ingest.record import Record
 from tidemill.ingest.route import Outcome
-
-FailurePolicy = Literal["dead_letter", "retry", "ignore"]
+from tidemill.rules.effects import Publish
+from tidemill.rules.endpoints.config import FailurePolicy
+from tidemill.rules.endpoints.exchange import Exchange, Received
+from tidemill.rules.endpoints.response import response
+from tidemill.rules.endpoints.router import Passed, Router
 
 
 class EndpointRoute:
     """Finds its chain anew for each batch: a chain that is edited keeps its endpoint, and its place in the topic."""
 
-    def __init__(self, name: str, chain: str, entry: str | None, executor: Executor, policy: FailurePolicy) -> None:
-        self._name = name
-        self._chain = chain
-        self._entry = entry
+    def __init__(
+        self, router: Router, source: str, integration: str, executor: Executor, policy: FailurePolicy
+    ) -> None:
+        self._router = router
+        self._source = source
+        self._integration = integration
         self._executor = executor
         self._policy = policy
-
-    @property
-    def name(self) -> str:
-        return self._name
+        self.name = router.name
 
     async def handle(self, records: Sequence[Record]) -> Sequence[Outcome]:
-        graph = self._executor.graphs.graph(self._chain)
-        if isinstance(graph, str):
-            return [Outcome("invalid", reason=graph)] * len(records)
-        messages = [message_of(record) for record in records]
-        results, trails = await self._executor.run(graph, messages, self._entry)
-        return [self._outcome(result, trails) for result in results]
+        messages = [message_of(record, self.name) for record in records]
+        if not self._router.needs_exchanges:
+            return [self._outcome(each) for each in await self._router.run(self._executor, messages)]
+        exchanges = [
+            Exchange(Received(message, self._source, headers_of(record)))
+            for record, message in zip(records, messages, strict=True)
+        ]
+        return [self._outcome(each) for each in await self._router.exchange(self._executor, exchanges)]
 
-    def _outcome(self, result: Result, trails: Trails) -> Outcome:
-        detail = detail_of(result, trails)
-        failures = result.failures
-        if failures and self._policy != "ignore":
-            reason = "; ".join(f"{end.node}: {end.error or 'failed'}" for end in failures)
+    def _outcome(self, passed: Passed) -> Outcome:
+        if passed.refusal is not None:
+            return self._refused(passed)
+        if passed.result is None or passed.trails is None:
+            return Outcome("filtered", reason="stopped by a processor")
+        detail = detail_of(passed.result, passed.trails)
+        reason = failure_of(passed)
+        if reason is not None and self._policy != "ignore":
             return Outcome("retry" if self._policy == "retry" else "invalid", reason=reason, detail=detail)
-        return Outcome("done", result.effects, detail=detail)
+        try:
+            effects = [*passed.result.effects, *self._responses(passed)]
+        except BadInput as error:
+            return Outcome("invalid", reason=str(error), detail=detail)
+        return Outcome("done", effects, detail=detail)
+
+    def _refused(self, passed: Passed) -> Outcome:
+        """It did not run. A chain that cannot is waited for; a message that a processor failed is like one that
+        a node failed."""
+        if passed.is_waiting or self._policy == "retry":
+            return Outcome("retry", reason=passed.refusal)
+        return Outcome("done" if self._policy == "ignore" else "invalid", reason=passed.refusal)
+
+    def _responses(self, passed: Passed) -> Sequence[Effect]:
+        """Of the ends whose processors went through."""
+        now_ms = self._executor.clock.now_ms()
+        found = []
+        for index, exchange in enumerate(passed.answers):
+            if exchange.failure is None:
+                id_ = f"{exchange.in_.message.id}:response:{index}"
+                publication = response(exchange, id_, self._integration, now_ms)
+                if publication is not None:
+                    found.append(Publish(publication))
+        return found
 
 
-def message_of(record: Record) -> Message:
+def message_of(record: Record, route: str) -> Message:
     """As RuleGo makes it, and what it leaves out: offset and timestamp."""
     metadata = {
         "topic": record.topic,
         "partition": str(record.partition),
         "offset": str(record.offset),
         "timestamp": str(record.timestamp_ms),
+        "_triggerSource": "endpoint",
     }
     if record.key is not None:
         metadata["key"] = record.key.decode("utf-8", "replace")
-    place = (record.integration, record.topic_id, record.topic, record.partition, record.offset)
+    place = (route, record.integration, record.topic_id, record.topic, record.partition, record.offset)
     id_ = derived_id(record.timestamp_ms, *place)
     return Message(id_, record.timestamp_ms, record.topic, record.value or b"", metadata)
+
+
+def headers_of(record: Record) -> dict[str, str]:
+    """As text; of several with one name the last. `topic` is where the record is from, as RuleGo has it."""
+    headers = {name: value.decode("utf-8", "replace") for name, value in record.headers if value is not None}
+    return {**headers, "topic": record.topic}
+
+
+def failure_of(passed: Passed) -> str | None:
+    """Why the record failed, where a branch of it did, or a processor after the chain."""
+    assert passed.result is not None
+    reasons = [f"{end.node}: {end.error or 'failed'}" for end in passed.result.failures]
+    reasons += [exchange.failure for exchange in passed.answers if exchange.failure is not None]
+    return "; ".join(reasons) or None
 
 
 def detail_of(result: Result, trails: Trails) -> Mapping[str, Any]:

@@ -6,12 +6,14 @@ Stores nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from tidemill.core.errors import BadInput
 from tidemill.core.findings import Finding
 from tidemill.expressions.document import refuse_depth
 from tidemill.rules.building import Built, Setup, build
+from tidemill.rules.endpoints.reading import build_endpoints
 from tidemill.rules.formats import read_chain
 from tidemill.rules.scripts import script_findings
 
@@ -23,8 +25,8 @@ async def examine(document: Any, setup: Setup, id_: str = "") -> tuple[Built, Se
         raise BadInput("a rule chain is a JSON object")
     refuse_depth(document, "rule chain")
     draft, findings = read_chain(document, id_)
-    built = build(draft, setup)
-    found = [*findings, *built.findings]
-    for path, script in built.scripts:
+    built, endpoints = build(draft, setup), build_endpoints(draft, setup)
+    found = [*findings, *built.findings, *endpoints.findings]
+    for path, script in [*built.scripts, *endpoints.scripts]:
         found += await script_findings(setup.ports.sandbox, script, path)
-    return built, found
+    return replace(built, strangers=[*built.strangers, *endpoints.strangers]), found

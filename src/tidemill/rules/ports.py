@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
 
 from tidemill.core.clock import Clock
+from tidemill.core.findings import Finding
 from tidemill.core.http import HttpCaller
 from tidemill.core.transaction import Transaction
-from tidemill.ingest.clusters import IntegrationInfo, integration_of
+from tidemill.ingest.clusters import IntegrationDirectory, IntegrationInfo, integration_of
 from tidemill.sandbox.script import Sandbox
+
+DERIVED = "inline-"
+"""How the names of integrations begin that were made for servers which a chain names."""
+NOT_DERIVED = "not_derived"
+"""The kind of a finding about one that could not be made."""
 
 
 class Clusters:
@@ -67,6 +73,34 @@ class World:
     """What nodes may call. None of it is opened before a node asks for it."""
 
     http: HttpCaller
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """As RuleGo writes them. `mechanism` empty: no SASL."""
+
+    mechanism: str
+    user: str
+    password: str = field(repr=False)
+    is_tls: bool
+    is_any_certificate_trusted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """A cluster that a definition names by its bootstrap servers, and that no integration has. `path` leads to the
+    configuration that does. `credentials` are None where there are none to give."""
+
+    path: str
+    servers: str
+    credentials: Credentials | None = None
+
+
+class Directory(IntegrationDirectory, Protocol):
+    async def derive(self, stranger: Stranger, author: str) -> Sequence[Finding]:
+        """Makes an integration for the cluster, unless one is there by now, under a name that says where it comes
+        from. What speaks against it is found at `stranger.path`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from tidemill.core.definitions import DefinitionStore
 from tidemill.core.transaction import Transaction
 from tidemill.graph.executor import Executor
 from tidemill.ingest.subscription import GroupKey, Subscription, SubscriptionSet
-from tidemill.rules.chains import Chain, Chains
+from tidemill.rules.chains import Chains
 from tidemill.rules.endpoint import EndpointRoute
-from tidemill.rules.endpoints import KafkaEndpoint, kafka_endpoints
+from tidemill.rules.endpoints.kafka import KafkaRouter
 
 
 class EndpointSubscriptions:
@@ -36,24 +34,19 @@ class EndpointSubscriptions:
         groups: dict[GroupKey, list[Subscription]] = {}
         held: set[str] = set()
         for chain in self._chains.by_id.values():
-            for endpoint in _at_work(chain):
-                cluster = self._chains.setup.ports.clusters.cluster(endpoint.server)
+            for endpoint in chain.endpoints.kafka if not chain.built.draft.is_disabled else ():
+                cluster = self._chains.setup.ports.clusters.cluster(endpoint.cluster)
                 if cluster is None:
                     continue
                 if not cluster.is_enabled:
                     held.add(cluster.name)
                     continue
-                group = GroupKey(cluster.name, endpoint.group)
-                for subscription in self._subscriptions(endpoint):
-                    groups.setdefault(group, []).append(subscription)
+                for router in endpoint.routers:
+                    group = GroupKey(cluster.name, router.group)
+                    groups.setdefault(group, []).append(self._subscription(router, cluster.name))
         return SubscriptionSet(revision, groups, frozenset(held))
 
-    def _subscriptions(self, endpoint: KafkaEndpoint) -> Iterator[Subscription]:
-        for router in endpoint.routers:
-            route = EndpointRoute(router.name, router.chain, router.node, self._executor, endpoint.policy)
-            yield Subscription(router.topics, route, endpoint.start)
-
-
-def _at_work(chain: Chain) -> Iterator[KafkaEndpoint]:
-    if not chain.built.draft.is_disabled:
-        yield from kafka_endpoints(chain.built.draft)
+    def _subscription(self, router: KafkaRouter, integration: str) -> Subscription:
+        source = ",".join([*sorted(router.topics), *sorted(router.patterns)])
+        route = EndpointRoute(router.router, source, integration, self._executor, router.policy)
+        return Subscription(router.topics, route, router.start, patterns=router.patterns)

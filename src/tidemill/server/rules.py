@@ -9,14 +9,13 @@ from tidemill.core.clock import Clock
 from tidemill.core.definitions import DefinitionStore
 from tidemill.graph.executor import Executor
 from tidemill.graph.registry import Registry
-from tidemill.ingest.clusters import IntegrationDirectory
 from tidemill.ingest.outbox import OutboxDoor
 from tidemill.rules.building import Setup
 from tidemill.rules.catalog import RuleCatalog
 from tidemill.rules.chains import Chains
 from tidemill.rules.door import RulesTaker
 from tidemill.rules.listed import LISTED
-from tidemill.rules.ports import CacheStore, Clusters, Ports, World
+from tidemill.rules.ports import CacheStore, Clusters, Directory, Ports, World
 from tidemill.rules.shared import SharedNodeCatalog
 from tidemill.rules.subscriptions import EndpointSubscriptions
 from tidemill.rules.watching import NodeWatcher
@@ -35,7 +34,7 @@ class RuleParts:
 
 def rule_parts(
     definitions: DefinitionStore,
-    directory: IntegrationDirectory,
+    directory: Directory,
     sandbox: Sandbox,
     outbox: OutboxDoor,
     woken: Callable[[Collection[str]], None],
@@ -49,7 +48,7 @@ def rule_parts(
     return RuleParts(
         chains,
         executor,
-        RuleCatalog(definitions, chains, clock),
+        RuleCatalog(definitions, chains, directory, clock),
         EndpointSubscriptions(chains, definitions, executor),
         RulesTaker(outbox, cache, woken),
         SharedNodeCatalog(definitions, setup.registry, clock),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pydantic import Field
@@ -13,6 +13,7 @@ from tidemill.graph.component import Component, Config
 from tidemill.graph.node import SUCCESS, Batch
 from tidemill.ingest.publication import Publication
 from tidemill.rules.effects import Publish
+from tidemill.rules.ports import Stranger
 from tidemill.rules.seen import environment
 from tidemill.rules.site import Site
 
@@ -47,6 +48,11 @@ class KafkaProducer:
             batch.tell(index, SUCCESS)
 
 
+def _clusters(config: KafkaProducerConfig, site: Site) -> Sequence[Stranger]:
+    is_known = site.ports.clusters.cluster(config.server) is not None
+    return () if is_known or ":" not in config.server else [Stranger(site.path, config.server)]
+
+
 def _check(config: KafkaProducerConfig, site: Site) -> Iterator[Finding]:
     if site.ports.clusters.cluster(config.server) is None:
         yield site.finding("server", f"there is no integration for {config.server!r}", "unknown_integration", "warning")
@@ -63,5 +69,6 @@ COMPONENT = Component(
     KafkaProducerConfig,
     _build,
     check=_check,
+    clusters=_clusters,
     examples=({"server": "embedded", "topic": "readings"},),
 )

@@ -109,15 +109,15 @@ def _routers(endpoint: Fields) -> Iterator[RouterDraft]:
     seen: set[str] = set()
     for router in endpoint.each("routers"):
         source, to = router.fields("from"), router.fields("to")
-        path = source.name("path")
-        id_ = router.text("id") or path
+        paths = _paths(source)
+        id_ = router.text("id") or ",".join(paths)
         if id_ in seen:
             router.add("id", f"there are two routers {id_!r}", "duplicate")
         seen.add(id_)
         yield RouterDraft(
             id_,
             router.path,
-            path,
+            paths,
             to.text("path"),
             source.object("configuration"),
             to.object("configuration"),
@@ -129,6 +129,16 @@ def _routers(endpoint: Fields) -> Iterator[RouterDraft]:
         for fields in (source, to):
             fields.finish()
         router.finish(["additionalInfo"])
+
+
+def _paths(source: Fields) -> list[str]:
+    """One, or a list of them, which RuleGo has not."""
+    value = source.raw("path")
+    if not isinstance(value, list):
+        return [source.name("path")]
+    if not value or not all(isinstance(path, str) and path.strip() for path in value):
+        source.add("path", "must be a path, or a list of paths", "type")
+    return [path for path in value if isinstance(path, str)]
 
 
 def _names(fields: Fields, key: str) -> list[str]:

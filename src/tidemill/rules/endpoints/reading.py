@@ -1,0 +1,52 @@
+"""All endpoints of a chain, built. What is wrong with one keeps it from its work; the others and the chain go on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tidemill.core.findings import Finding, near
+from tidemill.rules.building import Setup
+from tidemill.rules.draft import ChainDraft
+from tidemill.rules.endpoints import kafka
+from tidemill.rules.endpoints.building import Workshop
+from tidemill.rules.endpoints.kafka import KafkaEndpoint, kafka_endpoint
+from tidemill.rules.ports import Stranger
+from tidemill.sandbox.script import Script
+
+PATH = "metadata.endpoints"
+LATER = ("ws", "websocket", "ws_client", "mqtt", "net", "tcp", "net_client", "nats", "nsq", "pulsar", "rabbitmq")
+LATER_TOO = ("redis", "redis/stream", "grpc/stream", "beanstalkdTubeset", "wukongim", "fasthttp", "mysql_cdc")
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltEndpoints:
+    kafka: Sequence[KafkaEndpoint] = ()
+    findings: Sequence[Finding] = ()
+    scripts: Sequence[tuple[str, Script]] = ()
+    strangers: Sequence[Stranger] = ()
+
+
+def build_endpoints(draft: ChainDraft, setup: Setup) -> BuiltEndpoints:
+    shop = Workshop(draft, setup)
+    found = []
+    for endpoint in draft.endpoints:
+        if endpoint.type in kafka.TYPES:
+            built = kafka_endpoint(shop, endpoint)
+            if built is not None:
+                found.append(built)
+        else:
+            _refuse(shop, endpoint.type, f"{endpoint.path}.type")
+    return BuiltEndpoints(found, shop.findings, shop.scripts, shop.strangers)
+
+
+def is_of_endpoint(finding: Finding) -> bool:
+    return finding.path.startswith(PATH)
+
+
+def _refuse(shop: Workshop, type_: str, path: str) -> None:
+    if type_.removeprefix("endpoint/") in (*LATER, *LATER_TOO):
+        message = f"not supported: endpoints of type {type_}; the rest of the chain runs without it"
+        shop.add(path, message, "not_supported", "warning")
+    else:
+        shop.add(path, f"there is no endpoint type {type_!r}{near(type_, sorted(kafka.TYPES))}", "unknown_type")

@@ -1,0 +1,35 @@
+"""What a processor after the chain answers to a record: a publication on the topic that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tidemill.core.errors import BadInput
+from tidemill.ingest.publication import Publication
+from tidemill.rules.endpoints.exchange import Exchange
+
+TOPIC_HEADERS = ("responseTopic", "topic")
+"""The first that is there counts: the document of Kafka endpoints has the second, RuleGo's code the first."""
+PARTITION_MAX = 2**31 - 1
+
+
+def response(exchange: Exchange, id_: str, integration: str, now_ms: int) -> Publication | None:
+    """None without a body, or without a topic. Raises `BadInput`.
+
+    The record's key decides on the partition unless `partition` does. With neither it is the first, as documented."""
+    out = exchange.out
+    topic = next((found for name in TOPIC_HEADERS if (found := out.headers.get(name))), None)
+    if out.body is None or topic is None:
+        return None
+    key = out.headers.get("key")
+    partition = _partition(out.headers, has_key=bool(key))
+    return Publication(id_, integration, topic, partition, key.encode() if key else None, out.body, (), now_ms)
+
+
+def _partition(headers: Mapping[str, str], *, has_key: bool) -> int | None:
+    text = str(headers.get("partition", "")).strip()
+    if not text:
+        return None if has_key else 0
+    if not (text.isascii() and text.isdigit() and int(text) <= PARTITION_MAX):
+        raise BadInput(f"the response's partition must be a whole number, not {text!r}")
+    return int(text)
