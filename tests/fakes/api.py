@@ -293,6 +293,7 @@ class ApiRoom:
             hand=self.rules.hand,
             shared_nodes=self.rules.parts.shared_nodes,
             registry=self.rules.parts.chains.setup.registry,
+            debug=self.rules.parts.debug,
             integrations=self.integrations,
             places=self.places,
             subscriptions=self.subscriptions,

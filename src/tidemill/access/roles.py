@@ -68,7 +68,8 @@ ROLES: Mapping[str, frozenset[Action]] = {
     | _READ_EXECUTIONS
     | _WRITE_WORKFLOW_METADATA
     | _WRITE_EVENT_METADATA
-    | _SECRETS,
+    | _SECRETS
+    | {actions.RULE_CHAIN_DEBUG},
     "METADATA_API": _READ_DEFINITIONS | _WRITE_WORKFLOW_METADATA | _WRITE_EVENT_METADATA | {actions.SECRET_READ},
     "WORKFLOW_MANAGER": _READ_DEFINITIONS
     | _READ_EXECUTIONS
@@ -76,6 +77,7 @@ ROLES: Mapping[str, frozenset[Action]] = {
     | {
         actions.WORKFLOW_START,
         actions.RULE_CHAIN_RUN,
+        actions.RULE_CHAIN_DEBUG,
         actions.WORKFLOW_CONTROL,
         actions.WORKFLOW_REMOVE,
         actions.DEAD_LETTER_READ,

@@ -87,7 +87,7 @@ async def save_base(call: Call, chain: ChainId) -> Response:
     """Saves a chain's name, flags and additional information; its nodes stay. Makes the chain where there is none."""
     base = await call.object()
     try:
-        found = await _rulego(call, chain)
+        found = await rulego_chain(call, chain)
     except NotFound:
         document: dict[str, Any] = {"ruleChain": base, "metadata": {"nodes": [], "connections": []}}
     else:
@@ -99,7 +99,7 @@ async def save_base(call: Call, chain: ChainId) -> Response:
 async def save_configuration(call: Call, chain: ChainId, var_type: str) -> Response:
     """Saves one part of a chain's configuration, such as `vars`."""
     value = await call.json(object)
-    await _rulego(call, chain)
+    await rulego_chain(call, chain)
     changed = await call.services.rules.change(
         chain, call.author, lambda document: editing.with_configuration(document, var_type, value)
     )
@@ -112,7 +112,7 @@ async def operate(call: Call, chain: ChainId, operation: str) -> Response:
     about = _OPERATIONS.get(operation)
     if about is None:
         raise BadInput(f"there is no operation {operation!r}{near(operation, _OPERATIONS)}")
-    await _rulego(call, chain)
+    await rulego_chain(call, chain)
     changed = await call.services.rules.change(chain, call.author, lambda document: editing.with_about(document, about))
     return await _saved(call, changed)
 
@@ -152,7 +152,7 @@ async def _saved(call: AllowedCall, chain: Chain) -> Response:
     return json_answer(told(chain))
 
 
-async def _rulego(call: AllowedCall, id_: str) -> Chain:
+async def rulego_chain(call: AllowedCall, id_: str) -> Chain:
     """Raises `NotFound`, and `BadInput` for a chain in another form, where these keys mean nothing."""
     chain = await call.services.rules.chain(id_)
     if chain.built.draft.format != "rulego":

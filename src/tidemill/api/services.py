@@ -31,6 +31,7 @@ from tidemill.graph.registry import Registry
 from tidemill.ingest.ports import Places
 from tidemill.ingest.subscription import Subscriptions
 from tidemill.rules.catalog import RuleCatalog
+from tidemill.rules.debugging import DebugEntries
 from tidemill.rules.hand import Hand
 from tidemill.rules.shared import SharedNodeCatalog
 
@@ -46,6 +47,7 @@ class Services:
     hand: Hand
     shared_nodes: SharedNodeCatalog
     registry: Registry
+    debug: DebugEntries
     integrations: Integrations
     places: Places
     subscriptions: Subscriptions

@@ -16,11 +16,13 @@ from tidemill.graph.graph import Graph
 from tidemill.ingest.clusters import IntegrationDirectory
 from tidemill.rules.building import Built, Setup, build
 from tidemill.rules.chain_calls import Known, call_findings
+from tidemill.rules.debugging import unwatched, watched_until_ms
 from tidemill.rules.endpoints.reading import BuiltEndpoints, build_endpoints, is_of_endpoint
 from tidemill.rules.formats import read_chain
 from tidemill.rules.ports import NOT_DERIVED, Stranger
 from tidemill.rules.shared import configuration_of
 
+_NEVER = 2**63
 _decode = msgspec.json.Decoder().decode
 _decode_findings = msgspec.json.Decoder(list[Finding]).decode
 
@@ -32,6 +34,8 @@ class Chain(msgspec.Struct, frozen=True):
     built: Built
     endpoints: BuiltEndpoints
     findings: Sequence[Finding]
+    watched_until_ms: int = 0
+    """When its debug mode ends; 0 where it is not in debug mode (any more)."""
 
     @property
     def id(self) -> str:
@@ -59,6 +63,8 @@ class Chains:
         self.by_id: Mapping[str, Chain] = {}
         self._alone: Mapping[str, Chain] = {}
         """Without what is found by looking at the others."""
+        self._unwatched_ms = _NEVER
+        """When the next chain's debug mode ends."""
 
     async def look_around(self) -> None:
         """Also where there is no chain yet: what a new one finds around it. Raises `Unavailable`."""
@@ -69,7 +75,7 @@ class Chains:
     async def refresh(self) -> int:
         """Cheap where nothing has changed. Raises `Unavailable`."""
         revision = await self._store.revision()
-        if revision != self.revision:
+        if revision != self.revision or self.setup.ports.clock.now_ms() >= self._unwatched_ms:
             definitions = await self._store.all("rule_chain")
             shared = {each.name: configuration_of(each) for each in await self._store.all("shared_node")}
             if shared != self.setup.shared.by_id:
@@ -82,6 +88,9 @@ class Chains:
             self._alone = {each.name: self._chain(each) for each in definitions}
             self.by_id = _among_each_other(self._alone)
             self.revision = revision
+            self._unwatched_ms = min(
+                (chain.watched_until_ms for chain in self._alone.values() if chain.watched_until_ms), default=_NEVER
+            )
         return revision
 
     def graph(self, id_: str) -> Graph | str:
@@ -90,13 +99,19 @@ class Chains:
 
     def _chain(self, definition: Definition) -> Chain:
         known = self._alone.get(definition.name)
-        if known is not None and known.definition.save == definition.save:
+        now_ms = self.setup.ports.clock.now_ms()
+        is_known = known is not None and known.definition.save == definition.save
+        if known is not None and is_known and not 0 < known.watched_until_ms <= now_ms:
             return known
         draft, findings = read_chain(_decode(definition.document), definition.name)
+        until_ms = watched_until_ms(draft, definition.updated_ms)
+        if until_ms <= now_ms:
+            draft, until_ms = unwatched(draft), 0
         built = build(draft, self.setup)
         endpoints = build_endpoints(draft, self.setup)
         of_save = _of_save(definition, [*built.strangers, *endpoints.strangers])
-        return Chain(definition, built, endpoints, [*findings, *built.findings, *endpoints.findings, *of_save])
+        all_findings = [*findings, *built.findings, *endpoints.findings, *of_save]
+        return Chain(definition, built, endpoints, all_findings, until_ms)
 
 
 def _of_save(definition: Definition, strangers: Sequence[Stranger]) -> Sequence[Finding]:

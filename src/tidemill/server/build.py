@@ -157,6 +157,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         hand=Hand(rules.chains, rules.executor, gate),
         shared_nodes=rules.shared_nodes,
         registry=rules.chains.setup.registry,
+        debug=rules.debug,
         integrations=integrations,
         places=places,
         subscriptions=subscriptions,

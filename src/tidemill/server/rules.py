@@ -13,6 +13,7 @@ from tidemill.ingest.outbox import OutboxDoor
 from tidemill.rules.building import Setup
 from tidemill.rules.catalog import RuleCatalog
 from tidemill.rules.chains import Chains
+from tidemill.rules.debugging import DebugEntries
 from tidemill.rules.door import RulesTaker
 from tidemill.rules.listed import LISTED
 from tidemill.rules.ports import CacheStore, Clusters, Directory, Ports, World
@@ -30,6 +31,7 @@ class RuleParts:
     subscriptions: EndpointSubscriptions
     taker: RulesTaker
     shared_nodes: SharedNodeCatalog
+    debug: DebugEntries
 
 
 def rule_parts(
@@ -44,7 +46,8 @@ def rule_parts(
 ) -> RuleParts:
     setup = Setup(Registry(LISTED), Ports(sandbox, clock, Clusters(), cache, world), {})
     chains = Chains(definitions, directory, setup)
-    executor = Executor(chains, NodeWatcher(), clock)
+    debug = DebugEntries(clock)
+    executor = Executor(chains, NodeWatcher(debug), clock)
     return RuleParts(
         chains,
         executor,
@@ -52,4 +55,5 @@ def rule_parts(
         EndpointSubscriptions(chains, definitions, executor),
         RulesTaker(outbox, cache, woken),
         SharedNodeCatalog(definitions, setup.registry, clock),
+        debug,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 Document = Mapping[str, Any]
@@ -27,6 +27,19 @@ def with_configuration(document: Document, key: str, value: Any) -> dict[str, An
     configuration = _about(document).get("configuration")
     known = configuration if isinstance(configuration, dict) else {}
     return with_about(document, {"configuration": {**known, key: value}})
+
+
+def with_debug(document: Document, is_on: bool, nodes: Collection[str] | None = None) -> dict[str, Any]:
+    """Of `nodes`, or of the chain as a whole; what is not named is as it was, but all is off with the chain."""
+    if nodes is None and is_on:
+        return with_about(document, {"debugMode": True})
+    metadata = document.get("metadata")
+    known = metadata if isinstance(metadata, dict) else {}
+    listed = [
+        {**node, "debugMode": is_on} if nodes is None or node.get("id", f"node{index}") in nodes else node
+        for index, node in enumerate(known.get("nodes") or ())
+    ]
+    return with_about({**document, "metadata": {**known, "nodes": listed}}, {"debugMode": False})
 
 
 def category_of(document: Document) -> str:
