@@ -70,6 +70,18 @@ def test_a_message_that_fails_says_why_and_where(folder: Path) -> None:
     assert end["metadata"]["errorMsg"] == end["error"]
 
 
+def test_what_goes_in_and_out_of_each_node(folder: Path) -> None:
+    done = tidemill("run", folder / "readings.json", "--msg", folder / "warm.json", "--debug")
+    seen = [(name, said["node"], said.get("relation")) for line in lines(done.stderr) for name, said in line.items()]
+    assert seen == [
+        ("in", "filter", None),
+        ("out", "filter", "True"),
+        ("in", "transform", None),
+        ("out", "transform", "Success"),
+    ]
+    assert lines(done.stderr)[-1]["out"]["data"] == '{"temperature":30,"unit":"C"}'
+
+
 def test_it_may_begin_elsewhere(folder: Path) -> None:
     done = tidemill("run", folder / "readings.json", "--msg", "-", "--node", "log", given='{"temperature": 30}')
     assert [line["node"] for line in lines(done.stdout)] == ["log"]

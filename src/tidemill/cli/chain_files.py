@@ -25,7 +25,7 @@ from tidemill.core.logs import configure_logs
 from tidemill.graph.message import Message
 from tidemill.rules.given import read_message
 from tidemill.rules.trial import Trial, Tried
-from tidemill.rules.views import effect_json, end_json
+from tidemill.rules.views import effect_json, end_json, message_json
 from tidemill.server.trial import open_trial
 
 CANNOT_RUN = 2
@@ -44,12 +44,13 @@ def run(
     node: Annotated[str | None, typer.Option(help="Where the message comes in; else the chain's first node")] = None,
     message_type: Annotated[str, typer.Option("--type", help="The message's type")] = "",
     metadata: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, as often as wanted")] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Also print what goes in and out of each node")] = False,
 ) -> None:
     """Run a chain over one message and print where each branch of it ended, a JSON line each.
 
     What it would publish, what it logged and findings are on standard error. A definition that cannot run prints its
     findings and ends with code 2."""
-    asyncio.run(_run(file, others or [], msg, node, message_type, metadata or []))
+    asyncio.run(_run(file, others or [], msg, node, message_type, metadata or [], is_debug=debug))
 
 
 def check(file: ChainFile, others: Others = None) -> None:
@@ -58,11 +59,18 @@ def check(file: ChainFile, others: Others = None) -> None:
 
 
 async def _run(
-    file: Path, others: Sequence[Path], given: Path, node: str | None, message_type: str, pairs: Sequence[str]
+    file: Path,
+    others: Sequence[Path],
+    given: Path,
+    node: str | None,
+    message_type: str,
+    pairs: Sequence[str],
+    *,
+    is_debug: bool,
 ) -> None:
     message = _message(given, message_type, pairs)
     async with _trial() as trial:
-        ids = [await _added(trial, path, sys.stderr) for path in (file, *others)]
+        ids = [await _added(trial, path, sys.stderr, is_debug=is_debug) for path in (file, *others)]
         if None in ids:
             raise typer.Exit(CANNOT_RUN)
         try:
@@ -86,10 +94,10 @@ async def _trial() -> AsyncIterator[Trial]:
         yield await open_trial(SystemClock(), stack)
 
 
-async def _added(trial: Trial, path: Path, told: TextIO) -> str | None:
+async def _added(trial: Trial, path: Path, told: TextIO, *, is_debug: bool = False) -> str | None:
     """The chain's id; None where it cannot run. What there is to say is told either way."""
     try:
-        id_, findings = await trial.add(_json(path), path.stem)
+        id_, findings = await trial.add(_json(path), path.stem, is_debug=is_debug)
     except BadInput as error:
         id_, findings = "", error.findings
     for finding in findings:
@@ -133,6 +141,11 @@ def _bytes(path: Path) -> bytes:
 def _print(tried: Tried) -> None:
     for logged in tried.logs:
         _line({"log": {"chain": logged.chain, "node": logged.node, "line": logged.line}}, sys.stderr)
+    for passed in tried.passed:
+        _line({"in": {"chain": passed.chain, "node": passed.node, **message_json(passed.message)}}, sys.stderr)
+        for relation, message, error in passed.told:
+            said = {"error": error} if error is not None else {}
+            _line({"out": {"node": passed.node, "relation": relation, **message_json(message), **said}}, sys.stderr)
     for held in tried.held:
         wait = {"node": held.node, "dueMs": held.hold.due_ms, "publication": held.hold.publication}
         _line({"held": {name: value for name, value in wait.items() if value is not None}}, sys.stderr)

@@ -39,6 +39,15 @@ class Logged(msgspec.Struct, frozen=True):
     line: str
 
 
+class Passed(msgspec.Struct, frozen=True):
+    """A message at a node, and by which relations it was told on as what."""
+
+    chain: str
+    node: str
+    message: Message
+    told: Sequence[tuple[str, Message, str | None]]
+
+
 class Tried(msgspec.Struct, frozen=True):
     """What became of a message: where its branches ended, what they want to happen, what was held on the way and what
     nodes logged."""
@@ -48,19 +57,22 @@ class Tried(msgspec.Struct, frozen=True):
     effects: Sequence[Effect]
     held: Sequence[Held]
     logs: Sequence[Logged]
+    passed: Sequence[Passed]
+    """Of nodes and chains in debug mode."""
 
 
 class TrialWatcher:
-    """Keeps the lines that nodes log (`graph.executor.Watcher`)."""
+    """Keeps what there is to tell of one run (`graph.executor.Watcher`)."""
 
     def __init__(self) -> None:
         self.logs: list[Logged] = []
+        self.passed: list[Passed] = []
 
     def processed(self, graph: str, vertex: Vertex, count: int, failures: int, seconds: float) -> None:
         return None
 
     def saw(self, graph: str, node: str, item: Item, told: Sequence[tuple[str, Message, str | None]]) -> None:
-        return None
+        self.passed.append(Passed(graph, node, item.message, told))
 
     def logged(self, graph: str, node: str, message: Message, line: str) -> None:
         self.logs.append(Logged(graph, node, line))
@@ -76,9 +88,14 @@ class Trial:
         self._built: dict[str, Built] = {}
         self._findings: dict[str, Sequence[Finding]] = {}
 
-    async def add(self, document: Any, id_: str = "") -> tuple[str, Sequence[Finding]]:
-        """The chain's id (its own, else `id_`) and all that there is to say of it. Raises `BadInput` for no chain."""
-        own = document.get("ruleChain", {}).get("id") if _has_about(document) else None
+    async def add(self, document: Any, id_: str = "", *, is_debug: bool = False) -> tuple[str, Sequence[Finding]]:
+        """The chain's id (its own, else `id_`) and all that there is to say of it. `is_debug` puts it in debug mode.
+        Raises `BadInput` for what is no chain at all."""
+        about = document.get("ruleChain") if isinstance(document, dict) else None
+        about = about if isinstance(about, dict) else {}
+        own = about.get("id")
+        if is_debug and isinstance(document, dict):
+            document = {**document, "ruleChain": {**about, "debugMode": True}}
         built, findings = await examine(document, self.setup, own if isinstance(own, str) and own else id_)
         self._built[built.draft.id] = built
         self._findings[built.draft.id] = findings
@@ -99,12 +116,14 @@ class Trial:
         graph = self.graph(id_)
         if isinstance(graph, str):
             raise BadInput(graph)
-        logs = self._watcher.logs = []
+        logs: list[Logged] = []
+        passed: list[Passed] = []
+        self._watcher.logs, self._watcher.passed = logs, passed
         (result,), _ = await self._executor.run(graph, [message], node)
         ends, effects, seen = list(result.ends), list(result.effects), list(result.held)
         for _ in range(WAKES_MAX):
             if not result.held:
-                return Tried(message, ends, effects, seen, logs)
+                return Tried(message, ends, effects, seen, logs, passed)
             # In the order of time: a join may wait for what is due later.
             first = min(result.held, key=lambda held: held.hold.due_ms)
             waits = [(held, _wake(held) if held is first else None) for held in result.held]
@@ -113,10 +132,6 @@ class Trial:
             effects += result.effects
             seen += [held for held in result.held if held not in seen]
         raise BadInput(f"a message of it is held again and again: {WAKES_MAX} times are enough for a trial")
-
-
-def _has_about(document: Any) -> bool:
-    return isinstance(document, dict) and isinstance(document.get("ruleChain"), dict)
 
 
 def _wake(held: Held) -> Wake:
