@@ -99,10 +99,11 @@ class Traversal:
         self.trails = Trails()
         self.results = [Result([], [], [], []) for _ in range(runs)]
         if around is None:
-            self.depth, self._steps, self._origins = 0, [0] * runs, list(range(runs))
+            self.depth, self._steps, self._made = 0, [0] * runs, [0] * runs
+            self._origins = list(range(runs))
         else:
             outer, origins = around
-            self.depth, self._steps = outer.depth + 1, outer._steps
+            self.depth, self._steps, self._made = outer.depth + 1, outer._steps, outer._made
             self._origins = [outer._origins[run] for run in origins]
         self.outputs: dict[tuple[str, int], Message] = {}
         self.before: Sequence[Sequence[Effect]] = ()
@@ -188,11 +189,20 @@ class Traversal:
                 self.end(item.run, refusal(vertex.id, item.message, _TOO_FAR))
         return going
 
+    def is_spent(self, run: int) -> bool:
+        return self._steps[self._origins[run]] >= STEPS_MAX
+
+    def number(self, run: int) -> int:
+        origin = self._origins[run]
+        self._made[origin] += 1
+        return self._made[origin]
+
     def _goes_on(self, run: int) -> bool:
         """Counts a step."""
-        origin = self._origins[run]
-        self._steps[origin] += 1
-        return self._steps[origin] <= STEPS_MAX
+        if self.is_spent(run):
+            return False
+        self._steps[self._origins[run]] += 1
+        return True
 
     def _waits(self, index: int, item: Item) -> bool:
         if not any(self.graph.reaches(held, index) for held in self._held_at.get(item.run, ())):
@@ -286,6 +296,14 @@ class Call:
     def came_from(self, index: int) -> tuple[str, str]:
         return self._traversal.trails.last(self.items[index].trail)
 
+    def unique(self, index: int) -> str:
+        item = self.items[index]
+        number = self._traversal.number(item.run)
+        return f"{item.message.id}:{self._traversal.graph.id}:{self._place.id}:{number}"
+
+    def is_spent(self, index: int) -> bool:
+        return self._traversal.is_spent(self.items[index].run)
+
     def output(self, index: int, node: str) -> Message | None:
         return self._traversal.outputs.get((node, self.items[index].run))
 
@@ -303,6 +321,8 @@ class Call:
             return [Result([refusal(entry, message, found)], [], [], []) for _, message in messages]
         graph, vertex = found
         runs = [self.items[index].run for index, _ in messages]
+        if all(map(outer.is_spent, runs)):
+            return [Result([_refusal(entry, message, _TOO_FAR)], [], [], []) for _, message in messages]
         has_last = is_followed and graph.has_last(vertex)
         inner = Traversal(
             outer.executor, graph, len(messages), around=(outer, runs), is_followed=is_followed, has_last=has_last

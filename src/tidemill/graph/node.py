@@ -125,6 +125,14 @@ class Batch(Protocol):
         """Node and relation; empty at the first node."""
         ...
 
+    def unique(self, index: int) -> str:
+        """A text that no other call gets: the id of something that the message causes."""
+        ...
+
+    def is_spent(self, index: int) -> bool:
+        """Whether the message has gone as far as any may, and nothing more can be run inside for it."""
+        ...
+
     def output(self, index: int, node: str) -> Message | None:
         """What that node told last in this run. Only of nodes that the graph remembers (`Graph.remembered`)."""
         ...

@@ -12,6 +12,7 @@ LISTED: Mapping[str, str] = {
     "end": f"{_NODES}.end",
     "fetchNodeOutput": f"{_NODES}.fetch_node_output",
     "flow": f"{_NODES}.flow",
+    "for": f"{_NODES}.for_loop",
     "fork": f"{_NODES}.fork",
     "groupAction": f"{_NODES}.group_action",
     "groupFilter": f"{_NODES}.group_filter",
@@ -26,5 +27,6 @@ LISTED: Mapping[str, str] = {
     "msgTypeSwitch": f"{_NODES}.msg_type_switch",
     "ref": f"{_NODES}.ref",
     "restApiCall": f"{_NODES}.rest_api_call",
+    "while": f"{_NODES}.while_loop",
     "x/kafkaProducer": f"{_NODES}.kafka_producer",
 }

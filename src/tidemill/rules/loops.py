@@ -5,6 +5,7 @@ Knows no expression.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -43,6 +44,7 @@ async def run_rounds(
     batch: Batch, entry: str, rounds: Sequence[tuple[Looping, Message]]
 ) -> list[tuple[Looping, Result]]:
     """All of them at once. Their effects are not kept: see `count`."""
+    await asyncio.sleep(0)  # nodes may need nothing but this process: others are to have their turn
     given = [(looping.index, message) for looping, message in rounds]
     results = await batch.inside(entry, given, is_kept=False)
     return [(looping, result) for (looping, _), result in zip(rounds, results, strict=True)]

@@ -41,7 +41,7 @@ class KafkaProducer:
             message = item.message
             seen = environment(batch, index, self._site)
             key = self._key.render(seen).encode() if self._key is not None else None
-            id_ = f"{message.id}:{self._site.node}:{item.trail}"
+            id_ = batch.unique(index)
             topic = self._topic.render(seen)
             publication = Publication(id_, cluster.name, topic, None, key, message.data, (), now_ms)
             batch.effect(index, Publish(publication))
