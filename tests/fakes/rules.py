@@ -18,6 +18,7 @@ from tidemill.ingest.doors import Doors
 from tidemill.ingest.effect import EffectGroup, Prepared
 from tidemill.ingest.gate import Gate
 from tidemill.ingest.publication import Publication
+from tidemill.rules.endpoints.processors import Processors
 from tidemill.rules.hand import Hand
 from tidemill.rules.nowhere import NOWHERE
 from tidemill.rules.ports import CacheChanges, CacheEntry, CacheKey, World
@@ -75,7 +76,9 @@ class MemoryCache:
 
 
 class RulesRoom:
-    def __init__(self, sandbox: Sandbox | None = None, world: World = NOWHERE) -> None:
+    def __init__(
+        self, sandbox: Sandbox | None = None, world: World = NOWHERE, processors: Processors | None = None
+    ) -> None:
         self.clock = HeldClock()
         self.sandbox = FakeSandbox()
         """What scripts run in unless another sandbox is given."""
@@ -93,6 +96,7 @@ class RulesRoom:
             self.clock,
             self.cache,
             world,
+            processors,
         )
         self.hand = Hand(
             self.parts.chains,

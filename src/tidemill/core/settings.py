@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     http_response_mb: float = Field(5, gt=0, le=10, description="A larger response fails its HTTP task")
     session_timeout_s: float = Field(10, ge=6, description="How long Kafka waits for a worker that fell silent")
     lease_s: float = Field(10, ge=1, description="How long a dead publisher holds up its successor")
+    plugins: str = Field("", description="Python modules, or files, imported at the start; commas between them")
     metrics_public: bool = Field(False, description="Serve /metrics without a token")
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -60,6 +61,10 @@ class Settings(BaseSettings):
     @property
     def database_url(self) -> str:
         return self.database or f"sqlite:///{(self.data / 'tidemill.db').absolute()}"
+
+    @property
+    def plugin_names(self) -> list[str]:
+        return [name for each in self.plugins.split(",") if (name := each.strip())]
 
     @property
     def is_embedded_broker_wanted(self) -> bool:

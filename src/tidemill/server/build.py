@@ -31,11 +31,13 @@ from tidemill.kafka.integrations import Integrations
 from tidemill.kafka.publishers import Publishers
 from tidemill.kafka.removals import Removals
 from tidemill.kafka.rereading import Rereader
+from tidemill.rules.endpoints.processors import Processors
 from tidemill.rules.hand import Hand
 from tidemill.rules.ports import World
 from tidemill.server.access import build_access
 from tidemill.server.gauges import sample_broker, sample_gauges
 from tidemill.server.ground import Ground, open_ground
+from tidemill.server.plugins import load_plugins
 from tidemill.server.readiness import Readiness
 from tidemill.server.rules import RuleParts, rule_parts
 from tidemill.server.world import open_web
@@ -215,7 +217,8 @@ def _rules(
     outbox, cache = StoredOutbox(ground.database), StoredRuleCache(ground.database)
     world = World(web)
     wake, clock = wakes.publishers_of, ground.clock
-    return rule_parts(definitions, integrations, ground.sandbox, outbox, wake, clock, cache, world)
+    processors = Processors(failed_plugins=load_plugins(ground.settings.plugin_names))
+    return rule_parts(definitions, integrations, ground.sandbox, outbox, wake, clock, cache, world, processors)
 
 
 def _task_stores(database: Database) -> tuple[StoredTaskQueue, StoredTaskLogs]:

@@ -15,6 +15,7 @@ from tidemill.rules.catalog import RuleCatalog
 from tidemill.rules.chains import Chains
 from tidemill.rules.debugging import DebugEntries
 from tidemill.rules.door import RulesTaker
+from tidemill.rules.endpoints.processors import Processors
 from tidemill.rules.listed import LISTED
 from tidemill.rules.ports import CacheStore, Clusters, Directory, Ports, World
 from tidemill.rules.shared import SharedNodeCatalog
@@ -43,8 +44,10 @@ def rule_parts(
     clock: Clock,
     cache: CacheStore,
     world: World,
+    processors: Processors | None = None,
 ) -> RuleParts:
-    setup = Setup(Registry(LISTED), Ports(sandbox, clock, Clusters(), cache, world), {})
+    ports = Ports(sandbox, clock, Clusters(), cache, world)
+    setup = Setup(Registry(LISTED), ports, {}, processors=processors or Processors())
     chains = Chains(definitions, directory, setup)
     debug = DebugEntries(clock)
     executor = Executor(chains, NodeWatcher(debug), clock)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ from tidemill.rules.endpoints.processors import Processor
 from tidemill.rules.endpoints.router import Router
 from tidemill.rules.endpoints.target import COMPONENT, Destination, Target, has_placeholders, target_of
 from tidemill.rules.ports import Stranger
+from tidemill.rules.references import with_connection
 from tidemill.sandbox.script import Script
 
 C = TypeVar("C", bound=Config)
@@ -41,6 +42,12 @@ class Workshop:
 
     def config(self, model: type[C], value: Mapping[str, Any], path: str) -> C | None:
         return checked(model, filled(value, self.draft, self.setup.globals_), path, self.findings)
+
+    def connected(self, value: Mapping[str, Any], known: Collection[str], path: str) -> Mapping[str, Any]:
+        """With the connection in it that it refers to."""
+        given, strange = with_connection(value, known, self.draft, self.setup.shared, path)
+        self.findings.extend(strange)
+        return given
 
     def router(self, endpoint: EndpointDraft, router: RouterDraft) -> Router | None:
         """None where an error was found."""

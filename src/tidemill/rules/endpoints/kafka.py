@@ -17,6 +17,7 @@ from tidemill.rules.endpoints.router import Router
 from tidemill.rules.ports import DERIVED, Credentials, Stranger
 
 TYPES = frozenset({"endpoint/kafka", "kafka"})
+_KEYS = frozenset(field.alias or name for name, field in KafkaConfig.model_fields.items())
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
@@ -42,7 +43,7 @@ def kafka_endpoint(shop: Workshop, endpoint: EndpointDraft) -> KafkaEndpoint | N
     """None where an error in its own configuration was found. A router with an error is left out."""
     path = f"{endpoint.path}.configuration"
     known = len(shop.findings)
-    config = shop.config(KafkaConfig, endpoint.config, path)
+    config = shop.config(KafkaConfig, shop.connected(endpoint.config, _KEYS, path), path)
     if config is not None:
         _check_cluster(shop, config, path)
     routers = [found for router in endpoint.routers if (found := _router(shop, endpoint, router, config)) is not None]

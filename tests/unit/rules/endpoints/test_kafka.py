@@ -162,6 +162,17 @@ async def test_all_mistakes_come_with_their_place_and_the_chain_runs() -> None:
     assert not isinstance(room.parts.chains.graph("c"), str)
 
 
+async def test_a_connection_is_shared_by_reference() -> None:
+    room = KafkaRoom()
+    room.directory.infos["shop"] = msgspec.structs.replace(info("shop"), servers=frozenset({"k:9092"}))
+    one = endpoint(router("a"), configuration={"brokers": ["k:9092"], "groupId": "one"})
+    other = {**endpoint(router("b"), configuration={"server": "ref://e", "groupId": "two"}), "id": "f"}
+    assert await room.put(chain_with(one, other)) == []
+    assert sorted(await room.subscriptions()) == [GroupKey("shop", "one"), GroupKey("shop", "two")]
+    wrong = endpoint(configuration={"server": "ref://nobody"})
+    assert [kind for _, kind, level in await room.put(chain_with(wrong)) if level == "error"] == ["unknown_reference"]
+
+
 async def test_a_name_that_is_no_servers_is_an_integration_that_is_not_there() -> None:
     room = KafkaRoom()
     (found,) = await room.findings_of(chain_with(endpoint(configuration={"server": "shpo"})))
