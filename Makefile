@@ -45,7 +45,7 @@ format: $(VENV)/.ready-dev
 reference: $(VENV)/.ready-dev
 	$(BIN)/python -m tidemill.workflows.formats.conductor.reference examples/conductor docs/reference/tasks
 
-# Java, Maven and PostgreSQL, from Debian's packages where we may install them; else the tests say what is missing.
+# Java, Maven, PostgreSQL and MariaDB, from Debian's packages where we may install them; else the tests say what is missing.
 parts:
 	@sh tests/parts/install.sh
 

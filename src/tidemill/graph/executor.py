@@ -322,7 +322,7 @@ class Call:
         graph, vertex = found
         runs = [self.items[index].run for index, _ in messages]
         if all(map(outer.is_spent, runs)):
-            return [Result([_refusal(entry, message, _TOO_FAR)], [], [], []) for _, message in messages]
+            return [Result([refusal(entry, message, _TOO_FAR)], [], [], []) for _, message in messages]
         has_last = is_followed and graph.has_last(vertex)
         inner = Traversal(
             outer.executor, graph, len(messages), around=(outer, runs), is_followed=is_followed, has_last=has_last

@@ -20,6 +20,7 @@ LISTED: Mapping[str, str] = {
     "cacheDelete": f"{_NODES}.cache_delete",
     "cacheGet": f"{_NODES}.cache_get",
     "cacheSet": f"{_NODES}.cache_set",
+    "dbClient": f"{_NODES}.db_client",
     "jsFilter": f"{_NODES}.js_filter",
     "jsSwitch": f"{_NODES}.js_switch",
     "jsTransform": f"{_NODES}.js_transform",

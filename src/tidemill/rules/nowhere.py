@@ -6,7 +6,16 @@ from collections.abc import Sequence
 
 from tidemill.core.http import CallFailed, HttpRequest, HttpResponse
 from tidemill.core.transaction import Transaction
-from tidemill.rules.ports import CacheChanges, CacheEntry, CacheKey, World
+from tidemill.rules.ports import (
+    CacheChanges,
+    CacheEntry,
+    CacheKey,
+    OutsideFailed,
+    SqlAnswer,
+    SqlDatabase,
+    SqlStatement,
+    World,
+)
 
 REFUSAL = "a trial calls nobody"
 
@@ -28,4 +37,12 @@ class EmptyCache:
         raise AssertionError("a trial has no transaction")
 
 
-NOWHERE = World(NoWeb())
+class NoDatabases:
+    def refusal(self, database: SqlDatabase) -> tuple[str, str] | None:
+        return None
+
+    async def run(self, database: SqlDatabase, statement: SqlStatement, timeout_s: float) -> SqlAnswer:
+        raise OutsideFailed(REFUSAL)
+
+
+NOWHERE = World(NoWeb(), NoDatabases())

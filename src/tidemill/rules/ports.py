@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from tidemill.core.clock import Clock
+from tidemill.core.errors import TidemillError
 from tidemill.core.findings import Finding
 from tidemill.core.http import HttpCaller
 from tidemill.core.transaction import Transaction
@@ -68,11 +69,51 @@ class CacheStore(Protocol):
     async def write(self, tx: Transaction, changes: CacheChanges) -> None: ...
 
 
+class OutsideFailed(TidemillError):
+    """It was not done, or nobody knows; with a sentence for people, in which no secret stands."""
+
+
+class SqlDatabase(msgspec.Struct, frozen=True):
+    """`driver` and `dsn` as RuleGo's users write them."""
+
+    driver: str
+    dsn: str
+    connections_max: int
+
+
+class SqlStatement(msgspec.Struct, frozen=True):
+    """`kind`: SELECT, INSERT, UPDATE, DELETE, EXEC, or AUTO where the database knows best. `params` are JSON values for
+    the `?` or the `$1`, `$2` in the text."""
+
+    sql: str
+    params: Sequence[Any]
+    kind: str
+
+
+class SqlAnswer(msgspec.Struct, frozen=True):
+    """`rows` None: it has no columns."""
+
+    rows: Sequence[Mapping[str, Any]] | None
+    affected: int
+    last_id: int | None = None
+
+
+class Databases(Protocol):
+    def refusal(self, database: SqlDatabase) -> tuple[str, str] | None:
+        """Why it can never be asked: which of its fields is wrong (`driver`, `dsn`), and how."""
+        ...
+
+    async def run(self, database: SqlDatabase, statement: SqlStatement, timeout_s: float) -> SqlAnswer:
+        """Raises `OutsideFailed`, within the time."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """What nodes may call. None of it is opened before a node asks for it."""
 
     http: HttpCaller
+    databases: Databases
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ from tidemill.server.ground import Ground, open_ground
 from tidemill.server.plugins import load_plugins
 from tidemill.server.readiness import Readiness
 from tidemill.server.rules import RuleParts, rule_parts
-from tidemill.server.world import open_web
+from tidemill.server.world import open_web, open_world
 from tidemill.storage.database import Database
 from tidemill.storage.definitions import StoredDefinitions
 from tidemill.storage.executions import StoredExecutions
@@ -52,7 +52,6 @@ from tidemill.storage.task_cache import StoredTaskCache
 from tidemill.storage.task_logs import StoredTaskLogs
 from tidemill.storage.task_queue import StoredTaskQueue
 from tidemill.storage.timers import StoredTimers
-from tidemill.web.client import WebClient
 from tidemill.workflows.calls import CallRunner
 from tidemill.workflows.catalog import Catalog
 from tidemill.workflows.control import Control
@@ -137,8 +136,8 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
     catalog = Catalog(definitions, ground.sandbox, integrations, clock)
     wakes, polls, faults = Wakes(), PollData(StoredLastPolls(database), clock), Faults.from_environment()
     engine = Engine(executions, catalog, ground.sandbox, clock, wakes, polls.is_polled)
-    web = open_web(ground.settings, stack)
-    rules = _rules(ground, definitions, integrations, wakes, web)
+    web = open_web(settings, stack)
+    rules = _rules(ground, definitions, integrations, wakes, open_world(settings, clock, web, stack))
     door = Doors(engine, rules.taker)
     subscriptions = JoinedSubscriptions(HandlerSubscriptions(catalog, definitions, ground.sandbox), rules.subscriptions)
     gate, access = Gate(door, database), build_access(ground)
@@ -212,10 +211,9 @@ class Wakes:
 
 
 def _rules(
-    ground: Ground, definitions: StoredDefinitions, integrations: Integrations, wakes: Wakes, web: WebClient
+    ground: Ground, definitions: StoredDefinitions, integrations: Integrations, wakes: Wakes, world: World
 ) -> RuleParts:
     outbox, cache = StoredOutbox(ground.database), StoredRuleCache(ground.database)
-    world = World(web)
     wake, clock = wakes.publishers_of, ground.clock
     processors = Processors(failed_plugins=load_plugins(ground.settings.plugin_names))
     return rule_parts(definitions, integrations, ground.sandbox, outbox, wake, clock, cache, world, processors)

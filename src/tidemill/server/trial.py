@@ -9,14 +9,16 @@ from contextlib import AsyncExitStack
 
 from tidemill.core.clock import Clock
 from tidemill.core.http import HttpCaller, HttpRequest, HttpResponse
+from tidemill.core.settings import Settings
 from tidemill.graph.registry import Registry
 from tidemill.rules.building import Setup
 from tidemill.rules.listed import LISTED
 from tidemill.rules.nowhere import EmptyCache
-from tidemill.rules.ports import Ports, World
+from tidemill.rules.ports import Ports
 from tidemill.rules.trial import AnyCluster, Trial
 from tidemill.sandbox.pool import SandboxPool
 from tidemill.sandbox.settings import SandboxSettings
+from tidemill.server.world import open_world
 
 RESPONSE_BYTES_MAX = 16 * 2**20
 
@@ -26,7 +28,7 @@ async def open_trial(clock: Clock, stack: AsyncExitStack) -> Trial:
     sandbox = SandboxPool(SandboxSettings(), clock)
     await sandbox.start()
     stack.push_async_callback(sandbox.close)
-    ports = Ports(sandbox, clock, AnyCluster(), EmptyCache(), World(LateWeb(stack)))
+    ports = Ports(sandbox, clock, AnyCluster(), EmptyCache(), open_world(Settings(), clock, LateWeb(stack), stack))
     return Trial(Setup(Registry(LISTED), ports, {}))
 
 

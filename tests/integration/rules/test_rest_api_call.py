@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.parts.web import Asked, WebService, reply, web_service
 from tidemill.graph.message import Message
 from tidemill.graph.node import End
 from tidemill.rules.calling import CALLS_MAX
-from tidemill.rules.ports import World
+from tidemill.rules.nowhere import NOWHERE
 from tidemill.web.client import WebClient
 
 
@@ -35,7 +36,7 @@ async def service() -> AsyncIterator[WebService]:
 
 
 async def _call(web: WebClient, config: dict[str, Any], *messages: Message) -> list[End]:
-    room = RulesRoom(world=World(web))
+    room = RulesRoom(world=replace(NOWHERE, http=web))
     chain = await room.save("c", [{"id": "call", "type": "restApiCall", "configuration": config}])
     assert not [finding for finding in chain.findings if finding.level == "error"], chain.findings
     results = await room.run("c", *messages or (message(),))
@@ -239,7 +240,7 @@ async def test_private_networks_can_be_out_of_reach(service: WebService) -> None
 
 
 async def test_what_is_wrong_is_found_when_it_is_saved(web: WebClient) -> None:
-    room = RulesRoom(world=World(web))
+    room = RulesRoom(world=replace(NOWHERE, http=web))
     config = {
         "restEndpointUrlPattern": "http://a/${msg.}",
         "requestMethod": "FETCH",
