@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from tidemill.core.findings import Finding
 from tidemill.expressions.exprlang.errors import BadExpression
 from tidemill.expressions.exprlang.template import Template, compile_template
-from tidemill.graph.node import Batch
-from tidemill.rules.seen import environment
+from tidemill.rules.seen import View, nodes_in
 from tidemill.rules.site import Site
-
-OWN = frozenset(["id", "ts", "data", "msg", "metadata", "msgType", "type", "dataType", "global", "vars"])
 
 
 def field_findings(site: Site, fields: Mapping[str, str]) -> Iterator[Finding]:
@@ -31,19 +27,11 @@ def nodes_asked(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def asked_of(templates: Iterable[Template]) -> tuple[str, ...]:
-    return tuple(sorted({name for template in templates for name, _ in template.names} - OWN))
+    return nodes_in(name for template in templates for name in template.names)
 
 
-class Sight:
+class Sight(View):
     """What the templates of one node see of a message. The metadata can be named without `metadata.`, too."""
 
     def __init__(self, site: Site, templates: Iterable[Template]) -> None:
-        listed = list(templates)
-        self._site = site
-        self._nodes = asked_of(listed)
-        self._is_needed = not all(template.is_constant for template in listed)
-
-    def of(self, batch: Batch, index: int) -> Mapping[str, Any]:
-        if not self._is_needed:
-            return {}
-        return {**batch.items[index].message.metadata, **environment(batch, index, self._site, self._nodes)}
+        super().__init__(site, [name for template in templates for name in template.names], is_metadata_open=True)

@@ -3,31 +3,24 @@ variables in `${...}`, and what a loop is to run."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from tidemill.core.findings import Finding
-from tidemill.expressions.exprlang import BadExpression, Expression, compile_expression
-from tidemill.rules.fields import OWN
+from tidemill.expressions.exprlang import BadExpression, Expression
+from tidemill.expressions.exprlang.template import compile_condition
+from tidemill.rules.seen import nodes_in
 from tidemill.rules.site import Site
-
-_PARTS = re.compile(r'"(?:[^"\\]|\\.)*"|\$\{([^}]*)\}')
-
-
-def bare(text: str) -> str:
-    """Without the `${` and `}` outside of texts in quotes."""
-    return _PARTS.sub(lambda found: found.group() if found.group(1) is None else found.group(1), text)
 
 
 def expression_of(text: str) -> Expression:
     """Raises `BadExpression`."""
-    return compile_expression(bare(text))
+    return compile_condition(text)
 
 
 def nodes_of(text: str) -> tuple[str, ...]:
     """The nodes whose output an expression may read; none where it is none."""
     try:
-        return tuple(sorted({name for name, _ in expression_of(text).names} - OWN)) if text.strip() else ()
+        return nodes_in(expression_of(text).names) if text.strip() else ()
     except BadExpression:
         return ()
 

@@ -33,7 +33,7 @@ from tidemill.rules.loops import (
 )
 from tidemill.rules.seen import environment
 from tidemill.rules.site import Site
-from tidemill.rules.written import bare, do_entry, do_findings, expression_findings, expression_of, nodes_of
+from tidemill.rules.written import do_entry, do_findings, expression_findings, expression_of, nodes_of
 
 _INNER = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 
@@ -62,7 +62,7 @@ class For:
         self._site = site
         self._range = expression_of(config.range_) if config.range_.strip() else None
         self._nodes = nodes_of(config.range_)
-        self._is_counting = _is_counting(bare(config.range_))
+        self._is_counting = self._range is not None and _is_counting(self._range.source)
         self._entry = do_entry(config.do)
         self._mode = config.mode
 
