@@ -5,7 +5,7 @@ A node writes nothing. What it wants to happen outside of the graph it says as a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -28,10 +28,13 @@ class Item(msgspec.Struct, frozen=True, gc=False):
 
 
 class Hold(msgspec.Struct, frozen=True):
-    """What a message that is held waits for: a time, the acknowledgement of a publication, or whichever is first."""
+    """What a message that is held waits for: a time, the acknowledgement of a publication, or whichever is first.
+    In a `slot` (a name) one message can wait, at the time of the first: one that comes later takes its place. Nothing
+    waits for what is in a slot."""
 
     due_ms: int
     publication: str | None = None
+    slot: str | None = None
 
 
 class Wake(msgspec.Struct, frozen=True):
@@ -62,13 +65,26 @@ class Held(msgspec.Struct, frozen=True):
 
 
 class Arrived(msgspec.Struct, frozen=True):
-    """A message that is at a join while another branch of its run is held. `origin` is the node it came from."""
+    """A message that is at a join while another branch of its run is held. `origin` is the node it came from; `due_ms`
+    when it has waited for too long, 0 where that is never."""
 
     node: str
     message: Message
     origin: str
     relation: str
     error: str | None = None
+    due_ms: int = 0
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What a run that is held needs beside its messages to be taken up again: the outputs of nodes that the graph
+    remembers, what it has used of its budget, whether only some ends count, and the joins that are over."""
+
+    outputs: Mapping[str, Message] = {}
+    steps: int = 0
+    made: int = 0
+    has_last: bool = False
+    over: Sequence[str] = ()
 
 
 class Result(msgspec.Struct):
@@ -78,6 +94,7 @@ class Result(msgspec.Struct):
     effects: list[Effect] = []
     held: list[Held] = []
     arrived: list[Arrived] = []
+    kept: Kept = Kept()
 
     @property
     def failures(self) -> list[End]:

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from tidemill.core.findings import Finding
-from tidemill.graph.executor import Call
+from tidemill.graph.call import Call
 from tidemill.graph.graph import Graph, successors
 from tidemill.graph.message import DataType, Message
 from tidemill.graph.node import Batch

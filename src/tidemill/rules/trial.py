@@ -15,7 +15,8 @@ from tidemill.core.findings import Finding, errors
 from tidemill.graph.executor import Executor
 from tidemill.graph.graph import Graph, Vertex
 from tidemill.graph.message import Message
-from tidemill.graph.node import Effect, End, Held, Item, Wake
+from tidemill.graph.node import Effect, End, Held, Item, Result, Wake
+from tidemill.graph.resumption import Resumed, next_ms
 from tidemill.ingest.clusters import IntegrationInfo
 from tidemill.rules.building import Built, Setup
 from tidemill.rules.endpoints.reading import is_of_endpoint
@@ -124,16 +125,20 @@ class Trial:
         for _ in range(WAKES_MAX):
             if not result.held:
                 return Tried(message, ends, effects, seen, logs, passed)
-            # In the order of time: a join may wait for what is due later.
-            first = min(result.held, key=lambda held: held.hold.due_ms)
-            waits = [(held, _wake(held) if held is first else None) for held in result.held]
-            result, _ = await self._executor.resume(graph, waits, result.arrived)
+            (result,) = await self._executor.resume(graph, [_next(result)])
             ends += result.ends
             effects += result.effects
             seen += [held for held in result.held if held not in seen]
         raise BadInput(f"a message of it is held again and again: {WAKES_MAX} times are enough for a trial")
 
 
-def _wake(held: Held) -> Wake:
-    """Where it waits for the broker, the broker is pleased."""
-    return Wake(0, 0, is_acknowledged=True) if held.hold.publication is not None else Wake()
+def _next(result: Result) -> Resumed:
+    """In the order of time: a join may wait for what is due later. Where a node waits for the broker, the broker is
+    pleased at once."""
+    pleased = Wake(0, 0, is_acknowledged=True)
+    wakes = {place: pleased for place, held in enumerate(result.held) if held.hold.publication is not None}
+    if wakes:
+        return Resumed(result.held, result.arrived, result.kept, wakes)
+    at_ms = next_ms(result.held, result.arrived)
+    wakes = {place: Wake() for place, held in enumerate(result.held) if held.hold.due_ms <= at_ms}
+    return Resumed(result.held, result.arrived, result.kept, wakes, at_ms)

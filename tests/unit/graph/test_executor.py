@@ -8,10 +8,12 @@ import pytest
 
 from tidemill.core.clock import HeldClock
 from tidemill.core.errors import Unavailable
-from tidemill.graph.executor import DEPTH_MAX, Executor
+from tidemill.graph.budget import DEPTH_MAX
+from tidemill.graph.executor import Executor
 from tidemill.graph.graph import Edge, Graph, Vertex
 from tidemill.graph.message import Message
 from tidemill.graph.node import Batch, End, Hold, Item, Result, Wake
+from tidemill.graph.resumption import Resumed
 from tidemill.graph.trails import Trails
 
 Behaviour = Callable[[Batch], None]
@@ -37,6 +39,10 @@ class Join:
             batch.tell(first, "Success", batch.items[first].message.told(data=data))
             for other in others:
                 batch.take(other)
+
+
+class HastyJoin(Join):
+    wait_ms = 3_000
 
 
 class Pause:
@@ -116,6 +122,11 @@ async def run(graph: Graph, *data: bytes, graphs: Graphs | None = None) -> tuple
     return await Executor(graphs or Graphs(), Watcher(), HeldClock()).run(graph, given(*data))
 
 
+def resumed(result: Result, *woken: int, at_ms: int = 0) -> Resumed:
+    """With wakes of these of its held messages."""
+    return Resumed(result.held, result.arrived, result.kept, {place: Wake() for place in woken}, at_ms)
+
+
 async def test_a_batch_goes_through_each_node_once() -> None:
     graph = graph_of({"a": all_by("Success"), "b": all_by("Success")}, "a -Success> b")
     results, trails = await run(graph, b"1", b"2")
@@ -185,16 +196,98 @@ async def test_what_is_held_goes_on_later_and_the_join_waits_for_it() -> None:
     assert [(held.node, held.hold.due_ms) for held in result.held] == [("pause", 5_000)]
     assert [(arrived.node, arrived.origin) for arrived in result.arrived] == [("join", "quick")]
     executor = Executor(Graphs(), Watcher(), HeldClock())
-    again, _ = await executor.resume(graph, [(result.held[0], None)], result.arrived)
+    (again,) = await executor.resume(graph, [resumed(result)])
     assert (again.held, again.arrived, again.ends) == (result.held, result.arrived, [])
-    done, _ = await executor.resume(graph, [(result.held[0], Wake())], result.arrived)
+    (done,) = await executor.resume(graph, [resumed(result, 0)])
     assert shown(done) == [("join", "Success", b"1+1!")] or shown(done) == [("join", "Success", b"1!+1")]
+
+
+async def test_a_join_that_waits_too_long_fails_once_with_what_came_first() -> None:
+    nodes = {
+        "fork": all_by("Success"),
+        "pause": Pause(),
+        "quick": all_by("Success"),
+        "join": HastyJoin(),
+        "after": all_by("Success"),
+        "sorry": all_by("Success"),
+    }
+    edges = "fork -Success> pause, fork -Success> quick, pause -Success> join, quick -Success> join"
+    graph = graph_of(nodes, edges + ", join -Success> after, join -Failure> sorry")
+    (result,), _ = await run(graph, b"1")
+    started_ms = HeldClock().now_ms()
+    assert [arrived.due_ms for arrived in result.arrived] == [started_ms + 3_000]
+    executor = Executor(Graphs(), Watcher(), HeldClock())
+    (early,) = await executor.resume(graph, [resumed(result, at_ms=started_ms + 2_999)])
+    assert (early.ends, early.arrived) == ([], result.arrived)
+    (late,) = await executor.resume(graph, [resumed(early, at_ms=started_ms + 3_000)])
+    assert shown(late) == [("sorry", "Success", b"1")]
+    reason = "waited too long for other branches, which are held at pause"
+    assert late.ends[0].message.metadata["errorMsg"] == reason
+    assert (len(late.held), late.arrived) == (1, [])
+    (done,) = await executor.resume(graph, [resumed(late, 0)])
+    assert (done.ends, done.held, done.arrived) == ([], [], [])
+
+
+async def test_what_a_join_waits_for_may_come_at_the_last_moment() -> None:
+    nodes = {"fork": all_by("Success"), "pause": Pause(), "quick": all_by("Success"), "join": HastyJoin()}
+    edges = "fork -Success> pause, fork -Success> quick, pause -Success> join, quick -Success> join"
+    graph = graph_of(nodes, edges)
+    (result,), _ = await run(graph, b"1")
+    executor = Executor(Graphs(), Watcher(), HeldClock())
+    (done,) = await executor.resume(graph, [resumed(result, 0, at_ms=2**60)])
+    assert [(end.node, end.relation) for end in done.ends] == [("join", "Success")]
+
+
+async def test_runs_are_taken_up_together_and_know_nothing_of_each_other() -> None:
+    nodes = {"fork": all_by("Success"), "pause": Pause(), "quick": all_by("Success"), "join": Join()}
+    edges = "fork -Success> pause, fork -Success> quick, pause -Success> join, quick -Success> join"
+    graph = graph_of(nodes, edges)
+    results, _ = await run(graph, b"1", b"2", b"3")
+    executor = Executor(Graphs(), Watcher(), HeldClock())
+    runs = [resumed(results[0], 0), resumed(results[1]), resumed(results[2], 0)]
+    first, second, third = await executor.resume(graph, runs)
+    assert {end.message.data for end in first.ends} <= {b"1+1!", b"1!+1"}
+    assert (second.ends, len(second.held), len(second.arrived)) == ([], 1, 1)
+    assert {end.message.data for end in third.ends} <= {b"3+3!", b"3!+3"}
+
+
+async def test_nothing_waits_for_what_is_in_a_slot() -> None:
+    def slotted(batch: Batch) -> None:
+        for index in range(len(batch.items)):
+            batch.hold(index, Hold(5_000, slot="s"))
+
+    nodes = {"fork": all_by("Success"), "pause": slotted, "quick": all_by("Success"), "join": Join()}
+    edges = "fork -Success> pause, fork -Success> quick, pause -Success> join, quick -Success> join"
+    (result,), _ = await run(graph_of(nodes, edges), b"1")
+    assert shown(result) == [("join", "Success", b"1")]
+    assert len(result.held) == 1
+
+
+async def test_a_run_that_is_taken_up_remembers_outputs_and_which_ends_count() -> None:
+    def ask(batch: Batch) -> None:
+        for index in range(len(batch.items)):
+            output = batch.output(index, "a")
+            batch.tell(index, "Success" if output is not None else "Failure", output)
+
+    behaviours = {
+        "a": Scripted(all_by("Success")),
+        "pause": Pause(),
+        "ask": Scripted(ask),
+        "end": Scripted(all_by("Success")),
+    }
+    vertices = [Vertex(name, "test", node, is_last=name == "end") for name, node in behaviours.items()]  # type: ignore[arg-type]
+    edges = [Edge("a", "Success", "pause"), Edge("pause", "Success", "ask"), Edge("ask", "Failure", "end")]
+    graph = Graph("g", vertices, edges, "a", ["a"])
+    (result,), _ = await run(graph, b"1")
+    assert result.kept.outputs["a"].data == b"1"
+    (done,) = await Executor(Graphs(), Watcher(), HeldClock()).resume(graph, [resumed(result, 0)])
+    assert done.ends == []
 
 
 async def test_a_held_branch_whose_node_is_gone_fails() -> None:
     (result,), _ = await run(graph_of({"pause": Pause()}, ""), b"1")
     other = graph_of({"a": all_by("Success")}, "")
-    done, _ = await Executor(Graphs(), Watcher(), HeldClock()).resume(other, [(result.held[0], Wake())], [])
+    (done,) = await Executor(Graphs(), Watcher(), HeldClock()).resume(other, [resumed(result, 0)])
     assert done.failures[0].error == "the node pause that held it is not there any more"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tests.fakes.rules import RulesRoom, message
 from tests.fakes.sandbox import FakeSandbox
 from tests.unit.rules.nodes.ends import Node, node, ran, shown, value
-from tidemill.graph.executor import DEPTH_MAX
+from tidemill.graph.budget import DEPTH_MAX
 
 
 def room() -> RulesRoom:

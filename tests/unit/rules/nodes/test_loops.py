@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.rules import RulesRoom, message
 from tests.fakes.sandbox import FakeSandbox
 from tests.unit.rules.nodes.ends import node, ran, shown, value
-from tidemill.graph import executor
+from tidemill.graph import budget
 from tidemill.rules.effects import Publish
 from tidemill.rules.nodes import while_loop
 from tidemill.rules.nodes.for_loop import _is_counting
@@ -188,7 +188,7 @@ async def test_loops_in_loops() -> None:
 
 
 async def test_loops_in_loops_come_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executor, "STEPS_MAX", 5_000)
+    monkeypatch.setattr(budget, "STEPS_MAX", 5_000)
     inner = [node(f"f{depth}", "for", range="1..100", do=f"f{depth + 1}") for depth in range(4)]
     (result,) = await ran(room(), [*inner, node("f4", "comment")], [], message())
     (end,) = result.ends

@@ -1,0 +1,175 @@
+"""One call of one node: what the node sees of the batch, and what it says of it.
+
+Nothing of what is said happens before `deliver`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import structlog
+
+from tidemill.core.errors import Unavailable
+from tidemill.graph.entries import may_break
+from tidemill.graph.message import Message, failed
+from tidemill.graph.node import FAILURE, Effect, Held, Hold, Result
+from tidemill.graph.trails import Hop
+
+if TYPE_CHECKING:
+    from tidemill.graph.node import Item
+    from tidemill.graph.traversal import Traversal
+
+log = structlog.get_logger(__name__)
+
+Told = tuple[int, int, int, str, Message, str | None]
+"""Index, trail, vertex, relation, message, error."""
+
+
+class Call:
+    """One call of one node (`graph.node.Batch`). What is told is delivered after the call, in the items' order."""
+
+    def __init__(self, traversal: Traversal, vertex: int, items: Sequence[Item]) -> None:
+        self.items = items
+        self.vertex = vertex
+        self._traversal = traversal
+        place = self._place = traversal.graph.vertices[vertex]
+        self._is_watched = place.is_watched or traversal.is_watched
+        is_alone = traversal.is_watched or not traversal.is_followed
+        self._node = place.alone if is_alone and place.alone is not None else place.node
+        self._told: list[Told] = []
+        self._effects: dict[int, list[Effect]] = {}
+        self._settled = bytearray(len(items))
+        self._failures = 0
+
+    def tell(self, index: int, relation: str, message: Message | None = None) -> None:
+        item = self.items[index]
+        self._settled[index] = 1
+        out = item.message if message is None else message
+        self._told.append((index, item.trail, self.vertex, relation, out, None))
+
+    def fail(self, index: int, reason: str, message: Message | None = None) -> None:
+        item = self.items[index]
+        self._settled[index] = 1
+        self._failures += 1
+        out = failed(item.message if message is None else message, reason)
+        self._told.append((index, item.trail, self.vertex, FAILURE, out, reason))
+
+    def tell_as(
+        self,
+        index: int,
+        node: str,
+        relation: str,
+        message: Message,
+        *,
+        passed: Sequence[Hop] = (),
+        error: str | None = None,
+    ) -> None:
+        """For a node that does the work of others too, as one of them, after the message `passed` those before it."""
+        self._settled[index] = 1
+        trails, trail = self._traversal.trails, self.items[index].trail
+        for hop in passed:
+            trail = trails.after(trail, *hop)
+        self._told.append((index, trail, self._traversal.graph.index[node], relation, message, error))
+
+    def fail_as(self, index: int, node: str, reason: str, message: Message, *, passed: Sequence[Hop] = ()) -> None:
+        self._failures += 1
+        self.tell_as(index, node, FAILURE, failed(message, reason), passed=passed, error=reason)
+
+    def leads(self, relation: str, node: str | None = None) -> bool:
+        graph = self._traversal.graph
+        return relation in (self._place if node is None else graph.vertices[graph.index[node]]).edges
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether what is told goes on to other nodes."""
+        return self._traversal.is_followed
+
+    def take(self, index: int) -> None:
+        self._settled[index] = 1
+
+    def hold(self, index: int, hold: Hold, message: Message | None = None) -> None:
+        self._settled[index] = 1
+        item = self.items[index]
+        held = Held(self._place.id, item.message if message is None else message, hold)
+        self._traversal.hold(item.run, self.vertex, held)
+
+    def effect(self, index: int, effect: Effect) -> None:
+        self._effects.setdefault(self.items[index].run, []).append(effect)
+
+    def caused(self, index: int) -> Sequence[Effect]:
+        traversal, run = self._traversal, self.items[index].run
+        before = traversal.before[run] if traversal.before else ()
+        return [*before, *traversal.results[run].effects, *self._effects.get(run, ())]
+
+    def log(self, index: int, line: str, node: str | None = None) -> None:
+        traversal = self._traversal
+        traversal.executor.watcher.logged(traversal.graph.id, node or self._place.id, self.items[index].message, line)
+
+    def came_from(self, index: int) -> tuple[str, str]:
+        return self._traversal.trails.last(self.items[index].trail)
+
+    def unique(self, index: int) -> str:
+        item = self.items[index]
+        number = self._traversal.budget.number(item.run)
+        return f"{item.message.id}:{self._traversal.graph.id}:{self._place.id}:{number}"
+
+    def is_spent(self, index: int) -> bool:
+        return self._traversal.budget.is_spent(self.items[index].run)
+
+    def output(self, index: int, node: str) -> Message | None:
+        return self._traversal.outputs.get((node, self.items[index].run))
+
+    async def inside(
+        self,
+        entry: str,
+        messages: Sequence[tuple[int, Message]],
+        *,
+        is_followed: bool = True,
+        is_kept: bool = True,
+    ) -> Sequence[Result]:
+        given = [(self.items[index].run, self.caused(index), message) for index, message in messages]
+        results = await self._traversal.inside(entry, given, is_followed=is_followed)
+        for (run, _, _), result in zip(given, results, strict=True):
+            if is_kept and result.effects:
+                self._effects.setdefault(run, []).extend(result.effects)
+        return results
+
+    def may_break(self, entry: str) -> bool:
+        return may_break(self._traversal.executor.graphs, self._traversal.graph, entry)
+
+    async def make(self) -> None:
+        executor = self._traversal.executor
+        started_s = executor.clock.monotonic_s()
+        reason = f"the node {self._place.id} ({self._place.type}) said nothing of the message"
+        try:
+            await self._node.process(self)
+        except Unavailable:
+            raise
+        except Exception as error:  # a node that fails, fails its messages and nobody else's
+            log.exception("node raised", chain=self._traversal.graph.id, node=self._place.id)
+            reason = f"{type(error).__name__}: {error}"
+        if 0 in self._settled:
+            for index, is_settled in enumerate(self._settled):
+                if not is_settled:
+                    self.fail(index, reason)
+        seconds = executor.clock.monotonic_s() - started_s
+        executor.watcher.processed(self._traversal.graph.id, self._place, len(self.items), self._failures, seconds)
+
+    def deliver(self) -> None:
+        route, items = self._traversal.route, self.items
+        for run, effects in self._effects.items():
+            self._traversal.results[run].effects += effects
+        for index, trail, vertex, relation, message, error in self._told:
+            route(vertex, items[index].run, trail, relation, message, error)
+        if self._is_watched:
+            told, watcher, graph = _by_item(self._told), self._traversal.executor.watcher, self._traversal.graph.id
+            for index, item in enumerate(items):
+                watcher.saw(graph, self._place.id, item, told.get(index, ()))
+
+
+def _by_item(told: Sequence[Told]) -> Mapping[int, Sequence[tuple[str, Message, str | None]]]:
+    found: dict[int, list[tuple[str, Message, str | None]]] = {}
+    for index, _, _, relation, message, error in told:
+        found.setdefault(index, []).append((relation, message, error))
+    return found

@@ -1,0 +1,172 @@
+"""One batch on its way through one graph, level by level."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tidemill.graph.budget import DEPTH_MAX, TOO_DEEP, TOO_FAR, Budget
+from tidemill.graph.call import Call
+from tidemill.graph.entries import place_of
+from tidemill.graph.graph import Graph
+from tidemill.graph.message import Message
+from tidemill.graph.node import FAILURE, Arrived, Effect, End, Held, Item, Kept, Result
+from tidemill.graph.refusal import refusal
+from tidemill.graph.trails import START, Trails
+
+if TYPE_CHECKING:
+    from tidemill.graph.executor import Executor
+
+_CANNOT_WAIT = "a node that holds messages cannot do so inside of a loop, a group or a sub-chain"
+
+Inner = tuple[int, Sequence[Effect], Message]
+"""What is run inside: the run that it is inside of, what that has caused so far, and the message."""
+
+
+class Traversal:
+    """`outputs` of nodes that the graph remembers, by node and run. `has_last`: only ends at a node that `is_last`
+    count."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        graph: Graph,
+        runs: int,
+        budget: Budget,
+        *,
+        is_followed: bool = True,
+        is_watched: bool = False,
+        has_last: bool = False,
+    ) -> None:
+        self.executor = executor
+        self.graph = graph
+        self.budget = budget
+        self.is_followed = is_followed
+        self.is_watched = is_watched
+        self._has_last = has_last
+        self.trails = Trails()
+        self.results = [Result([], [], [], []) for _ in range(runs)]
+        self.outputs: dict[tuple[str, int], Message] = {}
+        self.before: Sequence[Sequence[Effect]] = ()
+        """What the runs around this one have caused, by run."""
+        self._inboxes: dict[int, list[Item]] = {}
+        self._held_at: dict[int, list[int]] = {}
+        self.due_ms: dict[tuple[int, int], int] = {}
+        """Until when a join waits, by vertex and run; 0 where it has no limit."""
+        self.over: set[tuple[int, int]] = set()
+        """Joins that have waited for too long: what still comes there has come too late."""
+
+    def arrive(self, vertex: int, item: Item) -> None:
+        inbox = self._inboxes.get(vertex)
+        if inbox is None:
+            self._inboxes[vertex] = [item]
+        else:
+            inbox.append(item)
+
+    def end(self, run: int, end: End) -> None:
+        self.results[run].ends.append(end)
+
+    def hold(self, run: int, vertex: int, held: Held) -> None:
+        self.results[run].held.append(held)
+        if held.hold.slot is None:
+            self._held_at.setdefault(run, []).append(vertex)
+
+    async def go(self) -> None:
+        vertices = self.graph.vertices
+        while self._inboxes:
+            level = min(vertices[index].level for index in self._inboxes)
+            ready = sorted(index for index in self._inboxes if vertices[index].level == level)
+            calls = [Call(self, index, items) for index in ready if (items := self._arrived(index))]
+            if len(calls) == 1:
+                await calls[0].make()
+            elif calls:
+                ended = await asyncio.gather(*(call.make() for call in calls), return_exceptions=True)
+                for error in ended:
+                    if error is not None:
+                        raise error
+            for call in calls:
+                call.deliver()
+
+    def route(self, vertex: int, run: int, trail: int, relation: str, message: Message, error: str | None) -> None:
+        """Along the edges of the relation; where there is none, the branch ends."""
+        place = self.graph.vertices[vertex]
+        if place.is_remembered:
+            self.outputs[place.id, run] = message
+        targets = place.edges.get(relation) if self.is_followed else None
+        if targets:
+            following = Item(run, message, self.trails.after(trail, place.id, relation), error)
+            for target in targets:
+                self.arrive(target, following)
+        elif not self._has_last or place.is_last or relation == FAILURE or not self.is_followed:
+            self.results[run].ends.append(End(place.id, relation, message, trail, error))
+
+    async def inside(self, entry: str, given: Sequence[Inner], *, is_followed: bool) -> Sequence[Result]:
+        found = place_of(self.executor.graphs, self.graph, entry) if self.budget.depth < DEPTH_MAX else TOO_DEEP
+        runs = [run for run, _, _ in given]
+        if not isinstance(found, str) and all(map(self.budget.is_spent, runs)):
+            found = TOO_FAR
+        if isinstance(found, str):
+            return [Result([refusal(entry, message, found)], [], [], []) for _, _, message in given]
+        graph, vertex = found
+        inner = Traversal(
+            self.executor,
+            graph,
+            len(given),
+            self.budget.inner(runs),
+            is_followed=is_followed,
+            is_watched=self.is_watched,
+            has_last=is_followed and graph.has_last(vertex),
+        )
+        if graph is self.graph:
+            inner.outputs = self._outputs_for(runs)
+        inner.before = [before for _, before, _ in given]
+        for run, (_, _, message) in enumerate(given):
+            inner.arrive(vertex, Item(run, message, START))
+        await inner.go()
+        for result in inner.results:
+            result.ends += [refusal(held.node, held.message, _CANNOT_WAIT) for held in result.held]
+        return inner.results
+
+    def keep(self) -> None:
+        """Of runs that are held, notes what they need to be taken up again."""
+        for run, result in enumerate(self.results):
+            if result.held:
+                steps, made = self.budget.spent(run)
+                outputs = {node: message for (node, of), message in self.outputs.items() if of == run}
+                over = sorted(self.graph.vertices[vertex].id for vertex, of in self.over if of == run)
+                result.kept = Kept(outputs, steps, made, self._has_last, over)
+
+    def _outputs_for(self, runs: Sequence[int]) -> dict[tuple[str, int], Message]:
+        by_run: dict[int, list[int]] = {}
+        for inner, run in enumerate(runs):
+            by_run.setdefault(run, []).append(inner)
+        return {
+            (node, inner): message for (node, run), message in self.outputs.items() for inner in by_run.get(run, ())
+        }
+
+    def _arrived(self, index: int) -> list[Item]:
+        """What is to be processed now: not what waits at a join for a held branch, and not what went too far."""
+        items = self._inboxes.pop(index)
+        vertex = self.graph.vertices[index]
+        if vertex.gathers and (self._held_at or self.over):
+            items = [item for item in items if (index, item.run) not in self.over and not self._waits(index, item)]
+        going = []
+        for item in items:
+            if self.budget.step(item.run):
+                going.append(item)
+            else:
+                self.end(item.run, refusal(vertex.id, item.message, TOO_FAR))
+        return going
+
+    def _waits(self, index: int, item: Item) -> bool:
+        if not any(self.graph.reaches(held, index) for held in self._held_at.get(item.run, ())):
+            return False
+        vertex = self.graph.vertices[index]
+        if (index, item.run) not in self.due_ms:
+            wait_ms = getattr(vertex.node, "wait_ms", 0)
+            self.due_ms[index, item.run] = self.executor.clock.now_ms() + wait_ms if wait_ms else 0
+        origin, relation = self.trails.last(item.trail)
+        arrived = Arrived(vertex.id, item.message, origin, relation, item.error, self.due_ms[index, item.run])
+        self.results[item.run].arrived.append(arrived)
+        return True
