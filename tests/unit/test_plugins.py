@@ -10,7 +10,9 @@ import pytest
 from tests.unit.rules.endpoints.kafka_room import KafkaRoom, chain_with, endpoint, router
 from tidemill.core.settings import Settings
 from tidemill.rules.endpoints import processors
+from tidemill.rules.endpoints.builtin import BUILT_IN
 from tidemill.rules.endpoints.processors import Processors
+from tidemill.rules.plugged import Plugged
 from tidemill.server.plugins import load_plugins
 
 GOOD = """
@@ -24,7 +26,7 @@ def good(exchange):
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processors, "_registered", {})
+    monkeypatch.setattr(processors, "PROCESSORS", Plugged("processor", processors.GROUP, BUILT_IN))
 
 
 def test_files_and_modules_are_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ LISTED: Mapping[str, str] = {
     "flow": f"{_NODES}.flow",
     "for": f"{_NODES}.for_loop",
     "fork": f"{_NODES}.fork",
+    "functions": f"{_NODES}.functions",
     "groupAction": f"{_NODES}.group_action",
     "groupFilter": f"{_NODES}.group_filter",
     "inclusive": f"{_NODES}.inclusive",

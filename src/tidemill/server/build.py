@@ -32,7 +32,6 @@ from tidemill.kafka.publishers import Publishers
 from tidemill.kafka.removals import Removals
 from tidemill.kafka.rereading import Rereader
 from tidemill.rules.endpoints.processors import Processors
-from tidemill.rules.hand import Hand
 from tidemill.rules.ports import World
 from tidemill.server.access import build_access
 from tidemill.server.gauges import sample_broker, sample_gauges
@@ -138,14 +137,14 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
     engine = Engine(executions, catalog, ground.sandbox, clock, wakes, polls.is_polled)
     web = open_web(settings, stack)
     rules = _rules(ground, definitions, integrations, wakes, open_world(settings, clock, web, stack))
-    door = Doors(engine, rules.taker)
     subscriptions = JoinedSubscriptions(HandlerSubscriptions(catalog, definitions, ground.sandbox), rules.subscriptions)
-    gate, access = Gate(door, database), build_access(ground)
+    door, access = Doors(engine, rules.taker), build_access(ground)
+    gate = Gate(door, database)
     workers = Workers(gate, executions, *_task_stores(database), catalog, access.secrets, polls, clock)
     waits, timers = ExecutionWaits(executions, catalog, clock), _timers(engine, database, clock)
     publishers, sources = _publishers(ground, integrations, door, faults), _sources(ground, integrations, faults)
-    around = (subscriptions, places, door, database, clock, faults)
-    pumps = Pumps(sources, *around, PumpSettings(settings.batch_records, hops_max=settings.hops_max))
+    around, hops_max = (subscriptions, places, door, database, clock, faults), settings.hops_max
+    pumps = Pumps(sources, *around, PumpSettings(settings.batch_records, hops_max=hops_max))
     wakes.connect(workers, waits, timers, publishers)
 
     services = Services(
@@ -154,11 +153,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         waits=waits,
         workers=workers,
         catalog=catalog,
-        rules=rules.catalog,
-        hand=Hand(rules.chains, rules.executor, gate),
-        shared_nodes=rules.shared_nodes,
-        registry=rules.chains.setup.registry,
-        debug=rules.debug,
+        **rules.services(gate),
         integrations=integrations,
         places=places,
         subscriptions=subscriptions,
@@ -183,7 +178,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         waits=None if database.is_sqlite else waits,
         executions=executions,
         retentions=_retentions(ground, places, executions),
-        orphans=Orphans(subscriptions, places.parking, lambda key: BatchWriter(key, *around, settings.hops_max), clock),
+        orphans=Orphans(subscriptions, places.parking, lambda key: BatchWriter(key, *around, hops_max), clock),
         broker=ground.broker,
         clock=clock,
         first_start=FirstStart.of(await access.access.first_start()),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Any
 
 from tidemill.core.clock import Clock
 from tidemill.core.definitions import DefinitionStore
 from tidemill.graph.executor import Executor
 from tidemill.graph.registry import Registry
+from tidemill.ingest.gate import Gate
 from tidemill.ingest.outbox import OutboxDoor
 from tidemill.rules.building import Setup
 from tidemill.rules.catalog import RuleCatalog
@@ -16,6 +18,7 @@ from tidemill.rules.chains import Chains
 from tidemill.rules.debugging import DebugEntries
 from tidemill.rules.door import RulesTaker
 from tidemill.rules.endpoints.processors import Processors
+from tidemill.rules.hand import Hand
 from tidemill.rules.listed import LISTED
 from tidemill.rules.ports import CacheStore, Clusters, Directory, Ports, World
 from tidemill.rules.shared import SharedNodeCatalog
@@ -33,6 +36,16 @@ class RuleParts:
     taker: RulesTaker
     shared_nodes: SharedNodeCatalog
     debug: DebugEntries
+
+    def services(self, gate: Gate) -> dict[str, Any]:
+        """Under the names that the API knows them by."""
+        return {
+            "rules": self.catalog,
+            "hand": Hand(self.chains, self.executor, gate),
+            "shared_nodes": self.shared_nodes,
+            "registry": self.chains.setup.registry,
+            "debug": self.debug,
+        }
 
 
 def rule_parts(

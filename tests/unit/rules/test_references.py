@@ -72,7 +72,7 @@ async def test_chains_follow_the_node_that_they_share() -> None:
 
     await room.parts.shared_nodes.save("broker", _shared("elsewhere"), "anna")
     (result,) = await room.run("c", message())
-    assert [end.error for end in result.ends] == ["there is no integration for 'elsewhere'"]
+    assert [end.error for end in result.ends] == ["there is no integration 'elsewhere'"]
 
     await room.parts.shared_nodes.remove("broker", "anna")
     await room.parts.chains.refresh()

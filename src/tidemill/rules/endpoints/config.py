@@ -9,6 +9,7 @@ from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field
 
 from tidemill.graph.component import Config
 from tidemill.ingest.subscription import StartAt
+from tidemill.rules.ports import Credentials
 
 FailurePolicy = Literal["dead_letter", "retry", "ignore"]
 
@@ -65,6 +66,14 @@ class SaslConfig(Config):
 class TlsConfig(Config):
     enable: bool = False
     insecure_skip_verify: bool = Field(False, alias="insecureSkipVerify", description="Trust any certificate.")
+
+
+def credentials(sasl: SaslConfig, tls: TlsConfig) -> Credentials | None:
+    """None where there are none to give."""
+    if not sasl.enable and not tls.enable:
+        return None
+    mechanism = sasl.mechanism if sasl.enable else ""
+    return Credentials(mechanism, sasl.username, sasl.password, tls.enable, tls.insecure_skip_verify)
 
 
 class RouterConfig(Config):

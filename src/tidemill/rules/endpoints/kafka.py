@@ -12,9 +12,9 @@ from tidemill.ingest.patterns import pattern_error
 from tidemill.ingest.subscription import StartAt
 from tidemill.rules.draft import EndpointDraft, RouterDraft
 from tidemill.rules.endpoints.building import Workshop
-from tidemill.rules.endpoints.config import GROUP, FailurePolicy, KafkaConfig, RouterConfig, start_at
+from tidemill.rules.endpoints.config import GROUP, FailurePolicy, KafkaConfig, RouterConfig, credentials, start_at
 from tidemill.rules.endpoints.router import Router
-from tidemill.rules.ports import DERIVED, Credentials, Stranger
+from tidemill.rules.ports import DERIVED, Stranger
 
 TYPES = frozenset({"endpoint/kafka", "kafka"})
 _KEYS = frozenset(field.alias or name for name, field in KafkaConfig.model_fields.items())
@@ -107,7 +107,7 @@ def _check_cluster(shop: Workshop, config: KafkaConfig, path: str) -> None:
         else:
             message = f"no integration has the servers {config.cluster}; one is made when the chain is saved"
             shop.add(f"{path}.{key}", message, "unknown_integration", "warning")
-            shop.strangers.append(Stranger(path, config.cluster, _credentials(config)))
+            shop.strangers.append(Stranger(path, config.cluster, credentials(config.sasl, config.tls)))
         return
     if not cluster.is_enabled:
         message = f"the integration {cluster.name!r} is switched off: nothing is read until it is on"
@@ -118,11 +118,3 @@ def _check_cluster(shop: Workshop, config: KafkaConfig, path: str) -> None:
     elif config.sasl.enable or config.tls.enable:
         message = f"is without effect: the integration {cluster.name!r} says how its cluster is reached"
         shop.add(f"{path}.{'sasl' if config.sasl.enable else 'tls'}", message, level="warning")
-
-
-def _credentials(config: KafkaConfig) -> Credentials | None:
-    if not config.sasl.enable and not config.tls.enable:
-        return None
-    sasl = config.sasl
-    mechanism = sasl.mechanism if sasl.enable else ""
-    return Credentials(mechanism, sasl.username, sasl.password, config.tls.enable, config.tls.insecure_skip_verify)

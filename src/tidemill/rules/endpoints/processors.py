@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from importlib.metadata import entry_points
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,6 +16,7 @@ import structlog
 from tidemill.core.errors import Unavailable
 from tidemill.rules.endpoints.builtin import BUILT_IN
 from tidemill.rules.endpoints.exchange import Exchange
+from tidemill.rules.plugged import Plugged
 
 log = structlog.get_logger(__name__)
 
@@ -27,23 +27,13 @@ CALLS_MAX = 100
 Function = Callable[[Exchange], Any]
 F = TypeVar("F", bound=Function)
 
-_registered: dict[str, Function] = {}
+PROCESSORS = Plugged("processor", GROUP, BUILT_IN)
 
 
 def processor(name: str) -> Callable[[F], F]:
     """Registers a function of an `Exchange` as a processor, for `processors` in endpoints and their routers. A plain
     function runs on a thread and may block; an `async` one must not."""
-    if not isinstance(name, str) or not name:
-        raise TypeError('a processor has a name: @tidemill.processor("name")')
-
-    def register(function: F) -> F:
-        known = _registered.get(name)
-        if name in BUILT_IN or (known is not None and _place(known) != _place(function)):
-            raise ValueError(f"there is a processor {name!r} already")
-        _registered[name] = function
-        return function
-
-    return register
+    return PROCESSORS.register(name)
 
 
 class Processor(msgspec.Struct, frozen=True):
@@ -102,43 +92,24 @@ async def run_all(processors: Sequence[Processor], exchanges: Sequence[Exchange]
 
 
 class Processors:
-    """Looks names up. Entry points are loaded when a name is asked for that nobody else has."""
+    """Looks names up. `failed_plugins`: modules that could not be imported; one of them may have what is missing."""
 
-    def __init__(self, group: str = GROUP, failed_plugins: Sequence[str] = ()) -> None:
-        """`failed_plugins`: modules that could not be imported, and that may have had the one that is missing."""
-        self._group = group
+    def __init__(self, failed_plugins: Sequence[str] = ()) -> None:
+        self._plugged = PROCESSORS
         self._failed_plugins = failed_plugins
-        self._foreign: Mapping[str, Function] | None = None
 
     def get(self, name: str) -> Processor | None:
         built_in = BUILT_IN.get(name)
         if built_in is not None:
             return Processor(name, built_in, is_built_in=True)
-        function = _registered.get(name) or self._from_outside().get(name) or _registered.get(name)
+        function = self._plugged.get(name)
         return Processor(name, function) if function is not None else None
 
     def names(self) -> Sequence[str]:
-        return list(dict.fromkeys([*BUILT_IN, *_registered, *self._from_outside()]))
+        return list(dict.fromkeys([*BUILT_IN, *self._plugged.names()]))
 
     def trouble(self) -> str:
         """The tail of a message about a name that is not there."""
         return (
             f" (these plugins could not be loaded: {', '.join(self._failed_plugins)})" if self._failed_plugins else ""
         )
-
-    def _from_outside(self) -> Mapping[str, Function]:
-        """One that cannot be loaded is told of, and is not there."""
-        if self._foreign is None:
-            found: dict[str, Function] = {}
-            for point in entry_points(group=self._group):
-                try:
-                    found[point.name] = point.load()
-                except Exception:  # somebody else's code
-                    log.exception("processor not loaded", entry_point=point.value)
-            self._foreign = found
-        return self._foreign
-
-
-def _place(function: Function) -> tuple[Any, Any]:
-    """The same function may be imported twice, as a module is reloaded."""
-    return getattr(function, "__module__", None), getattr(function, "__qualname__", None)

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
 
-from tidemill.core.findings import Finding
-from tidemill.expressions.exprlang.template import compile_template
+from tidemill.core.findings import Finding, near
+from tidemill.expressions.exprlang import BadExpression, EvaluationError
+from tidemill.expressions.exprlang.template import Template, compile_template
 from tidemill.graph.component import Component, Config
 from tidemill.graph.node import SUCCESS, Batch
 from tidemill.ingest.publication import Publication
+from tidemill.ingest.record import HOPS_HEADER, ID_HEADER, TRACEPARENT_HEADER, Headers
 from tidemill.rules.effects import Publish
+from tidemill.rules.endpoints.config import SERVER, SaslConfig, TlsConfig, credentials
+from tidemill.rules.fields import Sight, field_findings, nodes_asked
 from tidemill.rules.ports import Stranger
-from tidemill.rules.seen import environment
 from tidemill.rules.site import Site
+
+PARTITION_MAX = 2**31 - 1
+_TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+_RESERVED = (HOPS_HEADER, ID_HEADER, TRACEPARENT_HEADER)
 
 
 class KafkaProducerConfig(Config):
-    server: str = Field("127.0.0.1:9092", description="An integration's name, or its bootstrap servers.")
+    server: str = Field(SERVER, description="The cluster: an integration's name, or bootstrap servers with commas.")
     topic: str = Field(min_length=1, description="The topic; a template.")
-    key: str = Field("", description="The record's key; a template. Without it the record has none.")
+    key: str = Field("", description="The record's key; a template. One that is empty is no key.")
+    partition: int | str | None = Field(None, description="The partition; a template. Else the key decides.")
+    headers: Mapping[str, str] = Field({}, description="Headers of the record; their values are templates.")
+    sasl: SaslConfig = SaslConfig()
+    tls: TlsConfig = TlsConfig()
 
 
 class KafkaProducer:
@@ -29,37 +41,89 @@ class KafkaProducer:
         self._site = site
         self._server = config.server
         self._topic = compile_template(config.topic)
-        self._key = compile_template(config.key) if config.key else None
+        self._key = compile_template(config.key)
+        self._partition = None if config.partition in (None, "") else compile_template(str(config.partition))
+        self._headers = [(name, compile_template(text)) for name, text in config.headers.items()]
+        templates = [self._topic, self._key, *(each for _, each in self._headers)]
+        self._sight = Sight(site, [*templates, self._partition] if self._partition is not None else templates)
 
     async def process(self, batch: Batch) -> None:
         cluster = self._site.ports.clusters.cluster(self._server)
+        if cluster is None:
+            for index in range(len(batch.items)):
+                batch.fail(index, f"there is no integration {self._server!r}")
+            return
         now_ms = self._site.ports.clock.now_ms()
-        for index, item in enumerate(batch.items):
-            if cluster is None:
-                batch.fail(index, f"there is no integration for {self._server!r}")
+        for index in range(len(batch.items)):
+            try:
+                publication = self._publication(batch, index, cluster.name, now_ms)
+            except (EvaluationError, ValueError) as error:
+                batch.fail(index, str(error))
                 continue
-            message = item.message
-            seen = environment(batch, index, self._site)
-            key = self._key.render(seen).encode() if self._key is not None else None
-            id_ = batch.unique(index)
-            topic = self._topic.render(seen)
-            publication = Publication(id_, cluster.name, topic, None, key, message.data, (), now_ms)
             batch.effect(index, Publish(publication))
             batch.tell(index, SUCCESS)
+
+    def _publication(self, batch: Batch, index: int, integration: str, now_ms: int) -> Publication:
+        """Raises `EvaluationError`, and `ValueError` for what Kafka would never take."""
+        seen = self._sight.of(batch, index)
+        topic = self._topic.render(seen)
+        if not _TOPIC.fullmatch(topic) or topic in (".", ".."):
+            raise ValueError(f"{topic!r} is no name of a topic")
+        key = self._key.render(seen)
+        headers: Headers = tuple((name, each.render(seen).encode()) for name, each in self._headers)
+        return Publication(
+            batch.unique(index),
+            integration,
+            topic,
+            _partition(self._partition, seen),
+            key.encode() if key else None,
+            batch.items[index].message.data,
+            headers,
+            now_ms,
+        )
+
+
+def _partition(template: Template | None, seen: Mapping[str, Any]) -> int | None:
+    text = template.render(seen).strip() if template is not None else ""
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and int(text) <= PARTITION_MAX):
+        raise ValueError(f"the partition must be a whole number, not {text!r}")
+    return int(text)
 
 
 def _clusters(config: KafkaProducerConfig, site: Site) -> Sequence[Stranger]:
     is_known = site.ports.clusters.cluster(config.server) is not None
-    return () if is_known or ":" not in config.server else [Stranger(site.path, config.server)]
+    if is_known or ":" not in config.server:
+        return ()
+    return [Stranger(site.path, config.server, credentials(config.sasl, config.tls))]
 
 
 def _check(config: KafkaProducerConfig, site: Site) -> Iterator[Finding]:
-    if site.ports.clusters.cluster(config.server) is None:
-        yield site.finding("server", f"there is no integration for {config.server!r}", "unknown_integration", "warning")
+    clusters = site.ports.clusters
+    if clusters.cluster(config.server) is None:
+        hint = near(config.server, clusters.integrations)
+        yield site.finding(
+            "server", f"there is no integration {config.server!r}{hint}", "unknown_integration", "warning"
+        )
+    yield from field_findings(site, _templates(config))
+    for name in config.headers:
+        if name in _RESERVED:
+            yield site.finding(f"headers.{name}", "is a header that Tidemill sets itself")
+    if isinstance(config.partition, int) and not 0 <= config.partition <= PARTITION_MAX:
+        yield site.finding("partition", f"must be from 0 to {PARTITION_MAX}, not {config.partition}")
 
 
-def _build(config: Any, site: Site) -> KafkaProducer:
-    return KafkaProducer(config, site)
+def _templates(config: KafkaProducerConfig) -> Mapping[str, str]:
+    headers = {f"headers.{name}": text for name, text in config.headers.items()}
+    return {"topic": config.topic, "key": config.key, "partition": str(config.partition or ""), **headers}
+
+
+def _nodes(config: KafkaProducerConfig) -> Sequence[str]:
+    try:
+        return nodes_asked(_templates(config).values())
+    except BadExpression:
+        return ()
 
 
 COMPONENT = Component(
@@ -67,8 +131,13 @@ COMPONENT = Component(
     "external",
     "Publishes the message to a Kafka topic, once.",
     KafkaProducerConfig,
-    _build,
+    KafkaProducer,
     check=_check,
     clusters=_clusters,
-    examples=({"server": "embedded", "topic": "readings"},),
+    asks_for=_nodes,
+    examples=({"server": "embedded", "topic": "readings", "key": "${metadata.deviceId}"},),
+    notes=(
+        "The record's value is the message's data. It goes out with the commit of the record that the message came"
+        " from, and only once: whoever reads `read_committed` sees it once. Success means that it is stored to go out."
+    ),
 )

@@ -11,16 +11,19 @@ import pytest
 import tidemill
 from tests.unit.rules.endpoints.kafka_room import OUT, KafkaRoom, chain_with, endpoint, published, record, router
 from tidemill.core.errors import Unavailable
+from tidemill.rules import plugged
 from tidemill.rules.endpoints import processors
+from tidemill.rules.endpoints.builtin import BUILT_IN
 from tidemill.rules.endpoints.exchange import Exchange
 from tidemill.rules.endpoints.processors import Processors
+from tidemill.rules.plugged import Plugged
 
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """Nothing of a test stays registered."""
     fresh: dict[str, Any] = {}
-    monkeypatch.setattr(processors, "_registered", fresh)
+    monkeypatch.setattr(processors, "PROCESSORS", Plugged("processor", processors.GROUP, BUILT_IN))
     yield fresh
 
 
@@ -168,7 +171,7 @@ def test_entry_points_are_found_and_one_that_is_broken_harms_nobody(monkeypatch:
         assert group == "tidemill.processors"
         return [Point("broken", lambda: 1 / 0), Point("good", lambda: good)]
 
-    monkeypatch.setattr(processors, "entry_points", points)
+    monkeypatch.setattr(plugged, "entry_points", points)
     known = Processors()
     assert known.get("broken") is None
     found = known.get("good")

@@ -20,12 +20,14 @@ from tests.unit.rules.endpoints.kafka_room import (
 )
 from tidemill.ingest.publication import Publication
 from tidemill.rules.endpoints import processors
+from tidemill.rules.endpoints.builtin import BUILT_IN
 from tidemill.rules.endpoints.exchange import Exchange
+from tidemill.rules.plugged import Plugged
 
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processors, "_registered", {})
+    monkeypatch.setattr(processors, "PROCESSORS", Plugged("processor", processors.GROUP, BUILT_IN))
 
 
 async def respond(function: Callable[[Exchange], Any], *before: str, **parts: Any) -> KafkaRoom:
