@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -11,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from tidemill.expressions.exprlang import layouts
 from tidemill.expressions.exprlang.errors import Misuse
-from tidemill.expressions.exprlang.values import Duration, is_number, kind, whole
+from tidemill.expressions.exprlang.values import Duration, as_number, is_number, kind, whole
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS_NS = {
@@ -53,6 +54,8 @@ def multiply(a: Any, b: Any) -> Any:
     if type(b) is Duration:
         a, b = b, a
     if type(a) is Duration and is_number(b):
+        if not math.isfinite(b):
+            raise Misuse(f"a duration times {as_number(b)}")
         return Duration(whole(int(int(a) * b)))
     return None
 

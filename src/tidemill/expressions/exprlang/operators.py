@@ -142,7 +142,7 @@ def compile_pattern(pattern: str) -> Callable[[str], Any]:
     options.never_capture = True
     options.max_mem = PATTERN_MEMORY_BYTES
     try:
-        search = re2.compile(pattern, options).search
+        search = re2.compile(pattern.encode(errors="replace"), options).search
     except re2.error as error:
         said = error.args[0] if error.args else error
         reason = said.decode(errors="replace") if isinstance(said, bytes) else said

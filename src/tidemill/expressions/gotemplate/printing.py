@@ -27,11 +27,11 @@ def printf(frame: Frame, layout: Any, *arguments: Any) -> str:
         verb = match["verb"]
         if verb == "%":
             return "%"
-        if verb is None or verb not in _WRITERS:
+        if verb is None or verb not in VERBS:
             raise Misuse(f"%{verb or ''} is no verb that is known here")
         if not left:
             raise Misuse(f"{match[0]} has no argument")
-        return _padded(match, _WRITERS[verb](left.pop(0), match, frame), frame)
+        return _padded(match, VERBS[verb](left.pop(0), match, frame), frame)
 
     text = _VERB.sub(written, layout)
     if left:
@@ -136,7 +136,7 @@ def _boolean(value: Any, match: re.Match[str], _frame: Frame) -> str:
     return "true" if value else "false"
 
 
-_WRITERS: dict[str, Callable[[Any, re.Match[str], Frame], str]] = {
+VERBS: dict[str, Callable[[Any, re.Match[str], Frame], str]] = {
     "v": _any,
     "s": _text,
     "q": _quoted,

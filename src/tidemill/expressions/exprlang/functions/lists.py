@@ -88,7 +88,7 @@ def _uniq(frame: Frame, value: Any) -> list[Any]:
                 continue
             seen.add(mark)
         else:
-            frame.charge(len(others))
+            frame.charge(2 * len(others))
             if any(equal(item, other, frame) for other in others):
                 continue
             others.append(item)

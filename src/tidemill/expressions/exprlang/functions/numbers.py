@@ -55,8 +55,8 @@ def _chosen(choose: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _mean(frame: Frame, *values: Any) -> float:
-    found = list(_numbers(frame, values))
-    return math.fsum(found) / len(found) if found else 0.0
+    found = [float(value) for value in _numbers(frame, values)]
+    return sum(found) / len(found) if found else 0.0
 
 
 def _median(frame: Frame, *values: Any) -> float:
