@@ -11,12 +11,14 @@ Task = dict[str, Any]
 @dataclass(frozen=True, slots=True)
 class Pipeline:
     """`definitions` are saved in order; the last one is started once per record, with its `n` and `key`. Each of
-    `topics` gets `n` once; under its key and in its order, where `is_ordered`. `executions` of a record, all in all."""
+    `topics` gets `n` once; under its key and in its order, where `is_ordered`. `executions` of a record, all in all.
+    With a `chain`, records go through it instead, by its own endpoint."""
 
     definitions: tuple[dict[str, Any], ...]
     topics: tuple[str, ...]
     executions: int = 1
     is_ordered: bool = True
+    chain: dict[str, Any] | None = None
 
 
 def copying(integration: str, topic: str) -> Pipeline:
@@ -40,6 +42,36 @@ def branching(integration: str, topic: str, service: str) -> Pipeline:
         _publish("copy", integration, topic, "${call.output.response.body.n}"),
     )
     return Pipeline((child, whole), (topic, topic_of_child), executions=2, is_ordered=False)
+
+
+def chaining(integration: str, topic_in: str, topic: str, mark: str = "") -> Pipeline:
+    """A chain of two scripts and a Kafka node, whose endpoint also responds. `mark` makes it another one."""
+    topic_of_response = f"{topic}-response"
+    scripts = ("return msg.n >= 0;", _TRANSFORM % (topic_of_response, mark))
+    nodes = [
+        {"id": "filter", "type": "jsFilter", "configuration": {"jsScript": scripts[0]}},
+        {"id": "transform", "type": "jsTransform", "configuration": {"jsScript": scripts[1]}},
+        {
+            "id": "out",
+            "type": "x/kafkaProducer",
+            "configuration": {"server": integration, "topic": topic, "key": "${metadata.key}"},
+        },
+    ]
+    router = {"from": {"path": topic_in}, "to": {"processors": ["metadataToHeaders", "responseToBody"]}}
+    configuration = {"integration": integration, "groupId": topic_in}
+    endpoint = {"id": "in", "type": "endpoint/kafka", "configuration": configuration}
+    connections = [
+        {"fromId": "filter", "type": "True", "toId": "transform"},
+        {"fromId": "transform", "type": "Success", "toId": "out"},
+    ]
+    document = {
+        "ruleChain": {"name": "copy"},
+        "metadata": {"nodes": nodes, "connections": connections, "endpoints": [{**endpoint, "routers": [router]}]},
+    }
+    return Pipeline((), (topic, topic_of_response), executions=0, chain=document)
+
+
+_TRANSFORM = "metadata.responseTopic = '%s'; return {msg: {n: msg.n, mark: '%s'}, metadata: metadata};"
 
 
 def _workflow(name: str, *tasks: Task) -> dict[str, Any]:
