@@ -79,6 +79,17 @@ def queries(row: ExecutionRow) -> dict[str, ExecutionQuery]:
         "text: a name": ExecutionQuery(text="order"),
         "text: a status": ExecutionQuery(text="failed"),
         "text: nothing": ExecutionQuery(text="nothing"),
+        "in order of names": ExecutionQuery(sorted_by="name", order="oldest"),
+        "in order of names, page 100": ExecutionQuery(sorted_by="name", start=9_900),
+        "in order of names, failed": ExecutionQuery(sorted_by="name", statuses=["FAILED"]),
+        "in order of statuses": ExecutionQuery(sorted_by="status", order="oldest"),
+        "in order of statuses, of a name": ExecutionQuery(sorted_by="status", names=["order"]),
+        "in order of ends": ExecutionQuery(sorted_by="end"),
+        "in order of ends, those that run first": ExecutionQuery(sorted_by="end", order="oldest"),
+        "in order of ends, of a name": ExecutionQuery(sorted_by="end", names=["order"]),
+        "in order of ends, of a name, failed, none (row by row)": ExecutionQuery(
+            sorted_by="end", names=["refund"], statuses=["FAILED"]
+        ),
         "changed in the last hour (no index)": ExecutionQuery(updated_from_ms=hour_ago),
         "ended in an hour long ago (no index)": ExecutionQuery(
             ended_from_ms=T0 + 3_600_000, ended_to_ms=T0 + 7_200_000, order="oldest"

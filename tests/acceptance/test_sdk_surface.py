@@ -10,6 +10,7 @@ import httpx
 import pytest
 from conductor.client.configuration.configuration import Configuration
 from conductor.client.http.api.event_resource_api import EventResourceApi
+from conductor.client.http.api.task_resource_api import TaskResourceApi
 from conductor.client.http.api_client import ApiClient
 from conductor.client.http.models.action import Action
 from conductor.client.http.models.authentication_config import AuthenticationConfig
@@ -327,6 +328,20 @@ def refusal(call: Callable[[], Any]) -> int:
     with pytest.raises(ApiException) as refused:
         call()
     return int(refused.value.status or 0)
+
+
+def test_searching_for_tasks(world: World, server: ServerProcess) -> None:
+    """No client of `OrkesClients` has it: the resource itself."""
+    tasks = TaskResourceApi(ApiClient(configuration=world.clients.configuration))
+    workflow_id = world.clients.get_workflow_client().start_workflow(START)
+    query = f"workflowId = {workflow_id} AND status = SCHEDULED"
+    found = tasks.search1(query=query, sort="startTime:DESC", free_text="*")
+    assert [(line.workflow_id, line.task_type) for line in found.results] == [(workflow_id, "surface")]
+    (whole,) = tasks.search_v21(query=query).results
+    assert (whole.workflow_instance_id, whole.reference_task_name) == (workflow_id, "surface_ref")
+    found = server.api.get("/api/workflow/search?sort=workflowType:ASC&size=500")["results"]
+    names = [line["workflowType"] for line in found]
+    assert names == sorted(names)
 
 
 def test_the_event_client(world: World) -> None:

@@ -16,8 +16,6 @@ TABLE: tuple[tuple[str, str, str], ...] = (
     ("GET", "/api/workflow/execute/{name}", "executing a workflow by GET; use POST"),
     ("POST", "/api/workflow/test", "testing a workflow with mocked tasks"),
     ("POST", "/api/workflow/{id}/messages", "messages to executions"),
-    ("GET", "/api/tasks/search", "searching for tasks; search for their executions"),
-    ("GET", "/api/tasks/search-v2", "searching for tasks; search for their executions"),
     ("GET", "/api/tasks/externalstoragelocation", "external payload storage"),
     ("GET", "/api/event/queue/config", "queue configuration; use an integration"),
     ("GET PUT DELETE", "/api/event/queue/config/{type}/{name}", "queue configuration; use an integration"),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from tidemill.core.errors import BadInput, NotSupported
 from tidemill.core.findings import near
 from tidemill.workflows.ports import ExecutionQuery
+
+Sorted = Literal["start", "name", "status", "end"]
 
 _TERM = re.compile(
     r"\s*(?P<field>\w+)\s*(?:(?P<op><=|>=|=|<|>)\s*(?P<value>\"[^\"]*\"|'[^']*'|[^\s()]+)"
@@ -30,34 +32,43 @@ _TIMES = {
     "updateTime": "updated",
     "endTime": "ended",
 }
-_SORTED = frozenset({"startTime", "createTime"})
-_KNOWN = {name.lower(): name for name in (*_LISTS, *_TIMES)}
+_SORTED: dict[str, Sorted] = {
+    "startTime": "start",
+    "createTime": "start",
+    "workflowType": "name",
+    "status": "status",
+    "endTime": "end",
+}
+_KNOWN = (*_LISTS, *_TIMES)
 
 
 def read_search(query: str | None, sort: str | None, free_text: str | None, start: int, count: int) -> ExecutionQuery:
     """Raises `BadInput` where the query cannot be read, `NotSupported` for an order that there is not."""
     conditions: dict[str, Any] = {}
-    for name, op, values in _terms(query or ""):
+    for name, op, values in terms(query or "", _KNOWN):
         if name in _LISTS:
-            _add_list(conditions, _LISTS[name], name, op, values)
+            add_list(conditions, _LISTS[name], name, op, values)
         else:
-            _add_time(conditions, name, op, values)
-    return ExecutionQuery(**conditions, text=_text(free_text), order=_order(sort), start=start, count=count)
+            add_time(conditions, _TIMES[name], name, op, values)
+    sorted_by, order = _order(sort)
+    text = searched_text(free_text)
+    return ExecutionQuery(**conditions, text=text, order=order, start=start, count=count, sorted_by=sorted_by)
 
 
-def _text(free_text: str | None) -> str | None:
+def searched_text(free_text: str | None) -> str | None:
     """Clients send `*` for whatever there is, and quote what has blanks."""
     text = (free_text or "").strip().strip("\"'")
     return None if text in ("", "*") else text
 
 
-def _terms(query: str) -> Iterator[tuple[str, str, list[str]]]:
+def terms(query: str, known: Collection[str]) -> Iterator[tuple[str, str, list[str]]]:
+    """(field, comparison, values) of each condition. Raises `BadInput`, also for a field that is not known."""
     position = 0
     while query[position:].strip():
         term = _TERM.match(query, position)
         if term is None:
             raise BadInput(f"query: cannot be read from character {position + 1}: {query[position : position + 40]!r}")
-        yield _field(term["field"]), term["op"] or "IN", _values(term)
+        yield _field(term["field"], known), term["op"] or "IN", _values(term)
         position = term.end()
         if query[position:].strip():
             joint = _AND.match(query, position)
@@ -68,11 +79,11 @@ def _terms(query: str) -> Iterator[tuple[str, str, list[str]]]:
                 raise BadInput("query: a condition is missing after AND")
 
 
-def _field(name: str) -> str:
-    known = _KNOWN.get(name.lower())
-    if known is None:
-        raise BadInput(f"query: unknown field {name!r}{near(name, _KNOWN.values())}")
-    return known
+def _field(name: str, known: Collection[str]) -> str:
+    found = next((each for each in known if each.lower() == name.lower()), None)
+    if found is None:
+        raise BadInput(f"query: unknown field {name!r}{near(name, known)}")
+    return found
 
 
 def _values(term: re.Match[str]) -> list[str]:
@@ -80,7 +91,7 @@ def _values(term: re.Match[str]) -> list[str]:
     return [text.strip().strip("\"'") for text in texts if text.strip()]
 
 
-def _add_list(conditions: dict[str, Any], key: str, name: str, op: str, values: list[str]) -> None:
+def add_list(conditions: dict[str, Any], key: str, name: str, op: str, values: list[str]) -> None:
     if op not in ("=", "IN"):
         raise BadInput(f"query: {name} can be compared with = and IN only")
     if not values:
@@ -90,10 +101,10 @@ def _add_list(conditions: dict[str, Any], key: str, name: str, op: str, values: 
     conditions[key] = wanted or [""]
 
 
-def _add_time(conditions: dict[str, Any], name: str, op: str, values: list[str]) -> None:
+def add_time(conditions: dict[str, Any], column: str, name: str, op: str, values: list[str]) -> None:
     if op == "IN" or len(values) != 1:
         raise BadInput(f"query: {name} can be compared with =, <, <=, > and >= only")
-    at_ms, column = _milliseconds(name, values[0]), _TIMES[name]
+    at_ms = _milliseconds(name, values[0])
     bounds: dict[str, Callable[[], None]] = {
         ">": lambda: _bound(conditions, f"{column}_from_ms", at_ms + 1, max),
         ">=": lambda: _bound(conditions, f"{column}_from_ms", at_ms, max),
@@ -120,12 +131,20 @@ def _milliseconds(name: str, text: str) -> int:
     return round(aware.timestamp() * 1000)
 
 
-def _order(sort: str | None) -> Literal["newest", "oldest"]:
+def _order(sort: str | None) -> tuple[Sorted, Literal["newest", "oldest"]]:
+    """Raises `NotSupported` for a field that no index has in order."""
     if not sort:
-        return "newest"
-    field, _, direction = sort.partition(":")
-    if field not in _SORTED:
-        raise NotSupported(f"not yet supported: sorting by {field}; startTime:ASC and startTime:DESC are")
+        return "start", "newest"
+    field, direction = sort_field(sort)
+    known = {name.lower(): by for name, by in _SORTED.items()}
+    if field.lower() not in known:
+        raise NotSupported(f"not supported: sorting by {field}; there is {', '.join(_SORTED)}, each with :ASC or :DESC")
+    return known[field.lower()], direction
+
+
+def sort_field(sort: str) -> tuple[str, Literal["newest", "oldest"]]:
+    """Raises `BadInput` for a direction that there is not."""
+    field, _, direction = sort.strip().partition(":")
     if direction.upper() not in ("", "ASC", "DESC"):
         raise BadInput(f"sort: {direction!r} is neither ASC nor DESC")
-    return "newest" if direction.upper() == "DESC" else "oldest"
+    return field.strip(), "newest" if direction.upper() == "DESC" else "oldest"

@@ -11,7 +11,7 @@ from fastapi import Query, Response
 from tidemill.access import actions
 from tidemill.api.answers import json_answer
 from tidemill.api.body import Plain
-from tidemill.api.call import Call
+from tidemill.api.call import AllowedCall, Call
 from tidemill.api.params import Count, Flag, Number, Start, Text, Version
 from tidemill.api.router import Routes
 from tidemill.api.search_query import read_search
@@ -176,7 +176,7 @@ async def _find(
     return await call.services.executions.find(seen, with_tasks=with_tasks) if seen is not None else (0, [])
 
 
-def seen_by(call: Call, query: ExecutionQuery) -> ExecutionQuery | None:
+def seen_by(call: AllowedCall, query: ExecutionQuery) -> ExecutionQuery | None:
     """The query for what the caller may see of it; None where that is nothing."""
     granted = call.granted("workflow")
     if granted is None:

@@ -6,40 +6,67 @@ planner has to guess. What no index knows is looked at row by row; decision 0013
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import product
-from typing import Any, get_args
+from collections.abc import Sequence
+from typing import Any
 
+import msgspec
 from sqlalchemy import ColumnElement, Select, func, literal, select, union_all
 
+from tidemill.storage.execution_order import PAIRS, is_by_end, order_columns, parts_in_order
+from tidemill.storage.execution_ranges import Condition, range_by_end, ranges_of
 from tidemill.storage.session import Session
 from tidemill.storage.tables import executions
-from tidemill.storage.text import storable
 from tidemill.workflows.ports import COUNTED_MAX, ExecutionQuery, ExecutionRow
-from tidemill.workflows.state import ExecutionStatus
 
 _COLUMNS = ExecutionRow.__struct_fields__
 _C = executions.c
-_STATUSES: Sequence[str] = get_args(ExecutionStatus)
-_RANGES_MAX = 64
-"""A query over more names and statuses than this looks at them row by row."""
-
-Condition = ColumnElement[bool]
 
 
 async def find(session: Session, query: ExecutionQuery) -> tuple[int, Sequence[ExecutionRow]]:
     """See `ExecutionStore.find`."""
-    ranges = list(_ranges(query))
+    ranges = list(ranges_of(query))
     if not ranges:
         return 0, []
-    rows = [ExecutionRow(*row) for row in await session.execute(_page(query, ranges))]
+    rows = await _sorted_rows(session, query) if query.sorted_by != "start" else await _rows(session, query, ranges)
     bound = max(COUNTED_MAX, query.start + query.count) + 1
-    return int((await session.execute(_count(ranges, bound))).scalar_one()), rows
+    return await _counted(session, ranges, bound), rows
+
+
+async def _sorted_rows(session: Session, query: ExecutionQuery) -> Sequence[ExecutionRow]:
+    """Part after part, until the page is full."""
+    rows: list[ExecutionRow] = []
+    skipped = query.start
+    for part in parts_in_order(query, await _pairs(session)):
+        if len(rows) == query.count:
+            break
+        ranges = [list(range_by_end(part))] if is_by_end(part) else list(ranges_of(part))
+        if not ranges:
+            continue
+        wanted = msgspec.structs.replace(part, start=skipped, count=query.count - len(rows))
+        found = await _rows(session, wanted, ranges)
+        rows += found
+        skipped = 0 if found or not skipped else skipped - await _counted(session, ranges, skipped)
+    return rows
+
+
+async def _rows(
+    session: Session, query: ExecutionQuery, ranges: Sequence[Sequence[Condition]]
+) -> Sequence[ExecutionRow]:
+    return [ExecutionRow(*row) for row in await session.execute(_page(query, ranges))]
+
+
+async def _counted(session: Session, ranges: Sequence[Sequence[Condition]], bound: int) -> int:
+    return int((await session.execute(_count(ranges, bound))).scalar_one())
+
+
+async def _pairs(session: Session) -> Sequence[tuple[str, str]]:
+    return [(row.name, row.status) for row in await session.execute(PAIRS)]
 
 
 def _page(query: ExecutionQuery, ranges: Sequence[Sequence[Condition]]) -> Select[Any]:
     first = query.start + query.count
-    found = _joined([select(_C.id, _C.created_ms).where(*one).order_by(*_order(query)).limit(first) for one in ranges])
+    columns = order_columns(query, _C)
+    found = _joined([select(*columns).where(*one).order_by(*_order(query)).limit(first) for one in ranges])
     page = select(found.c.id).order_by(*_order(query, found.c)).offset(query.start).limit(query.count).subquery()
     return select(*(_C[name] for name in _COLUMNS)).join(page, _C.id == page.c.id).order_by(*_order(query))
 
@@ -59,94 +86,5 @@ def _joined(parts: Sequence[Select[Any]]) -> Any:
 
 
 def _order(query: ExecutionQuery, of: Any = _C) -> tuple[ColumnElement[Any], ...]:
-    columns = of.created_ms, of.id
+    columns = order_columns(query, of)
     return tuple(column.desc() for column in columns) if query.order == "newest" else columns
-
-
-def _ranges(query: ExecutionQuery) -> Iterator[list[Condition]]:
-    """The conditions of each range; together they are the query, and no row is in two of them."""
-    names, statuses = list(map(storable, query.names)), list(query.statuses)
-    if query.text is None:
-        yield from _ranges_of(query, names, statuses)
-        return
-    text, status = storable(query.text), query.text.upper()
-    # The ranges of few rows leave those out that are in the others.
-    others = [_hidden(_C.name) != text, _hidden(_C.status) != status]
-    yield [_C.id == text, *others, *_rest(query)]
-    yield [_C.correlation_id == text, _hidden(_C.id) != text, *others, *_rest(query)]
-    if text in (names or [text]):
-        yield from _ranges_of(query, [text], [each for each in statuses or _STATUSES if each != status] or [_NOTHING])
-    if status in (statuses or _STATUSES):
-        yield from _ranges_of(query, names, [status])
-
-
-def _ranges_of(query: ExecutionQuery, names: Sequence[str], statuses: Sequence[str]) -> Iterator[list[Condition]]:
-    """Those of some names and some statuses, or of all where none are given."""
-    if query.ids or query.correlation_ids:
-        few = query.ids or query.correlation_ids
-        column = _C.id if query.ids else _C.correlation_id
-        yield [column.in_(list(map(storable, few))), *_rest(query, names, statuses)]
-        return
-    times = [*_times(query), *_filters(query)]
-    if names and len(names) * len(statuses or _STATUSES) <= _RANGES_MAX:
-        for name, status in product(_unique(names), _unique(statuses or _STATUSES)):
-            yield [_C.name == name, _C.status == status, *times]
-        return
-    more = [_hidden(_C.name).in_(names)] if names else []
-    for status in _unique(statuses):
-        yield [_C.status == status, *times, *more]
-    if not statuses:
-        yield [*times, *more]
-
-
-_NOTHING = ""
-"""No status."""
-
-
-def _unique(values: Sequence[str]) -> Sequence[str]:
-    return list(dict.fromkeys(values))
-
-
-def _rest(
-    query: ExecutionQuery, names: Sequence[str] | None = None, statuses: Sequence[str] | None = None
-) -> Iterator[Condition]:
-    """All that the query says, for rows that are few anyway: nothing in it tempts a planner to another index."""
-    wanted = {
-        "name": query.names if names is None else names,
-        "status": query.statuses if statuses is None else statuses,
-        "id": query.ids,
-        "correlation_id": query.correlation_ids,
-    }
-    for name, values in wanted.items():
-        if values:
-            yield _hidden(_C[name]).in_(list(map(storable, values)))
-    yield from _between(_C.created_ms + 0, query.created_from_ms, query.created_to_ms)
-    yield from _filters(query)
-
-
-def _times(query: ExecutionQuery) -> Iterator[Condition]:
-    """Nothing ends or changes before it begins: an end of those times is one of this time, too."""
-    ends = (query.created_to_ms, query.updated_to_ms, query.ended_to_ms)
-    return _between(_C.created_ms, query.created_from_ms, min((end for end in ends if end is not None), default=None))
-
-
-def _filters(query: ExecutionQuery) -> Iterator[Condition]:
-    """What no index knows."""
-    yield from _between(_C.updated_ms, query.updated_from_ms, query.updated_to_ms)
-    if query.ended_from_ms is not None or query.ended_to_ms is not None:
-        yield _C.ended_ms + 0 > 0
-        yield from _between(_C.ended_ms + 0, query.ended_from_ms, query.ended_to_ms)
-    if query.version is not None:
-        yield _C.version == query.version
-
-
-def _between(column: ColumnElement[int], first: int | None, last: int | None) -> Iterator[Condition]:
-    if first is not None:
-        yield column >= first
-    if last is not None:
-        yield column <= last
-
-
-def _hidden(column: ColumnElement[Any]) -> ColumnElement[str]:
-    """The same value, where an index on it is not to be used: SQLite knows nothing of how much it would find."""
-    return column.concat("")

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conformance.storage.test_executions import row, write
 from tidemill.core.clock import HeldClock
-from tidemill.storage import execution_search
+from tidemill.storage import execution_order, execution_ranges, execution_search
 from tidemill.storage.database import Database
 from tidemill.storage.executions import StoredExecutions
 from tidemill.workflows.ports import COUNTED_MAX, Changes, ExecutionQuery, ExecutionRow
@@ -84,6 +84,7 @@ def any_query(random: Random) -> ExecutionQuery:
         ended_to_ms=time(),
         version=random.choice((None, None, None, 1)),
         text=random.choice((None, None, "c-1", "order", "completed", "id-018", "RUNNING", "no such thing")),
+        sorted_by=random.choice(("start", "start", "name", "status", "end")),
     )
 
 
@@ -110,18 +111,24 @@ def matches(query: ExecutionQuery, row: ExecutionRow) -> bool:
     )
 
 
-@pytest.mark.parametrize("ranges_max", [execution_search._RANGES_MAX, 2])
+def place(query: ExecutionQuery, row: ExecutionRow) -> tuple[object, ...]:
+    """What comes before what."""
+    first = {"start": (), "name": (row.name,), "status": (row.status,), "end": (row.ended_ms,)}[query.sorted_by]
+    return (*first, row.created_ms, row.id)
+
+
+@pytest.mark.parametrize("ranges_max", [execution_ranges.RANGES_MAX, 2])
 async def test_any_query_finds_what_a_look_at_each_row_finds(
     database: Database, ranges_max: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(execution_search, "_RANGES_MAX", ranges_max)
+    monkeypatch.setattr(execution_ranges, "RANGES_MAX", ranges_max)
     random = Random(5)
     rows = many(random)
     await write(database, Changes(inserts=rows))
 
-    for _ in range(60):
+    for _ in range(90):
         query = any_query(random)
-        wanted = sorted((each for each in rows if matches(query, each)), key=lambda each: (each.created_ms, each.id))
+        wanted = sorted((each for each in rows if matches(query, each)), key=lambda each: place(query, each))
         if query.order == "newest":
             wanted.reverse()
         total, found = await StoredExecutions(database).find(query)
@@ -171,8 +178,23 @@ async def test_each_range_is_read_in_order_from_its_index(tmp_path: Path) -> Non
     await database.close()
 
 
+async def test_other_orders_are_read_from_indexes_too(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'tidemill.db'}", HeldClock())
+    await database.open()
+    query = ExecutionQuery(sorted_by="end")
+    async with database.read() as session:
+        ends = execution_search._page(query, [list(execution_ranges.range_by_end(query))])
+        text = str(ends.compile(compile_kwargs={"literal_binds": True}))
+        steps = [step.detail for step in await session.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
+        assert [step for step in steps if "ix_executions_ended (ended_ms>?)" in step], steps
+        pairs = await session.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {execution_order.PAIRS}")
+        looks = [step.detail for step in pairs if "executions" in step.detail or " e " in step.detail]
+        assert looks and all("COVERING INDEX ix_executions_name" in step for step in looks), looks
+    await database.close()
+
+
 async def _steps(database: Database, query: ExecutionQuery) -> list[str]:
-    ranges = list(execution_search._ranges(query))
+    ranges = list(execution_ranges.ranges_of(query))
     steps: list[str] = []
     async with database.read() as session:
         for part in (execution_search._page(query, ranges), execution_search._count(ranges, 99)):

@@ -89,7 +89,8 @@ BODIES: Mapping[str, Any] = {
     "POST /api/schema": {"name": "pick", "version": 1, "type": "JSON"},
 }
 LISTS = {
-    "/api/workflow/search", "/api/workflow/search-v2", "/api/tasks/queue/sizes", "/api/tasks/queue/all",
+    "/api/workflow/search", "/api/workflow/search-v2", "/api/tasks/search", "/api/tasks/search-v2",
+    "/api/tasks/queue/sizes", "/api/tasks/queue/all",
     "/api/tasks/queue/all/verbose", "/api/tasks/queue/polldata/all", "/api/metadata/workflow", "/api/metadata/taskdefs",
     "/api/event", "/api/event/{event}", "/api/integrations/provider", "/api/integrations/all", "/api/integrations/def",
     "/api/schema", "/api/secrets", "/api/secrets-v2", "/api/applications",

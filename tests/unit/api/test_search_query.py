@@ -55,8 +55,10 @@ def test_refuses(query: str, message: str) -> None:
 
 
 def test_says_what_it_cannot_sort_by() -> None:
-    with pytest.raises(NotSupported, match="sorting by updateTime"):
+    with pytest.raises(NotSupported, match="sorting by updateTime; there is startTime"):
         read(None, "updateTime:DESC")
+    with pytest.raises(BadInput, match="neither ASC nor DESC"):
+        read(None, "startTime:UP")
 
 
 @pytest.mark.parametrize(("free_text", "text"), [(None, None), ("*", None), (" ", None), ("'a b'", "a b"), ("x", "x")])
@@ -65,8 +67,18 @@ def test_free_text(free_text: str | None, text: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sort", "order"),
-    [(None, "newest"), ("startTime:DESC", "newest"), ("startTime:ASC", "oldest"), ("startTime", "oldest")],
+    ("sort", "sorted_by", "order"),
+    [
+        (None, "start", "newest"),
+        ("startTime:DESC", "start", "newest"),
+        ("startTime:ASC", "start", "oldest"),
+        ("startTime", "start", "oldest"),
+        ("createTime:asc", "start", "oldest"),
+        ("workflowType:ASC", "name", "oldest"),
+        ("status:DESC", "status", "newest"),
+        ("endTime:DESC", "end", "newest"),
+    ],
 )
-def test_sort(sort: str | None, order: str) -> None:
-    assert read(None, sort).order == order
+def test_sort(sort: str | None, sorted_by: str, order: str) -> None:
+    query = read(None, sort)
+    assert (query.sorted_by, query.order) == (sorted_by, order)

@@ -162,6 +162,22 @@ def summary_json(execution: Execution, plan: Plan | None) -> dict[str, Any]:
     )
 
 
+def task_summary_json(execution: Execution, task: Task, plan: Plan) -> dict[str, Any]:
+    """One line of a search for tasks: times are ISO text, input and output are JSON text."""
+    shown = task_json(execution, task, plan)
+    texts = {
+        key: to_json(shown[long] or {}).decode() for key, long in (("input", "inputData"), ("output", "outputData"))
+    }
+    same = (
+        "workflowType", "correlationId", "status", "reasonForIncompletion", "queueWaitTime", "taskDefName", "taskType",
+        "taskId", "workflowPriority", "domain",
+    )  # fmt: skip
+    times = {key: _iso(shown[key]) for key in ("scheduledTime", "startTime", "updateTime", "endTime") if shown[key]}
+    took_ms = task.ended_ms - task.started_ms if task.ended_ms and task.started_ms else 0
+    kept = {key: shown[key] for key in same if key in shown}
+    return {"workflowId": execution.id, **kept, **times, **texts, "executionTime": max(0, took_ms)}
+
+
 def _name(step: Step | None, ref: str) -> str:
     return step.name if step else ref
 

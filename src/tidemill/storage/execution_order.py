@@ -1,0 +1,73 @@
+"""Orders of a search other than that of the start: the query in parts that follow each other, each in order by itself.
+
+An order by name or status is one part for each name or status, and one by the end has what has ended in one part and
+what has not in the other: so each part is read from an index that is there anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, text
+
+from tidemill.workflows.ports import ExecutionQuery
+from tidemill.workflows.state import RUNNING
+
+PAIRS = text(
+    """
+    WITH RECURSIVE pairs (name, status) AS (
+        SELECT (SELECT name FROM executions ORDER BY name, status LIMIT 1),
+               (SELECT status FROM executions ORDER BY name, status LIMIT 1)
+        UNION ALL
+        SELECT (SELECT e.name FROM executions AS e
+                WHERE (e.name, e.status) > (pairs.name, pairs.status) ORDER BY e.name, e.status LIMIT 1),
+               (SELECT e.status FROM executions AS e
+                WHERE (e.name, e.status) > (pairs.name, pairs.status) ORDER BY e.name, e.status LIMIT 1)
+        FROM pairs WHERE pairs.name IS NOT NULL
+    )
+    SELECT name, status FROM pairs WHERE name IS NOT NULL
+    """
+)
+"""Each name with each of its statuses: a look into the index for each, whatever number of executions has them."""
+
+_COLUMNS = {"start": (), "name": ("name",), "status": ("status",), "end": ("ended_ms",)}
+
+
+def order_columns(query: ExecutionQuery, of: Any) -> tuple[ColumnElement[Any], ...]:
+    """The last two make any order one that pages can be told apart by."""
+    return (*(of[name] for name in _COLUMNS[query.sorted_by]), of.created_ms, of.id)
+
+
+def parts_in_order(query: ExecutionQuery, pairs: Sequence[tuple[str, str]]) -> Iterator[ExecutionQuery]:
+    """Together they are the query, one after the other. `pairs` are the names and statuses that there are."""
+    if query.ids or query.correlation_ids:
+        yield query  # few rows: sorted as they are
+        return
+    parts = list(_parts(query, pairs))
+    yield from reversed(parts) if query.order == "newest" else parts
+
+
+def is_by_end(part: ExecutionQuery) -> bool:
+    """Whether the part is what has ended, in that order."""
+    return part.sorted_by == "end" and not (part.ids or part.correlation_ids)
+
+
+def _parts(query: ExecutionQuery, pairs: Sequence[tuple[str, str]]) -> Iterator[ExecutionQuery]:
+    if query.sorted_by == "end":
+        statuses = sorted(RUNNING.intersection(query.statuses) if query.statuses else RUNNING)
+        if statuses and query.ended_from_ms is None and query.ended_to_ms is None:
+            yield msgspec.structs.replace(query, statuses=statuses, sorted_by="start")
+        yield query
+    elif query.sorted_by == "status":
+        known = {status for _, status in pairs}
+        for status in sorted(known.intersection(query.statuses) if query.statuses else known):
+            yield msgspec.structs.replace(query, statuses=(status,))
+    else:
+        by_name: dict[str, list[str]] = {}
+        for name, status in pairs:
+            if (not query.names or name in query.names) and (not query.statuses or status in query.statuses):
+                by_name.setdefault(name, []).append(status)
+        for name in sorted(by_name):
+            yield msgspec.structs.replace(query, names=(name,), statuses=by_name[name])
