@@ -37,5 +37,6 @@ LISTED: Mapping[str, str] = {
     "switch": f"{_NODES}.switch",
     "text/template": f"{_NODES}.text_template",
     "while": f"{_NODES}.while_loop",
+    "sendEmail": f"{_NODES}.send_email",
     "x/kafkaProducer": f"{_NODES}.kafka_producer",
 }

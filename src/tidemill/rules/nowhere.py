@@ -10,6 +10,8 @@ from tidemill.rules.ports import (
     CacheChanges,
     CacheEntry,
     CacheKey,
+    Mail,
+    MailServer,
     OutsideFailed,
     SqlAnswer,
     SqlDatabase,
@@ -45,4 +47,9 @@ class NoDatabases:
         raise OutsideFailed(REFUSAL)
 
 
-NOWHERE = World(NoWeb(), NoDatabases())
+class NoMailer:
+    async def send(self, server: MailServer, mail: Mail) -> Sequence[str]:
+        raise OutsideFailed(REFUSAL)
+
+
+NOWHERE = World(NoWeb(), NoDatabases(), NoMailer())

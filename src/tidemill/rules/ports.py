@@ -108,12 +108,42 @@ class Databases(Protocol):
         ...
 
 
+class MailServer(msgspec.Struct, frozen=True):
+    """`port` 0 is the usual one. Without `user` nobody logs in."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    is_tls: bool
+    timeout_s: float
+
+
+class Mail(msgspec.Struct, frozen=True):
+    """Recipients with commas between; `body` is HTML. `id` is the same where the same mail is sent again."""
+
+    id: str
+    sender: str
+    to: str
+    cc: str
+    bcc: str
+    subject: str
+    body: str
+
+
+class Mailer(Protocol):
+    async def send(self, server: MailServer, mail: Mail) -> Sequence[str]:
+        """When the server has taken it; the recipients for whom it did not. Raises `OutsideFailed`, within the time."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """What nodes may call. None of it is opened before a node asks for it."""
 
     http: HttpCaller
     databases: Databases
+    mailer: Mailer
 
 
 @dataclass(frozen=True, slots=True)

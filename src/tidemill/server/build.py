@@ -136,7 +136,13 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
     wakes, polls, faults = Wakes(), PollData(StoredLastPolls(database), clock), Faults.from_environment()
     engine = Engine(executions, catalog, ground.sandbox, clock, wakes, polls.is_polled)
     web = open_web(settings, stack)
-    rules = _rules(ground, definitions, integrations, wakes, open_world(settings, clock, web, stack))
+    rules = _rules(
+        ground,
+        definitions,
+        integrations,
+        wakes,
+        open_world(web, clock, stack, is_private_allowed=settings.http_private),
+    )
     subscriptions = JoinedSubscriptions(HandlerSubscriptions(catalog, definitions, ground.sandbox), rules.subscriptions)
     door, access = Doors(engine, rules.taker), build_access(ground)
     gate = Gate(door, database)

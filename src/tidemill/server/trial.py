@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack
 
 from tidemill.core.clock import Clock
 from tidemill.core.http import HttpCaller, HttpRequest, HttpResponse
-from tidemill.core.settings import Settings
 from tidemill.graph.registry import Registry
 from tidemill.rules.building import Setup
 from tidemill.rules.listed import LISTED
@@ -28,7 +27,8 @@ async def open_trial(clock: Clock, stack: AsyncExitStack) -> Trial:
     sandbox = SandboxPool(SandboxSettings(), clock)
     await sandbox.start()
     stack.push_async_callback(sandbox.close)
-    ports = Ports(sandbox, clock, AnyCluster(), EmptyCache(), open_world(Settings(), clock, LateWeb(stack), stack))
+    world = open_world(LateWeb(stack), clock, stack, is_private_allowed=True)
+    ports = Ports(sandbox, clock, AnyCluster(), EmptyCache(), world)
     return Trial(Setup(Registry(LISTED), ports, {}))
 
 
