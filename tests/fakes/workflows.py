@@ -14,6 +14,7 @@ from tidemill.core.clock import Clock
 from tidemill.core.errors import BadInput, NotFound, StaleWrite, TidemillError, Unavailable
 from tidemill.core.transaction import Transaction
 from tidemill.ingest.publication import Publication
+from tidemill.storage.turns import with_room
 from tidemill.workflows.plan import Limits, Plan
 from tidemill.workflows.ports import (
     Changes,
@@ -24,6 +25,7 @@ from tidemill.workflows.ports import (
     Removal,
     TaskLog,
     Timer,
+    Turn,
 )
 from tidemill.workflows.shapes import Shape
 
@@ -97,6 +99,7 @@ class MemoryWorkflows(MemoryFinishedTasks):
         self.waiting: dict[str, QueuedTask] = {}
         self.hidden_until_ms: dict[str, int] = {}
         self.timers: dict[str, Timer] = {}
+        self.turns: dict[str, Turn] = {}
         self.outbox: list[Publication] = []
         self.entries: list[TaskLog] = []
         self.claimed: list[str] = []
@@ -158,6 +161,9 @@ class MemoryWorkflows(MemoryFinishedTasks):
         for timer_id in changes.timers_gone:
             self.timers.pop(timer_id, None)
         self.timers.update({timer.id: timer for timer in changes.timers})
+        for execution_id, _ in changes.turns_gone:
+            self.turns.pop(execution_id, None)
+        self.turns.update({turn.execution_id: turn for turn in changes.turns})
         self.outbox.extend(changes.publications)
         self.entries.extend(changes.logs)
         self.commit_finished(changes)
@@ -234,6 +240,38 @@ class MemoryWorkflows(MemoryFinishedTasks):
 
     async def of_task(self, task_id: str) -> Sequence[TaskLog]:
         return [entry for entry in self.entries if entry.task_id == task_id]
+
+
+class MemoryTurns:
+    """Implements `Turns` over those that the executions have asked for."""
+
+    def __init__(self, places: MemoryWorkflows) -> None:
+        self._places = places
+
+    def _of(self, key: str, *, is_taken: bool) -> list[Turn]:
+        found = [turn for turn in self._places.turns.values() if (turn.key, turn.is_taken) == (key, is_taken)]
+        return sorted(found, key=lambda turn: (turn.since_ms, turn.execution_id))
+
+    async def keys(self) -> Sequence[str]:
+        return sorted({turn.key for turn in self._places.turns.values() if not turn.is_taken})
+
+    async def next(self, key: str, limit: int) -> Sequence[Turn]:
+        return with_room(self._of(key, is_taken=False)[:limit], len(self._of(key, is_taken=True)))
+
+    async def take(self, tx: Transaction, taken: Sequence[Turn]) -> None:
+        assert isinstance(tx, MemoryTransaction)
+        for key in {turn.key for turn in taken}:
+            own = [turn for turn in taken if turn.key == key]
+            if len(with_room(own, len(self._of(key, is_taken=True)))) < len(own):
+                raise StaleWrite("somebody took a turn first")
+        if any(self._places.turns.get(turn.execution_id) != turn for turn in taken):
+            raise StaleWrite("somebody took a turn first")
+        tx.writes.append(Changes(turns=[msgspec.structs.replace(turn, is_taken=True) for turn in taken]))
+
+    async def drop(self, tx: Transaction, execution_ids: Sequence[str]) -> None:
+        assert isinstance(tx, MemoryTransaction)
+        waiting = {id_ for id_, turn in self._places.turns.items() if not turn.is_taken}
+        tx.writes.append(Changes(turns_gone=[(id_, "") for id_ in execution_ids if id_ in waiting]))
 
 
 class MemoryLastPolls:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +32,6 @@ from tidemill.kafka.publishers import Publishers
 from tidemill.kafka.removals import Removals
 from tidemill.kafka.rereading import Rereader
 from tidemill.rules.endpoints.processors import Processors
-from tidemill.rules.ports import World
 from tidemill.server.access import build_access
 from tidemill.server.gauges import sample_broker, sample_gauges
 from tidemill.server.ground import Ground, open_ground
@@ -51,6 +50,7 @@ from tidemill.storage.task_cache import StoredTaskCache
 from tidemill.storage.task_logs import StoredTaskLogs
 from tidemill.storage.task_queue import StoredTaskQueue
 from tidemill.storage.timers import StoredTimers
+from tidemill.storage.turns import StoredTurns
 from tidemill.workflows.calls import CallRunner
 from tidemill.workflows.catalog import Catalog
 from tidemill.workflows.control import Control
@@ -61,6 +61,7 @@ from tidemill.workflows.poll_data import PollData
 from tidemill.workflows.removals import ExecutionRemovals
 from tidemill.workflows.schemas import Schemas
 from tidemill.workflows.timers import TimerRunner
+from tidemill.workflows.turn_keeper import TurnKeeper
 from tidemill.workflows.waits import ExecutionWaits
 from tidemill.workflows.workers import Workers
 
@@ -89,7 +90,7 @@ class Server:
     pumps: Pumps
     publishers: Publishers
     removals: Removals
-    timers: TimerRunner
+    runners: Sequence[TimerRunner | TurnKeeper]
     calls: CallRunner
     polls: PollData
     waits: ExecutionWaits | None
@@ -104,7 +105,8 @@ class Server:
     def start(self, supervisor: Supervisor) -> None:
         _ = supervisor.start("publishers", self.publishers.run())
         _ = supervisor.start("removals", self.removals.run())
-        _ = supervisor.start("timers", self.timers.run())
+        for runner in self.runners:
+            _ = supervisor.start(runner.what, runner.run())
         _ = supervisor.start("calls", self.calls.run())
         _ = supervisor.start("poll data", self.polls.run())
         if self.waits is not None:
@@ -129,29 +131,22 @@ class Server:
 async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Server:
     """Everything is closed by `stack`, last opened first. Raises `TidemillError` where something cannot be had."""
     ground = await open_ground(settings, clock, stack)
-    database = ground.database
+    database, web = ground.database, open_web(ground.settings, stack)
     definitions, executions, places = StoredDefinitions(database), StoredExecutions(database), StoredPlaces(database)
     integrations = Integrations(definitions, ground.cipher, clock, ground.embedded_address)
     catalog = Catalog(definitions, ground.sandbox, integrations, clock)
     wakes, polls, faults = Wakes(), PollData(StoredLastPolls(database), clock), Faults.from_environment()
     engine = Engine(executions, catalog, ground.sandbox, clock, wakes, polls.is_polled)
-    web = open_web(settings, stack)
-    rules = _rules(
-        ground,
-        definitions,
-        integrations,
-        wakes,
-        open_world(web, clock, stack, is_private_allowed=settings.http_private),
-    )
+    rules = _rules(ground, definitions, integrations, wakes, web, stack)
     subscriptions = JoinedSubscriptions(HandlerSubscriptions(catalog, definitions, ground.sandbox), rules.subscriptions)
     door, access = Doors(engine, rules.taker), build_access(ground)
     gate = Gate(door, database)
     workers = Workers(gate, executions, *_task_stores(database), catalog, access.secrets, polls, clock)
-    waits, timers = ExecutionWaits(executions, catalog, clock), _timers(engine, database, clock)
+    waits, runners = ExecutionWaits(executions, catalog, clock), _runners(engine, database, clock)
     publishers, sources = _publishers(ground, integrations, door, faults), _sources(ground, integrations, faults)
     around, hops_max = (subscriptions, places, door, database, clock, faults), settings.hops_max
     pumps = Pumps(sources, *around, PumpSettings(settings.batch_records, hops_max=hops_max))
-    wakes.connect(workers, waits, timers, publishers)
+    wakes.connect(workers, waits, runners, publishers)
 
     services = Services(
         executions=Executions(gate, executions, catalog, clock),
@@ -178,7 +173,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         pumps=pumps,
         publishers=publishers,
         removals=_removals(ground, integrations, door, publishers),
-        timers=timers,
+        runners=runners,
         calls=CallRunner(workers, StoredTaskQueue(database), web, clock, ground.worker.text),
         polls=polls,
         waits=None if database.is_sqlite else waits,
@@ -194,16 +189,23 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
 class Wakes:
     """What the engine calls after each commit. The runners need the engine, so they are connected after it."""
 
-    def connect(self, workers: Workers, waits: ExecutionWaits, timers: TimerRunner, publishers: Publishers) -> None:
+    def connect(
+        self,
+        workers: Workers,
+        waits: ExecutionWaits,
+        runners: Sequence[TimerRunner | TurnKeeper],
+        publishers: Publishers,
+    ) -> None:
         self._workers = workers
         self._waits = waits
-        self._timers = timers
+        self._runners = runners
         self._publishers = publishers
 
     def __call__(self, written: Written) -> None:
         self._workers.committed(written)
         self._waits.committed(written)
-        self._timers.committed(written)
+        for runner in self._runners:
+            runner.committed(written)
         self.publishers_of(written.integrations)
 
     def publishers_of(self, integrations: Collection[str]) -> None:
@@ -212,8 +214,14 @@ class Wakes:
 
 
 def _rules(
-    ground: Ground, definitions: StoredDefinitions, integrations: Integrations, wakes: Wakes, world: World
+    ground: Ground,
+    definitions: StoredDefinitions,
+    integrations: Integrations,
+    wakes: Wakes,
+    web: WebClient,
+    stack: AsyncExitStack,
 ) -> RuleParts:
+    world = open_world(web, ground.clock, stack, is_private_allowed=ground.settings.http_private)
     outbox, cache = StoredOutbox(ground.database), StoredRuleCache(ground.database)
     wake, clock = wakes.publishers_of, ground.clock
     processors = Processors(failed_plugins=load_plugins(ground.settings.plugin_names))
@@ -235,8 +243,9 @@ def _retentions(ground: Ground, places: StoredPlaces, executions: StoredExecutio
     }
 
 
-def _timers(engine: Engine, database: Database, clock: Clock) -> TimerRunner:
-    return TimerRunner(engine, database, StoredTimers(database), clock)
+def _runners(engine: Engine, database: Database, clock: Clock) -> Sequence[TimerRunner | TurnKeeper]:
+    timers = TimerRunner(engine, database, StoredTimers(database), clock)
+    return timers, TurnKeeper(engine, database, StoredTurns(database), clock)
 
 
 def _publishers(ground: Ground, integrations: Integrations, door: EffectDoor, faults: Faults) -> Publishers:

@@ -20,6 +20,7 @@ from tidemill.storage.tables import executions, idempotency, task_queue, timers
 from tidemill.storage.task_cache import read_cached, write_cached
 from tidemill.storage.task_logs import add_logs, remove_logs
 from tidemill.storage.text import storable
+from tidemill.storage.turns import write_turns
 from tidemill.workflows.ports import (
     CachedOutput,
     Changes,
@@ -109,6 +110,7 @@ class StoredExecutions:
         add_publications(session, changes.publications)
         add_logs(session, changes.logs)
         write_cached(session, changes)
+        write_turns(session, changes)
 
     async def find(self, query: ExecutionQuery) -> tuple[int, Sequence[ExecutionRow]]:
         async with self._database.read() as session:

@@ -163,6 +163,17 @@ finished_tasks = Table(
     Index("ix_finished_tasks_ref", "execution_id", "ref", "seq"),
 )
 
+turns = Table(
+    "turns",
+    metadata,
+    Column("execution_id", Text, primary_key=True),
+    _text("key"),
+    _number("since_ms"),
+    _number("most"),
+    _number("is_taken"),
+    Index("ix_turns_key", "is_taken", "key", "since_ms", "execution_id"),
+)
+
 task_cache = Table(
     "task_cache",
     metadata,

@@ -24,6 +24,7 @@ from tidemill.workflows.effects import (
     ChildEnded,
     ResetCallbacks,
     StartWorkflow,
+    TakeTurn,
     TaskPolled,
     TerminateExecution,
     TimerFired,
@@ -70,6 +71,7 @@ _TARGETS: Mapping[type[Any], Callable[[Any], str]] = {
     StartWorkflow: lambda effect: effect.execution_id,
     UpdateTask: lambda effect: effect.execution_id or execution_of(effect.task_id or ""),
     TaskPolled: lambda effect: execution_of(effect.task_id),
+    TakeTurn: lambda effect: effect.execution_id,
     TerminateExecution: lambda effect: effect.execution_id,
     ResetCallbacks: lambda effect: effect.execution_id,
     UpdateVariables: lambda effect: effect.execution_id,
@@ -84,6 +86,7 @@ _EVENTS: Mapping[type[Any], Callable[[Decision, Any], Any]] = {
     **revival.EVENTS,
     UpdateTask: decider.task_updated,
     TaskPolled: decider.task_polled,
+    TakeTurn: decider.turn_taken,
     ResetCallbacks: decider.callbacks_reset,
     TerminateExecution: decider.terminated,
     UpdateVariables: decider.variables_updated,
@@ -240,6 +243,10 @@ class Batch:
             changes.logs.extend(decision.logs)
             changes.finished_gone.extend((decision.execution.id, seq) for seq in decision.returned)
             changes.cached.extend(decision.cached.values())
+            if decision.is_turn_over and decision.execution.rate_key is not None:
+                changes.turns_gone.append((decision.execution.id, decision.execution.rate_key))
+            elif decision.turn is not None:
+                changes.turns.append(decision.turn)
         return changes
 
 

@@ -18,6 +18,7 @@ from tidemill.workflows.decision import Alarm, ChildStart, Computation, Decision
 from tidemill.workflows.effects import (
     ChildEnded,
     ResetCallbacks,
+    TakeTurn,
     TaskPolled,
     TerminateExecution,
     TimerFired,
@@ -45,6 +46,7 @@ from tidemill.workflows.shapes import Check
 from tidemill.workflows.state import Execution, Task
 from tidemill.workflows.tasks import KINDS
 from tidemill.workflows.tasks.directive import OWN_QUEUES
+from tidemill.workflows.turns import ask
 
 
 class Refused(Exception):
@@ -58,6 +60,22 @@ class Refused(Exception):
 
 def start(decision: Decision) -> None:
     """The execution has just been made, or made anew."""
+    if not ask(decision):
+        _begin(decision)
+
+
+def turn_taken(decision: Decision, turn: TakeTurn) -> str:
+    """It is the execution's turn, for which it has waited."""
+    execution = decision.execution
+    if not execution.awaits_turn:
+        raise Refused(Conflict(f"execution {execution.id} does not wait for its turn: {execution.status}"))
+    execution.awaits_turn = False
+    decision.changed("workflow")
+    _begin(decision)
+    return execution.id
+
+
+def _begin(decision: Decision) -> None:
     plan = decision.plan
     if plan.timeout_s > 0:
         start_timeout(decision, decision.now_ms + round(plan.timeout_s * 1000))

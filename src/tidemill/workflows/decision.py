@@ -20,7 +20,7 @@ from tidemill.workflows.departed import Departed
 from tidemill.workflows.effects import StartWorkflow
 from tidemill.workflows.expansion import DYNAMIC, Expansions, step_of
 from tidemill.workflows.plan import NEXT, Expansion, Plan, Step
-from tidemill.workflows.ports import HELD_MS, CachedOutput, QueuedTask, TaskLog, Timer
+from tidemill.workflows.ports import HELD_MS, CachedOutput, QueuedTask, TaskLog, Timer, Turn
 from tidemill.workflows.rows import pack, unpack
 from tidemill.workflows.scope import Scope
 from tidemill.workflows.shapes import Check
@@ -97,9 +97,9 @@ class Joins(msgspec.Struct):
 
 
 _KEPT = (
-    "alarms", "asked", "cached", "children", "computations", "has_path_ended", "is_changed", "is_moved", "logs",
-    "lookups", "publications", "queued", "returned", "starts", "steps_begun", "stored_status", "tells_parent", "timers",
-    "timers_gone", "told", "unqueued",
+    "alarms", "asked", "cached", "children", "computations", "has_path_ended", "is_changed", "is_moved", "is_turn_over",
+    "logs", "lookups", "publications", "queued", "returned", "starts", "steps_begun", "stored_status", "tells_parent",
+    "timers", "timers_gone", "told", "turn", "unqueued",
 )  # fmt: skip
 """What a copy of a decision has beside the execution: values, and collections of what does not change."""
 
@@ -121,6 +121,7 @@ class Decision:
         "is_changed",
         "is_moved",
         "is_polled",
+        "is_turn_over",
         "joins",
         "logs",
         "lookups",
@@ -138,6 +139,7 @@ class Decision:
         "timers",
         "timers_gone",
         "told",
+        "turn",
         "unqueued",
     )
 
@@ -185,6 +187,9 @@ class Decision:
         self.steps_begun = 0
         self.tells_parent = False
         """It has ended, and its parent may be in the same batch."""
+        self.turn: Turn | None = None
+        """The execution is to wait for its turn, or has it."""
+        self.is_turn_over = False
         self.returned: list[int] = []
         """Finished tasks that had left the document and are in it again."""
 

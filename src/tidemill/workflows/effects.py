@@ -174,6 +174,12 @@ class UpdateVariables(msgspec.Struct, frozen=True):
     append: bool = False
 
 
+class TakeTurn(msgspec.Struct, frozen=True):
+    """The execution has waited for its turn, and may begin. Result: the id. `Conflict` where it does not wait."""
+
+    execution_id: str
+
+
 class TimerFired(msgspec.Struct, frozen=True):
     """A timer is due. One that no longer matters does nothing."""
 

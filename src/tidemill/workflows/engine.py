@@ -48,6 +48,8 @@ class Written(msgspec.Struct, frozen=True):
     task_names: frozenset[str]
     next_due_ms: int | None
     rows: Sequence[Sequence[ExecutionRow]] = ()
+    turn_keys: frozenset[str] = frozenset()
+    """For which somebody waits, or has given back his turn."""
 
 
 class Engine:
@@ -252,6 +254,7 @@ class PreparedBatch:
                 frozenset(task.name for task in changes.queued if not task.is_held),
                 min((timer.due_ms for timer in changes.timers), default=None),
                 (changes.inserts, changes.updates),
+                frozenset((*(turn.key for turn in changes.turns), *(key for _, key in changes.turns_gone))),
             )
         )
 

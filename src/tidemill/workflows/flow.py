@@ -20,6 +20,7 @@ from tidemill.workflows.shapes import Check
 from tidemill.workflows.state import ExecutionStatus, Held, Task, TaskStatus
 from tidemill.workflows.tasks import KINDS
 from tidemill.workflows.telling import tell
+from tidemill.workflows.turns import give_back
 
 _NO_DOMAIN = "NO_DOMAIN"
 
@@ -204,6 +205,7 @@ def end(decision: Decision, status: ExecutionStatus, reason: str | None, output:
         decision.remove_timer(execution.id)
     if execution.parent:
         tell_parent(decision, execution.parent)
+    give_back(decision)
     execution.status = status
     execution.reason = reason
     execution.ended_ms = decision.now_ms

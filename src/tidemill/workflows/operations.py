@@ -68,6 +68,8 @@ def jumped(decision: Decision, jump: JumpToTask) -> str:
     execution, plan = decision.execution, decision.plan
     if execution.status != "RUNNING":
         raise Refused(Conflict(f"execution {execution.id} does not run: {execution.status}"))
+    if execution.awaits_turn:
+        raise Refused(Conflict(f"execution {execution.id} has not begun: it waits for its turn"))
     _require_ref(plan, jump.ref)
     step = plan.steps[jump.ref]
     path = _open_path(decision, jump.ref)

@@ -61,6 +61,13 @@ class TaskAnnounce(msgspec.Struct, frozen=True):
     body: Template | Callable[[Execution, Task, Plan], Any]
 
 
+class AtOnce(msgspec.Struct, frozen=True):
+    """Of the executions that have one `key` (rendered when they start) no more than `most` run at once."""
+
+    key: Template
+    most: int
+
+
 class Step(msgspec.Struct, frozen=True):
     """One step. `ref` is unique in its plan; `kind` names the task kind (`tidemill.workflows.tasks`);
     `settings` is that kind's validated config model; `edges` maps outlet → next step's ref (None: the path ends).
@@ -141,6 +148,7 @@ class Plan(msgspec.Struct, frozen=True):
     """What an execution's input has to be like, else it does not start."""
     output_shape: Shape | None = None
     """What its output has to be like, else it fails instead of completing."""
+    at_once: AtOnce | None = None
 
     def starts(self) -> Sequence[tuple[str, int | None]]:
         """(name, version) of all workflows that it may start, as far as they are known before it runs; for loop

@@ -119,6 +119,16 @@ class Unread(msgspec.Struct):
             self.since = other.since if self.since is None else min(self.since, other.since)
 
 
+class Turn(msgspec.Struct, frozen=True):
+    """An execution that waits since then until fewer than `most` of its key have their turn; or has it."""
+
+    execution_id: str
+    key: str
+    since_ms: int
+    most: int
+    is_taken: bool = False
+
+
 class Changes(msgspec.Struct):
     """All that a batch of effects did to executions, to be written with a handful of statements."""
 
@@ -144,6 +154,9 @@ class Changes(msgspec.Struct):
     """Those of `updates` whose version or correlation id has changed as well."""
     cached: list[CachedOutput] = []
     """Of those with one name and key the last stays."""
+    turns: list[Turn] = []
+    turns_gone: list[tuple[str, str]] = []
+    """(execution, key) of those that have ended; removed before `turns` are added."""
 
 
 COUNTED_MAX = 10_000
@@ -283,6 +296,27 @@ class Timers(Protocol):
         ...
 
     async def next_due_ms(self) -> int | None: ...
+
+
+class Turns(Protocol):
+    """Where workflows limit how many executions run at once. Set and given back by `Changes`."""
+
+    async def keys(self) -> Sequence[str]:
+        """Those for which somebody waits."""
+        ...
+
+    async def next(self, key: str, limit: int) -> Sequence[Turn]:
+        """The first that wait, as many as there is room for."""
+        ...
+
+    async def take(self, tx: Transaction, taken: Sequence[Turn]) -> None:
+        """In the order in which `next` gave them. Raises `StaleWrite` where there is no room any more, or one of them
+        waits no longer. Two transactions, of any process, never exceed the limit together."""
+        ...
+
+    async def drop(self, tx: Transaction, execution_ids: Sequence[str]) -> None:
+        """These wait no more, as far as they do; who has a turn keeps it."""
+        ...
 
 
 class TaskLogs(Protocol):

@@ -24,6 +24,7 @@ from tidemill.workflows.standing import count_branches, open_paths
 from tidemill.workflows.state import LOST, Execution, Task
 from tidemill.workflows.tasks import KINDS
 from tidemill.workflows.telling import tell
+from tidemill.workflows.turns import take_unasked
 
 
 def retried(decision: Decision, retry: RetryExecution) -> str:
@@ -36,6 +37,7 @@ def retried(decision: Decision, retry: RetryExecution) -> str:
         raise Refused(Conflict(f"{sentence}: restart it, or run it again from a task"))
     _reopen(decision)
     execution.retried_ms = decision.now_ms
+    take_unasked(decision)
     _go_on(decision, retry.resumed)
     return execution.id
 
@@ -70,6 +72,7 @@ def rerun(decision: Decision, rerun: RerunExecution) -> str:
         _begin_anew(decision)
         return execution.id
     _reopen(decision)
+    take_unasked(decision)
     forget_from(decision, task, rerun.task_input)
     _go_on(decision, rerun.resumed)
     return execution.id

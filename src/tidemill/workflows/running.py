@@ -69,6 +69,8 @@ _RESERVED_HEADERS = frozenset({ID_HEADER, HOPS_HEADER, TRACEPARENT_HEADER})
 def run(decision: Decision) -> None:
     """Begins what is ready, until everything waits for an answer or the execution has ended."""
     execution = decision.execution
+    if execution.awaits_turn:
+        return
     _drain(decision)
     while decision.has_path_ended and execution.status == "RUNNING":
         if not is_stuck(decision):

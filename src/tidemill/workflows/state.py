@@ -142,6 +142,10 @@ class Execution(msgspec.Struct, array_like=True):
     """The definition that it runs by, in the format's own JSON, where it is not a registered one."""
     retried_ms: int = 0
     """When it was retried last; 0 where it was not since its start."""
+    rate_key: str | None = None
+    """Of those with this key only so many run at once."""
+    awaits_turn: bool = False
+    """It has not begun: others of its key have their turn."""
 
     @property
     def is_running(self) -> bool:

@@ -32,6 +32,8 @@ class TimerRunner:
     """`committed` is to be called with what the engine has written: a new timer may be due before the next
     look. `run` ends when it is cancelled."""
 
+    what = "timers"
+
     def __init__(self, door: EffectDoor, transactions: Transactions, timers: Timers, clock: Clock) -> None:
         self._door = door
         self._transactions = transactions

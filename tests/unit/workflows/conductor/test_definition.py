@@ -236,7 +236,17 @@ def test_the_environment_is_not_silently_null() -> None:
     [
         (workflow(vesion=1), "vesion", "unknown key 'vesion', kept and ignored; did you mean 'version'?"),
         (workflow(task("a", retrycount=1)), "tasks[0].retrycount", "unknown key 'retrycount', kept and ignored; did"),
-        (workflow(rateLimitConfig={"a": 1}), "rateLimitConfig", "not yet supported, and without effect: rateLimit"),
+        (workflow(rateLimitConfig={"a": 1}), "rateLimitConfig.a", "unknown key 'a', kept and ignored"),
+        (
+            workflow(rateLimitConfig={"concurrentExecLimit": 1}),
+            "rateLimitConfig.rateLimitKey",
+            "is missing: all executions of the workflow count together",
+        ),
+        (
+            workflow(rateLimitConfig={"concurrentExecLimit": 1, "rateLimitKey": "k", "policy": "REJECT"}),
+            "rateLimitConfig.policy",
+            "not supported: policy REJECT; what exceeds the limit waits",
+        ),
         (
             workflow(task("a", onStateChange={"onStart": [{"type": "audit"}]})),
             "tasks[0].onStateChange.onStart[0].type",
@@ -359,3 +369,14 @@ def test_no_task_breaks_the_reader(item: dict[str, Any], kind: str) -> None:
 )
 def test_masked_fields_are_names(fields: Any, path: str, message: str) -> None:
     assert told(compiled(workflow(maskedFields=fields)).findings) == [(path, message, "error")]
+
+
+def test_a_limit_of_executions_has_a_key_and_a_number() -> None:
+    limited = {"rateLimitKey": "${workflow.input.tenant}", "concurrentExecLimit": 3}
+    at_once = plan_of(workflow(rateLimitConfig=limited)).at_once
+    assert at_once is not None and at_once.most == 3
+    assert at_once.key.render({"workflow": {"input": {"tenant": "t1"}}}) == "t1"
+    assert plan_of(workflow(rateLimitConfig={"rateLimitKey": "k", "concurrentExecLimit": 0})).at_once is None
+    secret = {"rateLimitKey": "${workflow.secrets.K}", "concurrentExecLimit": 3}
+    (finding,) = compiled(workflow(rateLimitConfig=secret)).findings
+    assert (finding.path, finding.kind) == ("rateLimitConfig.rateLimitKey", "not_supported")

@@ -61,6 +61,8 @@ def test_an_execution() -> None:
     shown = execution_json(execution(retried_ms=1_700_000_002_000), PLAN)
     assert shown.keys() <= keys_of(SdkWorkflow)
     assert shown["lastRetriedTime"] == 1_700_000_002_000
+    waiting = execution_json(execution(awaits_turn=True, rate_key="north"), PLAN)
+    assert (shown["rateLimited"], waiting["rateLimited"], waiting["rateLimitKey"]) == (False, True, "north")
     read = read_by_sdk(shown, SdkWorkflow)
     assert (read.workflow_id, read.workflow_name, read.status) == ("E1", "fulfil", "FAILED")
     assert (read.input, read.output, read.variables) == ({"order": 17}, {"x": 1}, {"v": 1})

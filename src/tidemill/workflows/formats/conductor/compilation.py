@@ -110,9 +110,10 @@ class Compilation:
             self._readings.append(Reading(path, template, self._here))
         return template
 
-    def output(self, parameters: Mapping[str, Any], path: str) -> Template:
-        template = self.template(parameters, path)
-        self._refuse_secrets("the output of a workflow")
+    def outside(self, value: Any, path: str, what: str) -> Template:
+        """A template that is no task's."""
+        template = self.template(value, path)
+        self._refuse_secrets(what)
         return template
 
     def script(self, script: Script, path: str) -> None:

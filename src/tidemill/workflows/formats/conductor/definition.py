@@ -19,6 +19,7 @@ from tidemill.workflows.formats.conductor.expansion import expander
 from tidemill.workflows.formats.conductor.failure import failure_input
 from tidemill.workflows.formats.conductor.keys import WORKFLOW_NOT_YET, WORKFLOW_NOTED
 from tidemill.workflows.formats.conductor.masking import read_masks
+from tidemill.workflows.formats.conductor.rate_limit import read_rate_limit
 from tidemill.workflows.formats.conductor.references import references
 from tidemill.workflows.formats.conductor.schema import placed, read_shapes
 from tidemill.workflows.formats.conductor.task_definition import TaskDefinition, warn_not_yet
@@ -27,6 +28,7 @@ from tidemill.workflows.secrets import KEEP
 from tidemill.workflows.shapes import Shape
 
 _EXPANDED = frozenset({"dynamic", "fork_dynamic"})
+_OUTPUT = "the output of a workflow"
 TIMEOUT_POLICIES = ("ALERT_ONLY", "TIME_OUT_WF")
 
 
@@ -87,7 +89,7 @@ def _compile(
         save=save,
         entry=entry,
         steps=compilation.steps,
-        output=compilation.output(output, fields.at("outputParameters")) if output else None,
+        output=compilation.outside(output, fields.at("outputParameters"), _OUTPUT) if output else None,
         variables=fields.object("variables"),
         input_defaults=fields.object("inputTemplate"),
         timeout_s=fields.whole("timeoutSeconds"),
@@ -100,6 +102,7 @@ def _compile(
         announce=announce,
         input_shape=shapes[0],
         output_shape=shapes[1],
+        at_once=read_rate_limit(fields, lambda value, path: compilation.outside(value, path, "a rate limit's key")),
     )
     read_masks(fields)
     warn_not_yet(fields, WORKFLOW_NOT_YET)
