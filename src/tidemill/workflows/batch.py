@@ -23,6 +23,7 @@ from tidemill.workflows.draft import Draft
 from tidemill.workflows.effects import (
     ChildEnded,
     ResetCallbacks,
+    RetryChild,
     StartWorkflow,
     TakeTurn,
     TaskPolled,
@@ -32,8 +33,9 @@ from tidemill.workflows.effects import (
     UpdateVariables,
 )
 from tidemill.workflows.families import Families
+from tidemill.workflows.notices import ended_notice
 from tidemill.workflows.pending import Pending
-from tidemill.workflows.ports import Changes, Plans
+from tidemill.workflows.ports import Changes, Plans, Timer
 from tidemill.workflows.starter import Starter, Unjudged
 from tidemill.workflows.starts import IdempotencyKey, KeyBefore, key_of
 from tidemill.workflows.state import execution_of
@@ -95,7 +97,7 @@ _EVENTS: Mapping[type[Any], Callable[[Decision, Any], Any]] = {
     PublicationRefused: decider.publication_refused,
 }
 
-_ANSWERS = (TimerFired, ChildEnded, Published, PublicationRefused)
+_ANSWERS = (TimerFired, ChildEnded, RetryChild, Published, PublicationRefused)
 """What the engine asked for itself: without its execution it is settled, not refused."""
 
 
@@ -105,6 +107,7 @@ class Batch:
         self._drafts = drafts
         self.starter = starter
         self.pending = Pending()
+        self._timers: list[Timer] = []
         self._timers_gone: list[str] = []
         self.families = Families(drafts, starter, self.pending)
         self.strays = Strays(drafts, plans, self.pending.change)
@@ -174,8 +177,11 @@ class Batch:
         return named
 
     def _without_execution(self, effect: Effect, execution_id: str) -> None:
-        if isinstance(effect, TimerFired | ChildEnded):
+        if isinstance(effect, TimerFired | ChildEnded | RetryChild):
             self._timers_gone.append(effect.timer_id)
+        if isinstance(effect, RetryChild):
+            # Its parent waits for it, and is to hear that it has been removed.
+            self._timers.append(ended_notice(effect.execution_id, effect.below.parent, due_ms=0))
         if not isinstance(effect, _ANSWERS):
             raise Refused(_missing(effect, execution_id))
 
@@ -222,6 +228,7 @@ class Batch:
 
     def changes(self, definitions_revision: int | None) -> Changes:
         changes = Changes(
+            timers=self._timers,
             timers_gone=self._timers_gone,
             idempotency=self.starter.key_rows,
             definitions_revision=definitions_revision,

@@ -15,16 +15,15 @@ from tidemill.core.errors import BadInput, Conflict, NotFound, StaleWrite, Tidem
 from tidemill.ingest.effect import REPEATS_MAX, Effect, EffectGroup
 from tidemill.ingest.gate import Gate
 from tidemill.workflows.effects import RerunExecution, RestartExecution, RetryExecution
+from tidemill.workflows.lost_children import LostChildren, read_executions
 from tidemill.workflows.ports import ExecutionStore
 from tidemill.workflows.removals import ExecutionRemovals
 from tidemill.workflows.revival import is_lost
-from tidemill.workflows.rows import execution_of_row
 from tidemill.workflows.state import Execution, execution_of
-from tidemill.workflows.whole import read_whole
 
 Revival = RetryExecution | RestartExecution | RerunExecution
-_FAMILY_MAX = 1_000
-"""Executions that one revival may touch."""
+_ABOVE_MAX = 1_000
+"""How far parents are looked for."""
 
 
 class Control:
@@ -80,10 +79,10 @@ class Control:
 
     async def _is_inside(self, execution_id: str, outer_id: str) -> bool:
         """Whether an execution is the other one, or a child of it, or a child of that."""
-        for _ in range(_FAMILY_MAX):
+        for _ in range(_ABOVE_MAX):
             if execution_id == outer_id:
                 return True
-            found = await self._read([execution_id])
+            found = await read_executions(self._store, [execution_id])
             if not found or found[0].parent is None:
                 return False
             execution_id = execution_of(found[0].parent)
@@ -91,21 +90,20 @@ class Control:
 
     async def _family(self, revival: Revival, into_children: bool) -> Sequence[Effect]:
         """The revival, with what it asks of the execution's children and parents."""
-        found = await self._read([revival.execution_id])
+        found = await read_executions(self._store, [revival.execution_id])
         if not found:
             return [revival]
-        effects: list[Effect] = []
         if into_children and isinstance(revival, RetryExecution):
-            below, resumed = await self._below(found[0])
-            effects += below
-            revival = msgspec.structs.replace(revival, resumed=resumed)
-        return [*effects, revival, *await self._above(found[0])]
+            lost = LostChildren(revival.execution_id)
+            await lost.find(self._store, found[0])
+            return [*lost.retries(), *await self._above(found[0])]
+        return [revival, *await self._above(found[0])]
 
     async def _above(self, execution: Execution) -> Sequence[Effect]:
         """Parents that have ended because this one has: they wait for it again."""
         effects: list[Effect] = []
-        while execution.parent is not None and len(effects) < _FAMILY_MAX:
-            found = await self._read([execution_of(execution.parent)])
+        while execution.parent is not None and len(effects) < _ABOVE_MAX:
+            found = await read_executions(self._store, [execution_of(execution.parent)])
             if not found:
                 break
             parent = found[0]
@@ -115,41 +113,3 @@ class Control:
             effects.append(RetryExecution(parent.id, (task.seq,)))
             execution = parent
         return effects
-
-    async def _below(self, execution: Execution) -> tuple[Sequence[Effect], tuple[int, ...]]:
-        """What is asked of the children that have failed, the innermost first, and the numbers of the tasks that wait
-        for them. A generation is read at once."""
-        resumed: dict[str, list[int]] = {execution.id: []}
-        below: list[Execution] = []
-        generation = [execution]
-        while lost := _lost_children(generation):
-            generation = []
-            for child in await self._read(list(lost)):
-                if child.status == "COMPLETED":
-                    continue
-                parent_id, seq = lost[child.id]
-                resumed[parent_id].append(seq)
-                if not child.is_running and child.id not in resumed:
-                    resumed[child.id] = []
-                    generation.append(child)
-            below += generation
-            if len(below) > _FAMILY_MAX:
-                raise Conflict(f"more than {_FAMILY_MAX:,} children of execution {execution.id} have failed")
-        effects = [RetryExecution(child.id, tuple(resumed[child.id])) for child in reversed(below)]
-        return effects, tuple(resumed[execution.id])
-
-    async def _read(self, ids: Sequence[str]) -> Sequence[Execution]:
-        """Those that exist, with all their tasks."""
-        executions = {row.id: execution_of_row(row) for row in (await self._store.load(ids)).values()}
-        found = [executions[execution_id] for execution_id in ids if execution_id in executions]
-        return await read_whole(self._store, found)
-
-
-def _lost_children(executions: Sequence[Execution]) -> dict[str, tuple[str, int]]:
-    """By child: the execution and the number of the task that has waited for it."""
-    return {
-        task.child: (each.id, task.seq)
-        for each in executions
-        for task in each.tasks
-        if task.child is not None and is_lost(task)
-    }

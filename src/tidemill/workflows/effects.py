@@ -103,13 +103,32 @@ class ResumeExecution(msgspec.Struct, frozen=True):
     execution_id: str
 
 
+class Below(msgspec.Struct, frozen=True, array_like=True):
+    """A child that is to be retried once its parent waits for it again: `parent` is the parent's task, by its id."""
+
+    execution_id: str
+    parent: str
+    resumed: tuple[int, ...] = ()
+    below: tuple[Below, ...] = ()
+
+
 class RetryExecution(msgspec.Struct, frozen=True):
     """The tasks that have failed or been cancelled last run again: one attempt more. The tasks `resumed` (by number)
-    do not begin again but wait on for the children that they have started. Result: the id. `Conflict` where it has not
-    ended, has completed, or has no such task."""
+    do not begin again but wait on for the children that they have started; those of `below` are retried afterwards.
+    Result: the id. `Conflict` where it has not ended, has completed, or has no such task."""
 
     execution_id: str
     resumed: tuple[int, ...] = ()
+    below: tuple[Below, ...] = ()
+
+
+class RetryChild(msgspec.Struct, frozen=True):
+    """The execution is retried because its parent waits for it again. Result: the id. Where it cannot be, its parent
+    hears how it has ended."""
+
+    timer_id: str
+    execution_id: str
+    below: Below
 
 
 class RestartExecution(msgspec.Struct, frozen=True):

@@ -5,10 +5,15 @@ Those between executions are due at once: they carry an end from the transaction
 
 from __future__ import annotations
 
+from tidemill.core.codec import to_json
 from tidemill.workflows.deadlines import WORKFLOW
 from tidemill.workflows.decision import Decision
+from tidemill.workflows.effects import Below
 from tidemill.workflows.ports import Timer
 from tidemill.workflows.state import Task
+
+RETRY = "retry"
+"""The purpose of a timer that lets a child follow its parent; the rest of it is a `Below`, as JSON."""
 
 
 def start_timeout(decision: Decision, due_ms: int) -> None:
@@ -28,15 +33,28 @@ def tell_parent(decision: Decision, parent: str) -> None:
     """The parent's task, by its id, is to hear of the end of this execution."""
     decision.tells_parent = True
     child = decision.execution.id
-    timer_id = ended_id(child)
-    parent_id, _, seq = parent.rpartition(".")
-    decision.timers[timer_id] = Timer(timer_id, decision.now_ms, parent_id, int(seq), f"child {child}")
+    decision.timers[ended_id(child)] = ended_notice(child, parent, decision.now_ms)
 
 
 def tell_child(decision: Decision, task: Task, child: str) -> None:
     """The child is to hear that nobody waits for it any more."""
     timer_id = parent_ended_id(decision.execution.task_id(task))
     decision.timers[timer_id] = Timer(timer_id, decision.now_ms, child, 0, "parent_ended")
+
+
+def let_follow(decision: Decision, child: Below) -> None:
+    """A child is to be retried once it is stored that this execution waits for it. What it has told before is no
+    longer true."""
+    decision.remove_timer(ended_id(child.execution_id))
+    timer_id = f"{child.execution_id}:retry"
+    purpose = f"{RETRY} {to_json(child).decode()}"
+    decision.timers[timer_id] = Timer(timer_id, decision.now_ms, child.execution_id, 0, purpose)
+
+
+def ended_notice(child_id: str, parent: str, due_ms: int) -> Timer:
+    """Tells the parent's task of the end of a child."""
+    parent_id, _, seq = parent.rpartition(".")
+    return Timer(ended_id(child_id), due_ms, parent_id, int(seq), f"child {child_id}")
 
 
 def ended_id(child_id: str) -> str:

@@ -54,8 +54,8 @@ class QueuedTask(msgspec.Struct, frozen=True):
 
 class Timer(msgspec.Struct, frozen=True):
     """Something due at a time. `id` is unique; adding one with an id that is there replaces it.
-    `purpose`: what for (`start`, `response`, `wait`, `workflow_timeout`, `go_on`, `parent_ended`, and `child <id>`:
-    that execution has ended); `seq` 0 is the execution itself."""
+    `purpose`: what for (`start`, `response`, `wait`, `workflow_timeout`, `go_on`, `parent_ended`, `child <id>`:
+    that execution has ended, and `retry <what is below it>`); `seq` 0 is the execution itself."""
 
     id: str
     due_ms: int

@@ -13,10 +13,10 @@ from tidemill.core.errors import BadInput, Conflict, TidemillError
 from tidemill.workflows import decider
 from tidemill.workflows.decider import Refused
 from tidemill.workflows.decision import Decision
-from tidemill.workflows.effects import RerunExecution, RestartExecution, RetryExecution
+from tidemill.workflows.effects import RerunExecution, RestartExecution, RetryChild, RetryExecution
 from tidemill.workflows.flow import attempt_again, release
 from tidemill.workflows.forgetting import forget_from
-from tidemill.workflows.notices import parent_ended_id, start_timeout
+from tidemill.workflows.notices import let_follow, parent_ended_id, start_timeout, tell_parent
 from tidemill.workflows.paths import below, container_of, is_within
 from tidemill.workflows.ports import Plans
 from tidemill.workflows.running import run
@@ -32,14 +32,27 @@ def retried(decision: Decision, retry: RetryExecution) -> str:
     _require_ended(execution)
     if execution.status == "COMPLETED":
         raise Refused(Conflict(f"execution {execution.id} has completed: restart it, or run it again from a task"))
-    if not execution.held and not any(is_lost(task) for task in execution.tasks):
+    if not is_retriable(execution):
         sentence = f"no task of execution {execution.id} has failed or been cancelled"
         raise Refused(Conflict(f"{sentence}: restart it, or run it again from a task"))
     _reopen(decision)
     execution.retried_ms = decision.now_ms
     take_unasked(decision)
+    for child in retry.below:
+        let_follow(decision, child)
     _go_on(decision, retry.resumed)
     return execution.id
+
+
+def child_retried(decision: Decision, retry: RetryChild) -> str:
+    """Its parent waits for it again, and looks after it where it does not come back."""
+    below = retry.below
+    decision.remove_timer(retry.timer_id)
+    try:
+        return retried(decision, RetryExecution(below.execution_id, below.resumed, below.below))
+    except Refused:
+        tell_parent(decision, below.parent)
+        return below.execution_id
 
 
 def restarted(decision: Decision, restart: RestartExecution, plans: Plans) -> str:
@@ -76,6 +89,12 @@ def rerun(decision: Decision, rerun: RerunExecution) -> str:
     forget_from(decision, task, rerun.task_input)
     _go_on(decision, rerun.resumed)
     return execution.id
+
+
+def is_retriable(execution: Execution) -> bool:
+    """Of one that has ended."""
+    is_open = bool(execution.held) or any(is_lost(task) for task in execution.tasks)
+    return execution.status != "COMPLETED" and is_open
 
 
 def is_lost(task: Task) -> bool:
@@ -173,5 +192,9 @@ def _require_ended(execution: Execution) -> None:
         raise Refused(Conflict(f"execution {execution.id} has not ended: {execution.status}"))
 
 
-EVENTS: Mapping[type[Any], Callable[[Decision, Any], str]] = {RetryExecution: retried, RerunExecution: rerun}
+EVENTS: Mapping[type[Any], Callable[[Decision, Any], str]] = {
+    RetryExecution: retried,
+    RetryChild: child_retried,
+    RerunExecution: rerun,
+}
 EVENTS_WITH_PLANS: Mapping[type[Any], Callable[[Decision, Any, Plans], str]] = {RestartExecution: restarted}

@@ -8,14 +8,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import msgspec
 import structlog
 
 from tidemill.core.clock import Clock
 from tidemill.core.errors import StaleWrite, Unavailable
 from tidemill.core.transaction import Transactions
 from tidemill.ingest.effect import Effect, EffectDoor, EffectGroup
-from tidemill.workflows.effects import ChildEnded, TimerFired
+from tidemill.workflows.effects import Below, ChildEnded, RetryChild, TimerFired
 from tidemill.workflows.engine import Written
+from tidemill.workflows.notices import RETRY
 from tidemill.workflows.ports import Timer, Timers
 
 log = structlog.get_logger(__name__)
@@ -81,7 +83,7 @@ class TimerRunner:
         return fired
 
     async def _fire(self, timers: Sequence[Timer]) -> bool:
-        groups = [EffectGroup((effect_of(timer),), f"timer {timer.purpose}") for timer in timers]
+        groups = [EffectGroup((effect_of(timer),), _cause(timer)) for timer in timers]
         prepared = await self._door.prepare(groups)
         try:
             async with self._transactions.begin() as tx:
@@ -99,8 +101,14 @@ class TimerRunner:
             return
 
 
+def _cause(timer: Timer) -> str:
+    return f"timer {RETRY}" if timer.purpose.startswith(RETRY) else f"timer {timer.purpose}"
+
+
 def effect_of(timer: Timer) -> Effect:
-    purpose, _, child = timer.purpose.partition(" ")
+    purpose, _, rest = timer.purpose.partition(" ")
     if purpose == "child":
-        return ChildEnded(timer.id, timer.execution_id, timer.seq, child)
+        return ChildEnded(timer.id, timer.execution_id, timer.seq, rest)
+    if purpose == RETRY:
+        return RetryChild(timer.id, timer.execution_id, msgspec.json.decode(rest, type=Below))
     return TimerFired(timer.id, timer.execution_id, timer.seq, timer.purpose)
