@@ -87,15 +87,30 @@ class Starter:
     def unjudged(self, starts: Iterable[StartWorkflow]) -> dict[str, Check]:
         """By execution: the inputs that have to be judged before these can start."""
         checks: dict[str, Check] = {}
+        judging: dict[tuple[str, int | None], Plan | None] = {}
         for start in starts:
-            if start.execution_id in self._drafts or start.execution_id in self._judged:
-                continue
-            # What cannot start says so when it is to start.
-            with suppress(TidemillError, Refused):
-                plan = self._plan_of(start)
-                if plan.input_shape is not None:
+            named = (start.name, start.version)
+            if start.definition is not None:
+                plan = self._judging_plan(start)
+            else:
+                if named not in judging:
+                    judging[named] = self._judging_plan(start)
+                plan = judging[named]
+            if plan is not None and plan.input_shape is not None and not self._is_known(start.execution_id):
+                # What cannot start says so when it is to start.
+                with suppress(Refused):
                     checks[start.execution_id] = Check(plan.input_shape, input_of(start, plan), "input")
         return checks
+
+    def _judging_plan(self, start: StartWorkflow) -> Plan | None:
+        """None where there is nothing to judge."""
+        with suppress(TidemillError):
+            plan = self._plan_of(start)
+            return plan if plan.input_shape is not None else None
+        return None
+
+    def _is_known(self, execution_id: str) -> bool:
+        return execution_id in self._drafts or execution_id in self._judged
 
     def judged(self, findings: Mapping[str, Sequence[Finding]]) -> None:
         self._judged |= findings

@@ -36,6 +36,19 @@ async def test_an_execution_does_not_start_with_what_its_workflow_does_not_take(
     assert _judgements(mill) == [2]
 
 
+async def test_a_definition_of_one_s_own_is_held_to_its_own_schema(mill: Mill) -> None:
+    mill.register(plan(step("a"), input_shape=needs("id")))
+    mill.plans.brought["wf"] = plan(step("a"), input_shape=needs("n"))
+    own = {"name": "wf"}
+    starts = [
+        StartWorkflow("x", "wf", definition=own),
+        StartWorkflow("y", "wf"),
+        StartWorkflow("z", "wf", input={"id": 1}),
+    ]
+    verdicts = await mill.run(*starts, StartWorkflow("o", "wf", input={"n": 1}, definition=own))
+    assert [str(verdict.error or "") for verdict in verdicts] == ["input.n: is missing", "input.id: is missing", "", ""]
+
+
 async def test_what_does_not_start_takes_its_group_along(mill: Mill) -> None:
     mill.register(plan(step("w", "worker")), plan(step("a"), name="picky", input_shape=needs("id")))
     both = EffectGroup((StartWorkflow("x", "wf"), StartWorkflow("y", "picky")))
