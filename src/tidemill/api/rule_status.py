@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tidemill.api.rule_history import routes_of
 from tidemill.api.services import Services
 from tidemill.rules.chains import Chain
 from tidemill.rules.draft import EndpointDraft
@@ -30,7 +31,7 @@ async def endpoint_statuses(services: Services, chain: Chain) -> dict[str, dict[
 def _status(chain: Chain, endpoint: EndpointDraft, reading: Mapping[str, Any]) -> dict[str, str]:
     if "kafka" not in endpoint.type:
         return _said(NONE)
-    names = [f"endpoint:{chain.id}:{endpoint.id}:{router.id}" for router in endpoint.routers]
+    names = [name for id_, _, name in routes_of(chain) if id_ == endpoint.id]
     if not all(name in reading for name in names):
         return _said(DISCONNECTED, "there is no integration that is switched on for its server")
     groups = [reading[name] for name in names]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,7 +29,8 @@ Found = Mapping[str, Any]
 
 def list_chains(url: Url = DEFAULT_URL, token: Token = "", as_json: AsJson = False) -> None:
     """List the chains, and what keeps those that cannot run from running."""
-    found = ApiClient(url, token).get("/api/tidemill/rules")
+    with closing(ApiClient(url, token)) as client:
+        found = client.get("/api/tidemill/rules")
     if as_json:
         print(json.dumps(found, indent=2))
     else:
@@ -37,7 +39,9 @@ def list_chains(url: Url = DEFAULT_URL, token: Token = "", as_json: AsJson = Fal
 
 def show(chain: ChainId, url: Url = DEFAULT_URL, token: Token = "") -> None:
     """Print a chain, as it was saved."""
-    print(json.dumps(ApiClient(url, token).get(f"/api/v1/rules/{quote(chain, safe='')}"), indent=2, ensure_ascii=False))
+    with closing(ApiClient(url, token)) as client:
+        found = client.get(f"/api/v1/rules/{quote(chain, safe='')}")
+    print(json.dumps(found, indent=2, ensure_ascii=False))
 
 
 def save(
@@ -52,7 +56,8 @@ def save(
     except (OSError, ValueError) as error:
         fail(f"{file} cannot be read: {error}")
     id_ = chain or _own_id(document) or file.stem
-    saved = ApiClient(url, token).post(f"/api/v1/rules/{quote(id_, safe='')}", document)
+    with closing(ApiClient(url, token)) as client:
+        saved = client.post(f"/api/v1/rules/{quote(id_, safe='')}", document)
     for finding in saved["findings"]:
         print(finding_line(finding))
     print(f"{id_}: saved{'' if saved['isAvailable'] else ', and cannot run'}")
@@ -71,21 +76,26 @@ def debug(
 ) -> None:
     """Print what went in and out of the nodes of a chain in debug mode, and the lines of its log nodes. Debug mode ends
     by itself half an hour after it was switched on. A process of several shows its own only."""
-    client, path = ApiClient(url, token), f"/api/tidemill/rules/{quote(chain, safe='')}/debug"
-    if switch is not None:
-        client.post(path, {"on": switch, "nodes": node or None})
-    after, nodes = 0, frozenset(node or ())
-    while True:
-        found = client.get(path, after=after, limit=1_000)
-        for entry in found["items"]:
-            after = entry["number"]
-            if not nodes or entry["node"] in nodes:
-                print(json.dumps(entry) if as_json else entry_line(entry), flush=True)
-        if not follow:
-            break
-        asyncio.run(SystemClock().sleep(FOLLOW_S))
-    if found["until"] is None and not as_json:
+    path = f"/api/tidemill/rules/{quote(chain, safe='')}/debug"
+    with closing(ApiClient(url, token)) as client:
+        if switch is not None:
+            client.post(path, {"on": switch, "nodes": node or None})
+        after, is_on = _print_entries(client, path, 0, node or (), as_json)
+        while follow:
+            asyncio.run(SystemClock().sleep(FOLLOW_S))
+            after, is_on = _print_entries(client, path, after, node or (), as_json)
+    if not is_on and not as_json:
         typer.echo(f"{chain} is not in debug mode: --on switches it on", err=True)
+
+
+def _print_entries(client: ApiClient, path: str, after: int, nodes: Collection[str], as_json: bool) -> tuple[int, bool]:
+    """The number of the last one, and whether more may come."""
+    found = client.get(path, after=after, limit=1_000)
+    for entry in found["items"]:
+        after = entry["number"]
+        if not nodes or entry["node"] in nodes:
+            print(json.dumps(entry) if as_json else entry_line(entry), flush=True)
+    return after, found["until"] is not None
 
 
 def table_of(chains: Sequence[Found]) -> Table:

@@ -26,7 +26,7 @@ def trace(
     token: Token = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show which handlers saw a record, what they made of it, and where what it caused went."""
+    """Show which handlers and endpoints saw a record, what they made of it, and where what it caused went."""
     path = f"/api/tidemill/trace/{quote(integration, safe='')}/{quote(topic, safe='')}/{partition}/{offset}"
     found = ApiClient(url, token).get(path)
     if as_json:
@@ -36,7 +36,8 @@ def trace(
 
 
 def trace_tree(found: Found) -> Tree:
-    """The API's answer as a tree: record → handler with its condition → execution → published record."""
+    """The API's answer as a tree: record → handler with its condition → execution → published record; or record →
+    endpoint → which way the message went through the chain, and to which topics."""
     record = found["record"]
     place = " ".join(str(record[name]) for name in ("integration", "topic", "partition", "offset"))
     tree = Tree(f"[bold]record[/bold] {escape(place)}: {escape(found['summary'])}")
@@ -56,11 +57,21 @@ def _add_route(tree: Tree, route: Found) -> None:
     branch = tree.add(escape(f"{route['route']}: {route['outcome']}{condition}{reason}"))
     for line in detail.get("logs", ()):
         branch.add(escape(f"console: {line}"))
+    for end in detail.get("ends", ()):
+        branch.add(escape(_way(end)))
+    for topic in detail.get("published", ()):
+        branch.add(escape(f"published to {topic}"))
     for execution in route["executions"]:
         _add_execution(branch, execution)
     if route["deadLetter"]:
         letter = route["deadLetter"]
         branch.add(escape(f"dead letter {letter['id']} ({letter['state']})"))
+
+
+def _way(end: Found) -> str:
+    """`filter True → transform Failure: why`"""
+    hops = " → ".join(f"{node} {relation}" for node, relation in end["way"])
+    return f"{hops}: {end['error']}" if "error" in end else hops
 
 
 def _add_execution(branch: Tree, execution: Found) -> None:

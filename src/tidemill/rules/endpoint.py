@@ -111,11 +111,13 @@ def failure_of(passed: Passed) -> str | None:
 
 
 def detail_of(result: Result, trails: Trails) -> Mapping[str, Any]:
-    """Which way each branch went, for those who ask later."""
+    """Which way each branch went and which topics it published to, for those who ask later."""
     ends = []
     for end in result.ends:
         way: dict[str, Any] = {"way": [*trails.way(end.trail), (end.node, end.relation)]}
         if end.error is not None:
             way["error"] = end.error
         ends.append(way)
-    return {"ends": ends}
+    publications = [effect.publication for effect in result.effects if isinstance(effect, Publish)]
+    topics = [f"{each.integration}:{each.topic}" for each in publications]
+    return {"ends": ends, "published": list(dict.fromkeys(topics))} if topics else {"ends": ends}

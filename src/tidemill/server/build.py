@@ -51,6 +51,7 @@ from tidemill.storage.task_logs import StoredTaskLogs
 from tidemill.storage.task_queue import StoredTaskQueue
 from tidemill.storage.timers import StoredTimers
 from tidemill.storage.turns import StoredTurns
+from tidemill.web.client import WebClient
 from tidemill.workflows.calls import CallRunner
 from tidemill.workflows.catalog import Catalog
 from tidemill.workflows.control import Control

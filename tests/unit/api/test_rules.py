@@ -11,7 +11,8 @@ import pytest
 from tests.fakes.api import ApiRoom
 from tests.fakes.rules import chain
 from tests.unit.api.test_guard import token_with
-from tidemill.ingest.record import Record
+from tidemill.ingest.ports import Seen, SeenRun
+from tidemill.ingest.record import PartitionKey, Record
 from tidemill.ingest.route import Outcome
 from tidemill.ingest.subscription import GroupKey, Subscription, SubscriptionSet
 
@@ -288,3 +289,27 @@ async def test_who_may_only_read_changes_and_runs_nothing(room: ApiRoom, api: ht
             assert (await reader.post(f"/api/v1/rules/{path}", json={})).status_code == 403, path
         for path in ("warm/run", "warm/restore/1"):
             assert (await reader.post(f"/api/tidemill/rules/{path}", json={})).status_code == 403, path
+
+
+async def test_what_endpoints_made_of_their_records(room: ApiRoom, api: httpx.AsyncClient) -> None:
+    router = {"id": "readings", "from": {"path": "readings"}, "to": {"path": ""}}
+    document = warm_chain()
+    document["metadata"]["endpoints"] = [{"id": "in", "type": "endpoint/kafka", "routers": [router]}]
+    await api.post("/api/v1/rules/warm", json=document)
+    detail = {"ends": [{"way": [["warm", "False"]]}]}
+    entries = [Seen(3, "done", 50, (), None, detail), Seen(4, "invalid", 60, (), "why")]
+    room.places.listed_history.runs.append(
+        SeenRun("endpoint:warm:in:readings", "shop", PartitionKey("readings", 0), "id1", entries)
+    )
+    (found,) = (await api.get("/api/tidemill/rules/warm/records")).json()
+    seen = found.pop("records")
+    assert found == {"endpoint": "in", "router": "readings", "route": "endpoint:warm:in:readings", "total": 2}
+    assert [(each["offset"], each["outcome"], each["reason"]) for each in seen] == [
+        (4, "invalid", "why"),
+        (3, "done", None),
+    ]
+    assert seen[1]["detail"] == detail
+    (since,) = (await api.get("/api/tidemill/rules/warm/records?from=55")).json()
+    assert [each["offset"] for each in since["records"]] == [4]
+    (newest,) = (await api.get("/api/tidemill/rules/warm/records?limit=1")).json()
+    assert [each["offset"] for each in newest["records"]] == [4]

@@ -1,0 +1,130 @@
+"""A rule chain from file to served endpoint, as a user does it: with the API's calls, records, and the commands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from tests.acceptance.shop import Shop
+from tests.acceptance.test_cli import tidemill as alone
+from tests.parts.server import wait_for
+from tidemill.cli.demo.process import ServerProcess
+from tidemill.cli.main import command_line
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "rulego" / "kafka-endpoint.json"
+
+
+def tidemill(*arguments: str, signed_in: Mapping[str, str]) -> Result:
+    """A command in this process: starting one takes longer than most of them."""
+    return CliRunner(env={**signed_in, "COLUMNS": "200"}).invoke(command_line(["chain"]), arguments)
+
+
+@pytest.fixture(scope="module")
+def shop(server: ServerProcess) -> Iterator[Shop]:
+    with Shop(server) as shop:
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def signed_in(server: ServerProcess) -> Mapping[str, str]:
+    return {"TIDEMILL_URL": server.url, "TIDEMILL_TOKEN": server.token}
+
+
+@pytest.fixture(scope="module")
+def chain(shop: Shop, signed_in: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The example, between topics of the shop; saved by the command."""
+    text = EXAMPLE.read_text().replace('"embedded"', json.dumps(shop.name)).replace('"rulego"', f'"g-{shop.mark}"')
+    file = tmp_path_factory.mktemp("chains") / "readings.json"
+    file.write_text(text)
+    shop.create_topic("warm-readings")  # who reads a topic before it is there, reads no partition of it
+    done = tidemill("chain", "save", str(file), signed_in=signed_in)
+    assert (done.exit_code, done.stdout) == (0, "readings: saved\n"), done
+    return "readings"
+
+
+def test_from_topic_to_topic_and_every_record_says_its_way(
+    shop: Shop, chain: str, signed_in: Mapping[str, str]
+) -> None:
+    readings = [{"device": "a", "temperature": 30}, {"device": "b", "temperature": 3}, {"device": "c"}, None]
+    bodies = [json.dumps(reading).encode() for reading in readings]
+    offsets = shop.produce(*bodies, topic="readings")
+    path = f"/api/tidemill/trace/{shop.name}/readings/0"
+    traces = [wait_for(lambda at=at: traced(shop, f"{path}/{at}")) for at in offsets]  # type: ignore[misc]
+    routes = [trace["routes"][0] for trace in traces]
+    assert [route["outcome"] for route in routes] == ["done", "done", "done", "invalid"]
+    warm = {"ends": [{"way": [["is_warm", "True"], ["mark", "Success"], ["to_kafka", "Success"]]}]}
+    assert routes[0]["detail"] == {**warm, "published": [f"{shop.name}:warm-readings"]}
+    assert routes[3]["reason"].startswith("is_warm: TypeError")
+    assert routes[3]["deadLetter"]["state"] == "open"
+
+    assert devices(shop, 1) == ["a"]
+    said = alone("trace", shop.name, "readings", "0", str(offsets[0]), **signed_in).stdout
+    assert "is_warm True → mark Success → to_kafka Success" in said
+    assert f"published to {shop.name}:warm-readings" in said
+    (router,) = shop.server.api.get(f"/api/tidemill/rules/{chain}/records")
+    assert [record["outcome"] for record in router["records"]] == ["invalid", "done", "done", "done"]
+
+
+def devices(shop: Shop, count: int) -> list[str]:
+    """Whose warm readings have come out."""
+    return sorted(json.loads(value or b"")["device"] for value in shop.published("warm-readings", count))
+
+
+def traced(shop: Shop, path: str) -> Any:
+    found = shop.server.api.get(path)
+    return found if found["routes"] else None
+
+
+def test_what_rulegos_editor_calls(shop: Shop, chain: str) -> None:
+    http = shop.http
+    assert http.get("/api/v1/rules?keywords=readings").json()["total"] == 1
+    assert http.get(f"/api/v1/rules/{chain}").json()["ruleChain"]["id"] == chain
+    assert wait_for(lambda: http.get(f"/api/v1/rules/{chain}/status").json()["from_kafka"]["status"] == "connected")
+    nodes = {form["type"]: form for form in http.get("/api/v1/components").json()["nodes"]}
+    assert nodes["jsFilter"]["relationTypes"] == ["True", "False", "Failure"]
+    answer = http.post(f"/api/v1/rules/{chain}/execute/T", json={"device": "d", "temperature": 31})
+    assert answer.json() == {"device": "d", "temperature": 31, "unit": "C"}
+    assert devices(shop, 2) == ["a", "d"]
+    failed = http.post(f"/api/v1/rules/{chain}/execute/T", content=b"null")
+    assert (failed.status_code, failed.text.startswith("is_warm: TypeError")) == (400, True)
+    assert http.post("/api/v1/rules/nobody/execute/T", json={}).text == "there is no chain 'nobody'"
+
+
+def test_debug_mode_from_the_command_line(shop: Shop, chain: str, signed_in: Mapping[str, str]) -> None:
+    done = tidemill("chain", "debug", chain, "--on", "--node", "is_warm", signed_in=signed_in)
+    assert (done.exit_code, done.stderr) == (0, "")
+    shop.http.post(f"/api/v1/rules/{chain}/notify/T", json={"device": "e", "temperature": 1})
+    lines = tidemill("chain", "debug", chain, signed_in=signed_in).stdout.splitlines()
+    shown = [line.partition(" ")[2] for line in lines if '"e"' in line]
+    assert shown == [
+        'is_warm In {"device":"e","temperature":1}',
+        'is_warm Out False {"device":"e","temperature":1}',
+        'log_cold Log cold: {"device":"e","temperature":1}',
+    ]
+    off = tidemill("chain", "debug", chain, "--off", "--json", signed_in=signed_in)
+    assert off.exit_code == 0
+    listed = json.loads(tidemill("chain", "list", "--json", signed_in=signed_in).stdout)
+    assert [(each["id"], each["save"], each["isAvailable"]) for each in listed] == [(chain, 3, True)]
+    assert "at work" in tidemill("chain", "list", signed_in=signed_in).stdout
+    document = json.loads(tidemill("chain", "show", chain, signed_in=signed_in).stdout)
+    assert document["metadata"]["nodes"][0]["id"] == "is_warm"
+
+
+def test_nodes_are_counted_by_the_metrics(shop: Shop, chain: str) -> None:
+    text = shop.http.get("/metrics").text
+    counted = [line for line in text.splitlines() if line.startswith("tidemill_node_messages_total")]
+    assert any('chain="readings",node="is_warm"' in line for line in counted)
+
+
+def test_a_chain_that_cannot_run_is_saved_and_says_so(tmp_path: Path, signed_in: Mapping[str, str]) -> None:
+    file = tmp_path / "odd.json"
+    file.write_text('{"metadata": {"nodes": [{"id": "a", "type": "jsFiltr"}]}}')
+    done = tidemill("chain", "save", str(file), signed_in=signed_in)
+    assert done.exit_code == 2
+    assert "did you mean 'jsFilter'?" in done.stdout
+    assert done.stdout.endswith("odd: saved, and cannot run\n")
