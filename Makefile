@@ -41,9 +41,10 @@ format: $(VENV)/.ready-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The pages of docs/reference/tasks, from the task types themselves.
+# The pages of docs/reference/tasks and docs/reference/nodes, from the task types and nodes themselves.
 reference: $(VENV)/.ready-dev
 	$(BIN)/python -m tidemill.workflows.formats.conductor.reference examples/conductor docs/reference/tasks
+	$(BIN)/python -m tidemill.rules.reference examples/rulego docs/reference/nodes
 
 # Java, Maven, PostgreSQL and MariaDB, from Debian's packages where we may install them; else the tests say what is missing.
 parts:

@@ -26,7 +26,7 @@ def component_form(component: Component) -> dict[str, Any]:
 
 
 def fields_of(config: type[BaseModel]) -> Sequence[Mapping[str, Any]]:
-    """One per key, in their order; what is an object of its own has fields inside."""
+    """One per key, in their order; what is an object of its own, or a list of them, has fields inside."""
     schema = config.model_json_schema(by_alias=True)
     return _fields(schema, schema.get("$defs", {}))
 
@@ -40,10 +40,11 @@ def _fields(schema: Mapping[str, Any], known: Mapping[str, Any]) -> list[dict[st
 
 
 def _field(name: str, told: Mapping[str, Any], known: Mapping[str, Any], *, is_required: bool) -> dict[str, Any]:
-    inner = _fields(told, known) if "properties" in told else []
+    items = _resolved(told.get("items", {}), known)
+    inner = _fields(told, known) or _fields(items, known)
     return {
         "name": name,
-        "type": "struct" if inner else _type(told),
+        "type": "struct" if "properties" in told else _type(told),
         "defaultValue": told.get("default"),
         "label": name,
         "desc": told.get("description", ""),

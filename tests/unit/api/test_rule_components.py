@@ -51,6 +51,7 @@ class Shapes(BaseModel):
     headers: dict[str, str] = {}
     tls: Tls = Tls()
     anything: Any = None
+    cases: list[Tls] = []
 
 
 def test_the_shapes_of_fields() -> None:
@@ -62,6 +63,7 @@ def test_the_shapes_of_fields() -> None:
         "headers": "map",
         "tls": "struct",
         "anything": "string",
+        "cases": "array",
     }
     assert [shown[name]["defaultValue"] for name in ("count", "share", "dataNames", "tls")] == [
         7,
@@ -69,8 +71,9 @@ def test_the_shapes_of_fields() -> None:
         ["a"],
         {"enable": False},
     ]
-    (inner,) = shown["tls"]["fields"]
-    assert (inner["name"], inner["type"], inner["desc"]) == ("enable", "bool", "Whether.")
+    for name in ("tls", "cases"):
+        (inner,) = shown[name]["fields"]
+        assert (inner["name"], inner["type"], inner["desc"]) == ("enable", "bool", "Whether.")
 
 
 async def test_a_shared_node_comes_and_goes(room: ApiRoom, api: httpx.AsyncClient) -> None:
