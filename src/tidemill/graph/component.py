@@ -32,7 +32,8 @@ class Component:
     found no error. `entries` are its keys that name what it runs inside, and what they name (see `Batch.inside`),
     `reads` those that name a node whose output it needs, `asks_for` the nodes whose output it may read, `scripts` its
     keys that are user code, with what the sandbox is to check, `clusters` the Kafka clusters that it names and nobody
-    knows (`rules.ports.Stranger`). `gathers`, `is_last`: see `graph.Vertex`."""
+    knows (`rules.ports.Stranger`), `publishes` the topics that it publishes to, as (cluster, topic), as far as they
+    are known before it runs. `gathers`, `is_last`: see `graph.Vertex`."""
 
     name: str
     group: str
@@ -46,6 +47,7 @@ class Component:
     asks_for: Callable[[Any], Sequence[str]] = lambda config: ()
     scripts: Callable[[Any, Any], Sequence[tuple[str, Any]]] = lambda config, site: ()
     clusters: Callable[[Any, Any], Sequence[Any]] = lambda config, site: ()
+    publishes: Callable[[Any], Sequence[tuple[str, str]]] = lambda config: ()
     gathers: bool = False
     is_last: bool = False
     examples: Sequence[Mapping[str, Any]] = ()

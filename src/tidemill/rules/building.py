@@ -37,7 +37,7 @@ _VARIABLE = re.compile(r"\$\{\s*(global|vars|ruleChain)\.([\w.-]+)\s*\}")
 class Built:
     """`graph` is None where an error is among the findings. `scripts` are what the sandbox has to judge, by path;
     `calls` the other chains, or nodes of them, that it runs: see `chain_calls`; `strangers` are clusters that nobody
-    knows."""
+    knows, `publishes` the topics that it publishes to, by cluster."""
 
     draft: ChainDraft
     graph: Graph | None
@@ -45,6 +45,7 @@ class Built:
     scripts: Sequence[tuple[str, Script]] = ()
     calls: Sequence[ChainCall] = ()
     strangers: Sequence[Stranger] = ()
+    publishes: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,8 @@ def build(draft: ChainDraft, setup: Setup) -> Built:
     ]
     graph = None if errors(findings) else _graph(draft, placed)
     strangers = [stranger for one in placed for stranger in one.component.clusters(one.config, one.site)]
-    return Built(draft, graph, findings, scripts, calls, strangers)
+    publishes = [target for one in placed for target in one.component.publishes(one.config)]
+    return Built(draft, graph, findings, scripts, calls, strangers, publishes)
 
 
 def filled(value: Any, draft: ChainDraft, globals_: Mapping[str, str]) -> Any:

@@ -14,8 +14,10 @@ from tidemill.core.codec import to_json
 from tidemill.core.definitions import Definition, DefinitionStore
 from tidemill.core.errors import BadInput, NotFound
 from tidemill.core.findings import Finding
+from tidemill.ingest.loops import Flows
 from tidemill.rules.building import Built
 from tidemill.rules.chains import Chain, Chains, document_of
+from tidemill.rules.data_loops import DOMAIN, flows_of, with_loops
 from tidemill.rules.examination import examine
 from tidemill.rules.ports import Directory
 
@@ -25,11 +27,15 @@ _ID = re.compile(r"[^\s/:]{1,200}")
 class RuleCatalog:
     """Documents come and go as JSON values. Reads are of the newest revision."""
 
-    def __init__(self, store: DefinitionStore, chains: Chains, directory: Directory, clock: Clock) -> None:
+    def __init__(
+        self, store: DefinitionStore, chains: Chains, directory: Directory, clock: Clock, flows: Flows
+    ) -> None:
         self._store = store
         self._chains = chains
         self._directory = directory
         self._clock = clock
+        self._flows = flows
+        flows.put(DOMAIN, lambda: flows_of(chains))
 
     async def examine(self, document: Any, id_: str = "") -> tuple[Built, Sequence[Finding]]:
         """All that there is to say of a chain, without saving it. Raises `BadInput` for what is no chain at all."""
@@ -66,11 +72,11 @@ class RuleCatalog:
         chain = self._chains.by_id.get(id_)
         if chain is None:
             raise NotFound(f"there is no rule chain {id_!r}")
-        return chain
+        return with_loops([chain], self._chains, self._flows.besides(DOMAIN))[0]
 
     async def chains(self) -> Sequence[Chain]:
         await self._chains.refresh()
-        return list(self._chains.by_id.values())
+        return with_loops(list(self._chains.by_id.values()), self._chains, self._flows.besides(DOMAIN))
 
     async def remove(self, id_: str, author: str) -> None:
         """Raises `NotFound`."""

@@ -5,6 +5,7 @@ Writes nothing; what is wrong with a chain stays with it as findings, and the ot
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -63,6 +64,7 @@ class Chains:
         self.by_id: Mapping[str, Chain] = {}
         self._alone: Mapping[str, Chain] = {}
         """Without what is found by looking at the others."""
+        self._refreshing = asyncio.Lock()
         self._unwatched_ms = _NEVER
         """When the next chain's debug mode ends."""
 
@@ -74,24 +76,34 @@ class Chains:
 
     async def refresh(self) -> int:
         """Cheap where nothing has changed. Raises `Unavailable`."""
+        if not await self._is_current():
+            async with self._refreshing:
+                if not await self._is_current():
+                    await self._read()
+        return self.revision
+
+    async def _is_current(self) -> bool:
+        is_debug_over = self.setup.ports.clock.now_ms() >= self._unwatched_ms
+        return await self._store.revision() == self.revision and not is_debug_over
+
+    async def _read(self) -> None:
+        """The revision comes first: what is saved meanwhile is found by the next call."""
         revision = await self._store.revision()
-        if revision != self.revision or self.setup.ports.clock.now_ms() >= self._unwatched_ms:
-            definitions = await self._store.all("rule_chain")
-            shared = {each.name: configuration_of(each) for each in await self._store.all("shared_node")}
-            if shared != self.setup.shared.by_id:
-                self.setup.shared.by_id = shared
-                self._alone = {}
-            integrations = await self._directory.integrations() if definitions else {}
-            if integrations != self.setup.ports.clusters.integrations:
-                self.setup.ports.clusters.integrations = integrations
-                self._alone = {}
-            self._alone = {each.name: self._chain(each) for each in definitions}
-            self.by_id = _among_each_other(self._alone)
-            self.revision = revision
-            self._unwatched_ms = min(
-                (chain.watched_until_ms for chain in self._alone.values() if chain.watched_until_ms), default=_NEVER
-            )
-        return revision
+        definitions = await self._store.all("rule_chain")
+        shared = {each.name: configuration_of(each) for each in await self._store.all("shared_node")}
+        if shared != self.setup.shared.by_id:
+            self.setup.shared.by_id = shared
+            self._alone = {}
+        integrations = await self._directory.integrations() if definitions else {}
+        if integrations != self.setup.ports.clusters.integrations:
+            self.setup.ports.clusters.integrations = integrations
+            self._alone = {}
+        self._alone = {each.name: self._chain(each) for each in definitions}
+        self.by_id = _among_each_other(self._alone)
+        self.revision = revision
+        self._unwatched_ms = min(
+            (chain.watched_until_ms for chain in self._alone.values() if chain.watched_until_ms), default=_NEVER
+        )
 
     def graph(self, id_: str) -> Graph | str:
         chain = self.by_id.get(id_)

@@ -33,6 +33,10 @@ class Clusters:
         name = integration_of(self.integrations, server)
         return self.integrations[name] if name is not None else None
 
+    def named(self, server: str) -> str:
+        """The integration's name where there is one."""
+        return integration_of(self.integrations, server) or server
+
 
 class CacheKey(msgspec.Struct, frozen=True, order=True):
     """Where a value is kept; what all chains share has no chain."""

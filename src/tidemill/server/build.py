@@ -21,6 +21,7 @@ from tidemill.ingest.doors import Doors
 from tidemill.ingest.effect import EffectDoor
 from tidemill.ingest.gate import Gate
 from tidemill.ingest.joined import JoinedSubscriptions
+from tidemill.ingest.loops import Flows
 from tidemill.ingest.orphans import Orphans
 from tidemill.ingest.pumps import Pumps
 from tidemill.ingest.replay import Replayer
@@ -138,7 +139,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
     catalog = Catalog(definitions, ground.sandbox, integrations, clock)
     wakes, polls, faults = Wakes(), PollData(StoredLastPolls(database), clock), Faults.from_environment()
     engine = Engine(executions, catalog, ground.sandbox, clock, wakes, polls.is_polled)
-    rules = _rules(ground, definitions, integrations, wakes, web, stack)
+    rules = _rules(ground, definitions, integrations, wakes, catalog.flows, web, stack)
     subscriptions = JoinedSubscriptions(HandlerSubscriptions(catalog, definitions, ground.sandbox), rules.subscriptions)
     door, access = Doors(engine, rules.taker), build_access(ground)
     gate = Gate(door, database)
@@ -219,6 +220,7 @@ def _rules(
     definitions: StoredDefinitions,
     integrations: Integrations,
     wakes: Wakes,
+    flows: Flows,
     web: WebClient,
     stack: AsyncExitStack,
 ) -> RuleParts:
@@ -226,7 +228,7 @@ def _rules(
     outbox, cache = StoredOutbox(ground.database), StoredRuleCache(ground.database)
     wake, clock = wakes.publishers_of, ground.clock
     processors = Processors(failed_plugins=load_plugins(ground.settings.plugin_names))
-    return rule_parts(definitions, integrations, ground.sandbox, outbox, wake, clock, cache, world, processors)
+    return rule_parts(definitions, integrations, ground.sandbox, outbox, wake, clock, cache, world, processors, flows)
 
 
 def _task_stores(database: Database) -> tuple[StoredTaskQueue, StoredTaskLogs]:

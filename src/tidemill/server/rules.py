@@ -11,6 +11,7 @@ from tidemill.core.definitions import DefinitionStore
 from tidemill.graph.executor import Executor
 from tidemill.graph.registry import Registry
 from tidemill.ingest.gate import Gate
+from tidemill.ingest.loops import Flows
 from tidemill.ingest.outbox import OutboxDoor
 from tidemill.rules.building import Setup
 from tidemill.rules.catalog import RuleCatalog
@@ -58,6 +59,7 @@ def rule_parts(
     cache: CacheStore,
     world: World,
     processors: Processors | None = None,
+    flows: Flows | None = None,
 ) -> RuleParts:
     ports = Ports(sandbox, clock, Clusters(), cache, world)
     setup = Setup(Registry(LISTED), ports, {}, processors=processors or Processors())
@@ -67,7 +69,7 @@ def rule_parts(
     return RuleParts(
         chains,
         executor,
-        RuleCatalog(definitions, chains, directory, clock),
+        RuleCatalog(definitions, chains, directory, clock, flows or Flows()),
         EndpointSubscriptions(chains, definitions, executor),
         RulesTaker(outbox, cache, woken),
         SharedNodeCatalog(definitions, setup.registry, clock),

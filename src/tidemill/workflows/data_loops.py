@@ -1,54 +1,39 @@
-"""Data loops in the definitions: what handlers start and workflows publish, back to a topic they read.
-
-Sees only addresses that are known before anything runs; the count of hops catches the rest.
-"""
+"""What handlers start and workflows publish, as ways from topic to topic: for finding data loops (`ingest.loops`)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-import msgspec
-
-from tidemill.core.findings import Finding
+from tidemill.ingest.loops import Flow
 from tidemill.workflows.handlers.definition import Handler
 from tidemill.workflows.plan import Plan
 
-Address = tuple[str, str]
-"""(integration, topic)."""
+DOMAIN = "workflows"
 Named = Callable[[str], str]
 
 
-class _Edge(msgspec.Struct, frozen=True):
-    """One way from a topic to a topic: a handler, the workflow that it starts, and what that publishes.
-    Workflows that it starts, or that run when it fails, publish too: then it is the first of several."""
-
-    handler: str
-    workflows: tuple[tuple[str, int], ...]
-    target: Address
+def handler_owner(name: str) -> str:
+    return f"event handler {name}"
 
 
-class Loop(msgspec.Struct, frozen=True):
-    """A way that comes back to where it began."""
-
-    text: str
-    handlers: frozenset[str]
-    workflows: frozenset[tuple[str, int]]
-
-    def finding(self, path: str) -> Finding:
-        return Finding(path, f"data loop: {self.text}", "loop", "warning")
+def workflow_owner(name: str, version: int) -> str:
+    return f"workflow {name} version {version}"
 
 
-def find_loops(handlers: Iterable[Handler], plans: Iterable[Plan], named: Named = str) -> Sequence[Loop]:
-    """One loop per topic that can reach itself, by the shortest way. `named` gives the integration's name for what a
-    step calls it."""
-    edges = _edges(handlers, _Plans(plans), named)
-    loops: dict[tuple[frozenset[str], frozenset[tuple[str, int]]], Loop] = {}
-    for start in edges:
-        way = _shortest_way_back(start, edges)
-        if way:
-            loop = _loop(start, way)
-            loops.setdefault((loop.handlers, loop.workflows), loop)
-    return list(loops.values())
+def flows_of(handlers: Iterable[Handler], plans: Iterable[Plan], named: Named = str) -> Iterator[Flow]:
+    """A handler, the workflow that it starts, and what that publishes. Workflows that it starts, or that run when it
+    fails, publish too. `named` gives the integration's name for what a step calls it."""
+    known = _Plans(plans)
+    for handler in handlers:
+        for name, version, _ in handler.starts():
+            for way in known.ways(name, version):
+                parts = (
+                    handler_owner(handler.name),
+                    *(workflow_owner(plan.name, plan.version) for plan in way),
+                )
+                for cluster, topic in way[-1].publishes_to():
+                    target = (named(cluster), topic)
+                    yield Flow((handler.integration, handler.topic), parts, frozenset(parts), target)
 
 
 class _Plans:
@@ -77,47 +62,3 @@ class _Plans:
 
     def _get(self, name: str, version: int | None) -> Plan | None:
         return self._by_version.get((name, version if version is not None else self._newest.get(name, 0)))
-
-
-def _edges(handlers: Iterable[Handler], plans: _Plans, named: Named) -> Mapping[Address, Sequence[_Edge]]:
-    edges: dict[Address, list[_Edge]] = {}
-    for handler in handlers:
-        for name, version, _ in handler.starts():
-            for way in plans.ways(name, version):
-                workflows = tuple((plan.name, plan.version) for plan in way)
-                for cluster, topic in way[-1].publishes_to():
-                    target = (named(cluster), topic)
-                    edges.setdefault((handler.integration, handler.topic), []).append(
-                        _Edge(handler.name, workflows, target)
-                    )
-    return edges
-
-
-def _shortest_way_back(start: Address, edges: Mapping[Address, Sequence[_Edge]]) -> Sequence[_Edge]:
-    seen: set[Address] = set()
-    ways: list[tuple[Address, tuple[_Edge, ...]]] = [(start, ())]
-    for address, way in ways:  # grows while it is walked: breadth first
-        for edge in edges.get(address, ()):
-            if edge.target == start:
-                return (*way, edge)
-            if edge.target not in seen:
-                seen.add(edge.target)
-                ways.append((edge.target, (*way, edge)))
-    return ()
-
-
-def _loop(start: Address, way: Sequence[_Edge]) -> Loop:
-    parts = [_address(start)]
-    for edge in way:
-        parts.append(f"event handler {edge.handler}")
-        parts.extend(f"workflow {name} version {version}" for name, version in edge.workflows)
-        parts.append(_address(edge.target))
-    return Loop(
-        " → ".join(parts),
-        frozenset(edge.handler for edge in way),
-        frozenset(workflow for edge in way for workflow in edge.workflows),
-    )
-
-
-def _address(address: Address) -> str:
-    return f"kafka:{address[0]}:{address[1]}"

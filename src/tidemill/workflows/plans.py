@@ -6,12 +6,16 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from tidemill.core.codec import to_json
 from tidemill.core.definitions import DefinitionStore
 from tidemill.core.errors import BadInput, NotFound
 from tidemill.core.findings import errors, near
 from tidemill.expressions.document import refuse_depth
 from tidemill.ingest.clusters import IntegrationDirectory, integration_of
+from tidemill.ingest.loops import Flows
+from tidemill.workflows.data_loops import DOMAIN
 from tidemill.workflows.formats.conductor.definition import compile_workflow
 from tidemill.workflows.plan import Limits, Plan
 from tidemill.workflows.shapes import Shape
@@ -25,7 +29,10 @@ class CompiledPlans:
     """`snapshot` is what the last `refresh` found; reading it costs nothing."""
 
     def __init__(self, store: DefinitionStore, directory: IntegrationDirectory) -> None:
-        self.snapshot: Snapshot = EMPTY
+        self.flows = Flows()
+        """For finding data loops. Other domains that read and publish put theirs in, too."""
+        self.flows.put(DOMAIN, lambda: self.snapshot.flows())
+        self.snapshot: Snapshot = msgspec.structs.replace(EMPTY, besides=lambda: self.flows.besides(DOMAIN))
         self._store = store
         self._directory = directory
         self._refreshing = asyncio.Lock()

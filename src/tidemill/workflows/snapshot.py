@@ -5,7 +5,7 @@ What lies around a definition (integrations, other definitions) is judged here, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,7 +15,8 @@ from tidemill.core.definitions import Definition, DefinitionStore, Kind
 from tidemill.core.errors import BadInput, NotFound
 from tidemill.core.findings import Finding, errors, near
 from tidemill.ingest.clusters import IntegrationDirectory, IntegrationInfo, integration_of
-from tidemill.workflows.data_loops import find_loops
+from tidemill.ingest.loops import Flow, find_loops
+from tidemill.workflows.data_loops import flows_of, handler_owner, workflow_owner
 from tidemill.workflows.formats.conductor.definition import Compiled, compile_workflow
 from tidemill.workflows.formats.conductor.task_definition import TaskDefinition, read_task_definition
 from tidemill.workflows.handlers.definition import Handler, read_handler
@@ -60,6 +61,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     """Also of those that cannot be used, because their secrets cannot be read."""
     blocked: Mapping[tuple[str, int], BadInput] = {}
     """Workflows that cannot run, and why."""
+    besides: Callable[[], Sequence[Flow]] = tuple
+    """What other domains read and publish."""
     schemas: Mapping[tuple[str, int], StoredSchema] = {}
 
     @property
@@ -124,14 +127,19 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     def loops_of_handler(self, handler: Handler) -> list[Finding]:
         others = [stored.handler for name, stored in self.handlers.items() if name != handler.name]
-        loops = find_loops([*others, handler], self.plans, self._named)
-        return [loop.finding("event") for loop in loops if handler.name in loop.handlers]
+        loops = find_loops([*flows_of([*others, handler], self.plans, self._named), *self.besides()])
+        return [loop.finding("event") for loop in loops if handler_owner(handler.name) in loop.owners]
 
     def loops_of_workflow(self, plan: Plan) -> list[Finding]:
         key = (plan.name, plan.version)
         others = [other for other in self.plans if (other.name, other.version) != key]
-        loops = find_loops([stored.handler for stored in self.handlers.values()], [*others, plan], self._named)
-        return [loop.finding("tasks") for loop in loops if key in loop.workflows]
+        handlers = [stored.handler for stored in self.handlers.values()]
+        loops = find_loops([*flows_of(handlers, [*others, plan], self._named), *self.besides()])
+        return [loop.finding("tasks") for loop in loops if workflow_owner(*key) in loop.owners]
+
+    def flows(self) -> Iterator[Flow]:
+        """For the others to find loops with."""
+        return flows_of([stored.handler for stored in self.handlers.values()], self.plans, self._named)
 
     def _named(self, cluster: str) -> str:
         return integration_of(self.integrations, cluster) or cluster
@@ -217,6 +225,7 @@ async def take_snapshot(
         handlers={item.name: _handler(item, previous) for item in await store.all("event_handler")},
         integrations=integrations,
         schemas={(item.name, item.version): _schema(item, previous) for item in await store.all("schema")},
+        besides=previous.besides,
         integration_names=frozenset(integrations) | {item.name for item in await store.all("integration")},
     )
     return msgspec.structs.replace(snapshot, blocked=dict(_blocked(snapshot)))

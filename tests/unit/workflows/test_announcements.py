@@ -11,7 +11,8 @@ from tests.unit.workflows.conductor.parts import compiled, plan_of, task, told, 
 from tests.unit.workflows.engine.conftest import Mill
 from tidemill.core.codec import from_json
 from tidemill.ingest.effect import EffectGroup
-from tidemill.workflows.data_loops import find_loops
+from tidemill.ingest.loops import find_loops
+from tidemill.workflows.data_loops import flows_of
 from tidemill.workflows.effects import StartWorkflow, TerminateExecution, UpdateTask, UpdateVariables
 from tidemill.workflows.handlers.definition import read_handler
 
@@ -99,5 +100,5 @@ def test_a_sink_is_checked_when_it_is_saved() -> None:
 def test_a_handler_of_what_it_starts_is_a_loop() -> None:
     start = {"action": "start_workflow", "start_workflow": {"name": "w"}}
     handler, _ = read_handler({"name": "h", "event": SINK, "actions": [start]})
-    (loop,) = find_loops([handler], [plan_of(_document(NOOP))])
+    (loop,) = find_loops(flows_of([handler], [plan_of(_document(NOOP))]))
     assert loop.text == f"{SINK} → event handler h → workflow w version 1 → {SINK}"

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.unit.workflows.conductor.parts import plan_of, task, workflow
-from tidemill.workflows.data_loops import find_loops
+from tidemill.ingest.loops import find_loops
+from tidemill.workflows.data_loops import flows_of
 from tidemill.workflows.handlers.definition import Handler, read_handler
 from tidemill.workflows.plan import Plan
 
@@ -28,13 +29,13 @@ def publishes(name: str, *topics: str, version: int = 1, **keys: Any) -> Plan:
 
 
 def texts(handlers: list[Handler], plans: list[Plan]) -> list[str]:
-    return [loop.text for loop in find_loops(handlers, plans)]
+    return [loop.text for loop in find_loops(flows_of(handlers, plans))]
 
 
 def test_a_workflow_that_publishes_to_its_own_topic() -> None:
-    (loop,) = find_loops([handler("h", "a", "w")], [publishes("w", "a")])
+    (loop,) = find_loops(flows_of([handler("h", "a", "w")], [publishes("w", "a")]))
     assert loop.text == "kafka:k:a → event handler h → workflow w version 1 → kafka:k:a"
-    assert (set(loop.handlers), set(loop.workflows)) == ({"h"}, {("w", 1)})
+    assert loop.owners == {"event handler h", "workflow w version 1"}
     finding = loop.finding("event")
     assert (finding.level, finding.kind, finding.message) == ("warning", "loop", f"data loop: {loop.text}")
 

@@ -99,6 +99,10 @@ def _clusters(config: KafkaProducerConfig, site: Site) -> Sequence[Stranger]:
     return [Stranger(site.path, config.server, credentials(config.sasl, config.tls))]
 
 
+def _publishes(config: KafkaProducerConfig) -> Sequence[tuple[str, str]]:
+    return () if "${" in config.topic else [(config.server, config.topic)]
+
+
 def _check(config: KafkaProducerConfig, site: Site) -> Iterator[Finding]:
     clusters = site.ports.clusters
     if clusters.cluster(config.server) is None:
@@ -134,6 +138,7 @@ COMPONENT = Component(
     KafkaProducer,
     check=_check,
     clusters=_clusters,
+    publishes=_publishes,
     asks_for=_nodes,
     examples=({"server": "embedded", "topic": "readings", "key": "${metadata.deviceId}"},),
     notes=(

@@ -11,9 +11,10 @@ from tests.unit.workflows.conductor.parts import compiled, plan_of, task, told, 
 from tests.unit.workflows.engine.conftest import Mill
 from tidemill.core.codec import from_json
 from tidemill.ingest.effect import EffectGroup
+from tidemill.ingest.loops import find_loops
 from tidemill.ingest.publication import PublicationRefused
 from tidemill.workflows import departed, families, rows
-from tidemill.workflows.data_loops import find_loops
+from tidemill.workflows.data_loops import flows_of
 from tidemill.workflows.effects import (
     JumpToTask,
     RerunExecution,
@@ -347,7 +348,7 @@ def test_a_payload_may_name_no_secrets(kind: str) -> None:
 def test_a_handler_of_what_it_starts_is_a_loop() -> None:
     start = {"action": "start_workflow", "start_workflow": {"name": "w"}}
     handler, _ = read_handler({"name": "h", "event": SINK, "actions": [start]})
-    (loop,) = find_loops([handler], [plan_of(workflow(telling("a")))])
+    (loop,) = find_loops(flows_of([handler], [plan_of(workflow(telling("a")))]))
     assert loop.text == f"{SINK} → event handler h → workflow w version 1 → {SINK}"
 
 
