@@ -98,11 +98,8 @@ class RulesRoom:
             world,
             processors,
         )
-        self.hand = Hand(
-            self.parts.chains,
-            self.parts.executor,
-            Gate(Doors(NoEngine(), self.parts.taker), OpenTransactions()),
-        )
+        self.gate = Gate(Doors(NoEngine(), self.parts.taker), OpenTransactions())
+        self.hand = Hand(self.parts.chains, self.parts.executor, self.gate)
 
     async def save(self, id_: str, nodes: Sequence[dict[str, Any]], connections: Sequence[Sequence[str]] = ()) -> Any:
         """`connections` are (from, relation, to)."""

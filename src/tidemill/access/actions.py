@@ -45,6 +45,7 @@ RULE_CHAIN_READ = Action("rule_chain.read", "See rule chains and their saves")
 RULE_CHAIN_WRITE = Action("rule_chain.write", "Save rule chains")
 RULE_CHAIN_DELETE = Action("rule_chain.delete", "Remove rule chains")
 RULE_CHAIN_RUN = Action("rule_chain.run", "Send messages through rule chains by hand")
+ENDPOINT_CALL = Action("endpoint.call", "Call the HTTP endpoints of rule chains")
 RULE_CHAIN_DEBUG = Action("rule_chain.debug", "See the messages that nodes of rule chains kept for a look")
 INTEGRATION_READ = Action("integration.read", "See integrations, without their secrets", (("integration", "READ"),))
 INTEGRATION_CREATE = Action(

@@ -77,6 +77,7 @@ ROLES: Mapping[str, frozenset[Action]] = {
     | {
         actions.WORKFLOW_START,
         actions.RULE_CHAIN_RUN,
+        actions.ENDPOINT_CALL,
         actions.RULE_CHAIN_DEBUG,
         actions.WORKFLOW_CONTROL,
         actions.WORKFLOW_REMOVE,
@@ -92,7 +93,10 @@ ROLES: Mapping[str, frozenset[Action]] = {
         }
     ),
     "APPLICATION_CREATOR": frozenset({actions.APPLICATION_CREATE}),
-    "USER": _READ_DEFINITIONS | _READ_EXECUTIONS | _OWN | {actions.WORKFLOW_START, actions.RULE_CHAIN_RUN},
+    "USER": _READ_DEFINITIONS
+    | _READ_EXECUTIONS
+    | _OWN
+    | {actions.WORKFLOW_START, actions.RULE_CHAIN_RUN, actions.ENDPOINT_CALL},
     "USER_READ_ONLY": _READ_DEFINITIONS | _READ_EXECUTIONS,
     "WORKER": _WORKERS_DEFINITIONS,
     "UNRESTRICTED_WORKER": _WORKERS_DEFINITIONS | _WORK | {actions.TASK_READ},

@@ -21,6 +21,7 @@ from tidemill.api import (
     roles,
     rule_components,
     rule_debug,
+    rule_endpoints,
     rule_history,
     rule_runs,
     rule_saves,
@@ -94,6 +95,8 @@ RESOURCES: tuple[Routes, ...] = (
     trace.routes,
     execution_tree.routes,
     reports.routes,
+    rule_endpoints.routes,
+    rule_endpoints.open_routes,
 )
 
 

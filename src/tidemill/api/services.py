@@ -33,6 +33,7 @@ from tidemill.ingest.subscription import Subscriptions
 from tidemill.rules.catalog import RuleCatalog
 from tidemill.rules.debugging import DebugEntries
 from tidemill.rules.hand import Hand
+from tidemill.rules.requests import Requests
 from tidemill.rules.shared import SharedNodeCatalog
 
 
@@ -45,6 +46,7 @@ class Services:
     catalog: Catalog
     rules: RuleCatalog
     hand: Hand
+    requests: Requests
     shared_nodes: SharedNodeCatalog
     registry: Registry
     debug: DebugEntries

@@ -22,6 +22,7 @@ from tidemill.rules.endpoints.processors import Processors
 from tidemill.rules.hand import Hand
 from tidemill.rules.listed import LISTED
 from tidemill.rules.ports import CacheStore, Clusters, Directory, Ports, World
+from tidemill.rules.requests import Requests
 from tidemill.rules.shared import SharedNodeCatalog
 from tidemill.rules.subscriptions import EndpointSubscriptions
 from tidemill.rules.watching import NodeWatcher
@@ -43,6 +44,7 @@ class RuleParts:
         return {
             "rules": self.catalog,
             "hand": Hand(self.chains, self.executor, gate),
+            "requests": Requests(self.chains, self.executor, gate),
             "shared_nodes": self.shared_nodes,
             "registry": self.chains.setup.registry,
             "debug": self.debug,

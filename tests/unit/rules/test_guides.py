@@ -16,6 +16,7 @@ from tidemill.graph.registry import Registry
 from tidemill.rules.endpoints import processors
 from tidemill.rules.endpoints.exchange import Answer, Exchange, Received
 from tidemill.rules.forms import component_form
+from tidemill.rules.plugged import Plugged
 from tidemill.rules.trial import Trial
 
 GUIDES = Path(__file__).parents[3] / "docs" / "guides"
@@ -53,9 +54,10 @@ async def test_the_node_of_the_guide() -> None:
 
 
 def test_the_processors_of_the_guide(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processors, "_registered", {})
+    plugged = Plugged("processor", "none")
+    monkeypatch.setattr(processors, "PROCESSORS", plugged)
     code = code_of("write-a-processor.md")
-    assert set(processors._registered) == {"tenant", "answer"}
+    assert set(plugged.names()) == {"tenant", "answer"}
     came = Exchange(Received(Message("m", 1, "T", b"{}", {"key": "acme-7"}), "requests", {}))
     assert code["tenant"](came) is None
     assert came.in_.metadata["tenant"] == "acme"

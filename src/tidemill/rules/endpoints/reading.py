@@ -8,20 +8,22 @@ from dataclasses import dataclass
 from tidemill.core.findings import Finding, near
 from tidemill.rules.building import Setup
 from tidemill.rules.draft import ChainDraft
-from tidemill.rules.endpoints import kafka
+from tidemill.rules.endpoints import http, kafka
 from tidemill.rules.endpoints.building import Workshop
+from tidemill.rules.endpoints.http import HttpRouter, http_routers
 from tidemill.rules.endpoints.kafka import KafkaEndpoint, kafka_endpoint
 from tidemill.rules.ports import Stranger
 from tidemill.sandbox.script import Script
 
 PATH = "metadata.endpoints"
 LATER = ("ws", "websocket", "ws_client", "mqtt", "net", "tcp", "net_client", "nats", "nsq", "pulsar", "rabbitmq")
-LATER_TOO = ("redis", "redis/stream", "grpc/stream", "beanstalkdTubeset", "wukongim", "fasthttp", "mysql_cdc")
+LATER_TOO = ("redis", "redis/stream", "grpc/stream", "beanstalkdTubeset", "wukongim", "mysql_cdc")
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltEndpoints:
     kafka: Sequence[KafkaEndpoint] = ()
+    http: Sequence[HttpRouter] = ()
     findings: Sequence[Finding] = ()
     scripts: Sequence[tuple[str, Script]] = ()
     strangers: Sequence[Stranger] = ()
@@ -29,15 +31,18 @@ class BuiltEndpoints:
 
 def build_endpoints(draft: ChainDraft, setup: Setup) -> BuiltEndpoints:
     shop = Workshop(draft, setup)
-    found = []
+    found: list[KafkaEndpoint] = []
+    routers: list[HttpRouter] = []
     for endpoint in draft.endpoints:
         if endpoint.type in kafka.TYPES:
             built = kafka_endpoint(shop, endpoint)
             if built is not None:
                 found.append(built)
+        elif endpoint.type in http.TYPES:
+            routers += http_routers(shop, endpoint)
         else:
             _refuse(shop, endpoint.type, f"{endpoint.path}.type")
-    return BuiltEndpoints(found, shop.findings, shop.scripts, shop.strangers)
+    return BuiltEndpoints(found, routers, shop.findings, shop.scripts, shop.strangers)
 
 
 def is_of_endpoint(finding: Finding) -> bool:
@@ -49,4 +54,6 @@ def _refuse(shop: Workshop, type_: str, path: str) -> None:
         message = f"not supported: endpoints of type {type_}; the rest of the chain runs without it"
         shop.add(path, message, "not_supported", "warning")
     else:
-        shop.add(path, f"there is no endpoint type {type_!r}{near(type_, sorted(kafka.TYPES))}", "unknown_type")
+        shop.add(
+            path, f"there is no endpoint type {type_!r}{near(type_, sorted(kafka.TYPES | http.TYPES))}", "unknown_type"
+        )
