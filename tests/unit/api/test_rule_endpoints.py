@@ -11,7 +11,9 @@ from tests.fakes.api import ApiRoom
 from tests.unit.api.test_guard import token_with
 from tests.unit.rules.endpoints.kafka_room import BROKEN, OUT, chain_with
 from tidemill.rules.endpoints import processors
+from tidemill.rules.endpoints.builtin import BUILT_IN
 from tidemill.rules.endpoints.exchange import Exchange
+from tidemill.rules.plugged import Plugged
 
 Json = dict[str, Any]
 ROUTER = "metadata.endpoints[0].routers[0]"
@@ -19,7 +21,7 @@ ROUTER = "metadata.endpoints[0].routers[0]"
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processors, "_registered", {})
+    monkeypatch.setattr(processors, "PROCESSORS", Plugged("processor", "none", BUILT_IN))
 
 
 def http(
