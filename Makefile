@@ -46,7 +46,7 @@ reference: $(VENV)/.ready-dev
 	$(BIN)/python -m tidemill.workflows.formats.conductor.reference examples/conductor docs/reference/tasks
 	$(BIN)/python -m tidemill.rules.reference examples/rulego docs/reference/nodes
 
-# Java, Maven, PostgreSQL and MariaDB, from Debian's packages where we may install them; else the tests say what is missing.
+# Java, Maven, PostgreSQL, MariaDB and Mosquitto, from Debian's packages where we may install them; else the tests say what is missing.
 parts:
 	@sh tests/parts/install.sh
 

@@ -2,7 +2,7 @@
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.parts.mariadb", "tests.parts.postgres", "tests.parts.kafka"]
+pytest_plugins = ["tests.parts.mariadb", "tests.parts.mosquitto", "tests.parts.postgres", "tests.parts.kafka"]
 
 # How fast examples are made says something about the machine, nothing about us.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

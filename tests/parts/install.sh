@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the real parts that the tests run against, where that is possible: Java, Maven, PostgreSQL, MariaDB.
+# Installs the real parts that the tests run against, where that is possible: Java, Maven, PostgreSQL, MariaDB, Mosquitto.
 # Where it is not, it says so and succeeds: the tests that need a part then say by name what to install.
 set -u
 
@@ -7,6 +7,7 @@ wanted=""
 command -v java >/dev/null 2>&1 || wanted="$wanted default-jre-headless"
 command -v mvn >/dev/null 2>&1 || wanted="$wanted maven"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || wanted="$wanted postgresql"
+command -v mosquitto >/dev/null 2>&1 || [ -x /usr/sbin/mosquitto ] || wanted="$wanted mosquitto"
 command -v mariadbd >/dev/null 2>&1 || [ -x /usr/sbin/mariadbd ] || wanted="$wanted mariadb-server"
 [ -n "$wanted" ] || exit 0
 

@@ -31,6 +31,7 @@ LISTED: Mapping[str, str] = {
     "jsTransform": f"{_NODES}.js_transform",
     "log": f"{_NODES}.log",
     "metadataTransform": f"{_NODES}.metadata_transform",
+    "mqttClient": f"{_NODES}.mqtt_client",
     "msgTypeSwitch": f"{_NODES}.msg_type_switch",
     "ref": f"{_NODES}.ref",
     "restApiCall": f"{_NODES}.rest_api_call",

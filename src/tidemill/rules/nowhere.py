@@ -12,6 +12,7 @@ from tidemill.rules.ports import (
     CacheKey,
     Mail,
     MailServer,
+    MqttServer,
     OutsideFailed,
     SqlAnswer,
     SqlDatabase,
@@ -52,4 +53,9 @@ class NoMailer:
         raise OutsideFailed(REFUSAL)
 
 
-NOWHERE = World(NoWeb(), NoDatabases(), NoMailer())
+class NoMqtt:
+    async def publish(self, server: MqttServer, topic: str, payload: bytes, qos: int) -> None:
+        raise OutsideFailed(REFUSAL)
+
+
+NOWHERE = World(NoWeb(), NoDatabases(), NoMailer(), NoMqtt())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -141,6 +142,42 @@ class Mailer(Protocol):
         ...
 
 
+class MqttServer(msgspec.Struct, frozen=True):
+    """`server` as users write it (`mqtt_address` reads it)."""
+
+    server: str
+    user: str
+    password: str
+    client_id: str
+    is_clean: bool
+    reconnect_s_max: int
+    ca_file: str
+    cert_file: str
+    key_file: str
+
+
+class MqttAddress(msgspec.Struct, frozen=True):
+    host: str
+    port: int
+    is_tls: bool
+
+
+def mqtt_address(server: str) -> MqttAddress:
+    """`host`, `host:port`, `tcp://host:port` or `ssl://host:port`. Raises `ValueError`."""
+    url = urlsplit(server if "://" in server else f"tcp://{server}")
+    if url.scheme not in ("tcp", "mqtt", "ssl", "tls", "mqtts") or not url.hostname or url.path or url.username:
+        raise ValueError("must be host:port, or ssl://host:port for TLS")
+    is_tls = url.scheme not in ("tcp", "mqtt")
+    return MqttAddress(url.hostname, url.port or (8883 if is_tls else 1883), is_tls)
+
+
+class MqttSender(Protocol):
+    async def publish(self, server: MqttServer, topic: str, payload: bytes, qos: int) -> None:
+        """When the server has acknowledged it; with `qos` 0, when it is sent. Raises `OutsideFailed`, within a bounded
+        time; it may have arrived all the same."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """What nodes may call. None of it is opened before a node asks for it."""
@@ -148,6 +185,7 @@ class World:
     http: HttpCaller
     databases: Databases
     mailer: Mailer
+    mqtt: MqttSender
 
 
 @dataclass(frozen=True, slots=True)

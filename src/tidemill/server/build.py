@@ -14,6 +14,7 @@ from tidemill.api.services import Services
 from tidemill.broker.process import BrokerProcess
 from tidemill.core.clock import Clock
 from tidemill.core.faults import Faults
+from tidemill.core.http import HttpCaller
 from tidemill.core.settings import Settings
 from tidemill.core.supervisor import Supervisor
 from tidemill.ingest.batch import BatchWriter
@@ -52,7 +53,6 @@ from tidemill.storage.task_logs import StoredTaskLogs
 from tidemill.storage.task_queue import StoredTaskQueue
 from tidemill.storage.timers import StoredTimers
 from tidemill.storage.turns import StoredTurns
-from tidemill.web.client import WebClient
 from tidemill.workflows.calls import CallRunner
 from tidemill.workflows.catalog import Catalog
 from tidemill.workflows.control import Control
@@ -221,7 +221,7 @@ def _rules(
     integrations: Integrations,
     wakes: Wakes,
     flows: Flows,
-    web: WebClient,
+    web: HttpCaller,
     stack: AsyncExitStack,
 ) -> RuleParts:
     world = open_world(web, ground.clock, stack, is_private_allowed=ground.settings.http_private)

@@ -5,17 +5,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 from tidemill.core.clock import Clock
 from tidemill.core.http import HttpCaller
 from tidemill.core.settings import Settings
-from tidemill.rules.ports import Mail, Mailer, MailServer, World
-from tidemill.web.client import WebClient
+from tidemill.rules.ports import Mail, Mailer, MailServer, MqttSender, MqttServer, World
 from tidemill.web.sql.databases import DatabasePools
 
 
-def open_web(settings: Settings, stack: AsyncExitStack) -> WebClient:
+def open_web(settings: Settings, stack: AsyncExitStack) -> HttpCaller:
     """`stack` closes it."""
+    from tidemill.web.client import WebClient  # which a trial may do without
+
     client = WebClient(round(settings.http_response_mb * 2**20), is_private_allowed=settings.http_private)
     stack.push_async_callback(client.close)
     return client
@@ -25,21 +27,44 @@ def open_world(http: HttpCaller, clock: Clock, stack: AsyncExitStack, *, is_priv
     """`stack` closes it."""
     databases = DatabasePools(clock, is_private_allowed=is_private_allowed)
     stack.push_async_callback(databases.close)
-    return World(http, databases, LateMailer(clock, stack, is_private_allowed=is_private_allowed))
+    around = Around(clock, stack, is_private_allowed)
+    return World(http, databases, LateMailer(around), LateMqtt(around))
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What is opened late is opened with."""
+
+    clock: Clock
+    stack: AsyncExitStack
+    is_private_allowed: bool
 
 
 class LateMailer:
-    def __init__(self, clock: Clock, stack: AsyncExitStack, *, is_private_allowed: bool) -> None:
-        self._clock = clock
-        self._stack = stack
-        self._is_private_allowed = is_private_allowed
+    def __init__(self, around: Around) -> None:
+        self._around = around
         self._mailer: Mailer | None = None
 
     async def send(self, server: MailServer, mail: Mail) -> Sequence[str]:
         if self._mailer is None:
             from tidemill.web.mail import SmtpMailer
 
-            mailer = SmtpMailer(self._clock, is_private_allowed=self._is_private_allowed)
-            self._stack.push_async_callback(mailer.close)
+            mailer = SmtpMailer(self._around.clock, is_private_allowed=self._around.is_private_allowed)
+            self._around.stack.push_async_callback(mailer.close)
             self._mailer = mailer
         return await self._mailer.send(server, mail)
+
+
+class LateMqtt:
+    def __init__(self, around: Around) -> None:
+        self._around = around
+        self._lines: MqttSender | None = None
+
+    async def publish(self, server: MqttServer, topic: str, payload: bytes, qos: int) -> None:
+        if self._lines is None:
+            from tidemill.web.mqtt import MqttLines
+
+            lines = MqttLines(self._around.clock, is_private_allowed=self._around.is_private_allowed)
+            self._around.stack.push_async_callback(lines.close)
+            self._lines = lines
+        await self._lines.publish(server, topic, payload, qos)

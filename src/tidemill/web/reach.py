@@ -9,7 +9,6 @@ import asyncio
 import socket
 
 from tidemill.rules.ports import OutsideFailed
-from tidemill.web.addresses import is_public
 
 
 class Reach:
@@ -24,6 +23,8 @@ class Reach:
             return
         if not host or host.startswith("/"):
             raise OutsideFailed("this machine is not to be reached")
+        from tidemill.web.addresses import is_public  # with the client for HTTP, which is not small
+
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
