@@ -48,9 +48,13 @@ class Settings(BaseSettings):
     script_timeout_s: float = Field(4, gt=0, description="Time limit of a user's script per message")
     script_memory_mb: int = Field(128, ge=16, description="Memory limit of a user's script")
     http_private: bool = Field(
-        True, description="Let HTTP tasks call this machine and private networks; turn it off where others write them"
+        True,
+        description="Let HTTP tasks and rule chains reach this machine and private networks; turn it off where others "
+        "write them",
     )
-    http_response_mb: float = Field(5, gt=0, le=10, description="A larger response fails its HTTP task")
+    http_response_mb: float = Field(
+        5, gt=0, le=10, description="A larger response fails its HTTP task, or the call of its rule chain"
+    )
     session_timeout_s: float = Field(10, ge=6, description="How long Kafka waits for a worker that fell silent")
     lease_s: float = Field(10, ge=1, description="How long a dead publisher holds up its successor")
     plugins: str = Field("", description="Python modules, or files, imported at the start; commas between them")

@@ -61,6 +61,7 @@ CASES: dict[str, list[Case]] = {
     ],
     "checks": [Case('{"value": 3}', [("mark", {"checked": True})]), Case("{}", [("is_number", {})])],
     "last-value": [Case('{"value": 3}', [("out", {"value": 3})], metadata={"device": "d"}, publications=1)],
+    "alarms": [Case('{"temperature": 3}', [("is_hot", {"temperature": 3})])],
     "call-and-store": [],
 }
 """`call-and-store` needs a service and a database: that it can run is tested, and its nodes elsewhere."""
