@@ -47,13 +47,15 @@ class Wake(msgspec.Struct, frozen=True):
 
 
 class End(msgspec.Struct, frozen=True):
-    """Where a branch ended: at this node, with this relation, to which no edge leads on."""
+    """Where a branch ended: at this node, with this relation, to which no edge leads on. `is_last`: the node is one
+    (see `graph.Vertex`)."""
 
     node: str
     relation: str
     message: Message
     trail: int
     error: str | None = None
+    is_last: bool = False
 
 
 class Held(msgspec.Struct, frozen=True):

@@ -99,7 +99,7 @@ class Traversal:
             for target in targets:
                 self.arrive(target, following)
         elif not self._has_last or place.is_last or relation == FAILURE or not self.is_followed:
-            self.results[run].ends.append(End(place.id, relation, message, trail, error))
+            self.results[run].ends.append(End(place.id, relation, message, trail, error, place.is_last))
 
     async def inside(self, entry: str, given: Sequence[Inner], *, is_followed: bool) -> Sequence[Result]:
         found = place_of(self.executor.graphs, self.graph, entry) if self.budget.depth < DEPTH_MAX else TOO_DEEP

@@ -133,7 +133,7 @@ def place(node: NodeDraft, draft: ChainDraft, setup: Setup, findings: list[Findi
         findings.append(Finding(f"{node.path}.type", message, "unknown_type"))
         return None
     path = f"{node.path}.{node.config_key}"
-    site = Site(draft.id, node.id, path, setup.ports, draft.vars, setup.globals_)
+    site = Site(draft.id, node.id, path, setup.ports, draft.vars, setup.globals_, node.name)
     known = [field.alias or name for name, field in component.config.model_fields.items()]
     given, strange = with_connection(node.config, known, draft, setup.shared, path)
     findings += strange

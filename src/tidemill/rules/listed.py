@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _NODES = "tidemill.rules.nodes"
+_TB = "org.thingsboard.rule.engine"
 
 LISTED: Mapping[str, str] = {
     "break": f"{_NODES}.break_loop",
@@ -40,4 +41,14 @@ LISTED: Mapping[str, str] = {
     "while": f"{_NODES}.while_loop",
     "sendEmail": f"{_NODES}.send_email",
     "x/kafkaProducer": f"{_NODES}.kafka_producer",
+    f"{_TB}.action.TbLogNode": f"{_NODES}.tb_log",
+    f"{_TB}.filter.TbCheckMessageNode": f"{_NODES}.tb_check_message",
+    f"{_TB}.filter.TbJsFilterNode": f"{_NODES}.tb_js_filter",
+    f"{_TB}.filter.TbJsSwitchNode": f"{_NODES}.tb_js_switch",
+    f"{_TB}.filter.TbMsgTypeFilterNode": f"{_NODES}.tb_msg_type_filter",
+    f"{_TB}.filter.TbMsgTypeSwitchNode": f"{_NODES}.tb_msg_type_switch",
+    f"{_TB}.flow.TbRuleChainInputNode": f"{_NODES}.tb_rule_chain_input",
+    f"{_TB}.flow.TbRuleChainOutputNode": f"{_NODES}.tb_rule_chain_output",
+    f"{_TB}.kafka.TbKafkaNode": f"{_NODES}.tb_kafka",
+    f"{_TB}.transform.TbTransformMsgNode": f"{_NODES}.tb_transform_msg",
 }

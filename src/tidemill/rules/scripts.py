@@ -44,6 +44,7 @@ class Telling(Protocol):
 
     def tell(self, relation: str, message: Message) -> None: ...
     def fail(self, reason: str, message: Message) -> None: ...
+    def take(self) -> None: ...
     def log(self, line: str) -> None: ...
     def leads(self, relation: str) -> bool: ...
 
@@ -116,6 +117,9 @@ class _Telling:
 
     def fail(self, reason: str, message: Message) -> None:
         self._call.fail_as(self._index, self._node, reason, message, passed=self._passed)
+
+    def take(self) -> None:
+        self._call.take(self._index)
 
     def leads(self, relation: str) -> bool:
         return self._call.leads(relation, self._node)

@@ -21,7 +21,9 @@ class LogConfig(Config):
     )
 
 
-class _Log:
+class LogLine:
+    """What is logged must be a text."""
+
     kind: StageKind = "value"
     passes = SUCCESS
 
@@ -39,7 +41,7 @@ COMPONENT: Component = script_component(
     "action",
     "A script makes a line of the message. It is kept where the node's debug messages are.",
     LogConfig,
-    _Log(),
+    LogLine(),
     relations=(SUCCESS, "Failure"),
     examples=({"jsScript": "return 'temperature ' + msg.temperature;"},),
 )
