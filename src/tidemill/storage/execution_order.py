@@ -7,27 +7,25 @@ what has not in the other: so each part is read from an index that is there anyw
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from sqlalchemy import ColumnElement, text
 
 from tidemill.workflows.ports import ExecutionQuery
-from tidemill.workflows.state import RUNNING
+from tidemill.workflows.state import RUNNING, ExecutionStatus
 
+_STATUSES = " UNION ALL ".join(f"SELECT '{status}' AS status" for status in get_args(ExecutionStatus))
 PAIRS = text(
-    """
-    WITH RECURSIVE pairs (name, status) AS (
-        SELECT (SELECT name FROM executions ORDER BY name, status LIMIT 1),
-               (SELECT status FROM executions ORDER BY name, status LIMIT 1)
+    f"""
+    WITH RECURSIVE names (name) AS (
+        SELECT min(name) FROM executions
         UNION ALL
-        SELECT (SELECT e.name FROM executions AS e
-                WHERE (e.name, e.status) > (pairs.name, pairs.status) ORDER BY e.name, e.status LIMIT 1),
-               (SELECT e.status FROM executions AS e
-                WHERE (e.name, e.status) > (pairs.name, pairs.status) ORDER BY e.name, e.status LIMIT 1)
-        FROM pairs WHERE pairs.name IS NOT NULL
+        SELECT (SELECT min(e.name) FROM executions AS e WHERE e.name > names.name) FROM names WHERE name IS NOT NULL
     )
-    SELECT name, status FROM pairs WHERE name IS NOT NULL
+    SELECT name, status FROM names CROSS JOIN ({_STATUSES}) AS statuses
+    WHERE name IS NOT NULL
+    AND EXISTS (SELECT 1 FROM executions AS e WHERE e.name = names.name AND e.status = statuses.status)
     """
 )
 """Each name with each of its statuses: a look into the index for each, whatever number of executions has them."""

@@ -36,7 +36,7 @@ async def _sorted_rows(session: Session, query: ExecutionQuery) -> Sequence[Exec
     """Part after part, until the page is full."""
     rows: list[ExecutionRow] = []
     skipped = query.start
-    for part in parts_in_order(query, await _pairs(session)):
+    for part in parts_in_order(query, await _pairs(session) if query.sorted_by != "end" else ()):
         if len(rows) == query.count:
             break
         ranges = [list(range_by_end(part))] if is_by_end(part) else list(ranges_of(part))
