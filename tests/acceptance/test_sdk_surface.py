@@ -10,7 +10,6 @@ import httpx
 import pytest
 from conductor.client.configuration.configuration import Configuration
 from conductor.client.http.api.event_resource_api import EventResourceApi
-from conductor.client.http.api.task_resource_api import TaskResourceApi
 from conductor.client.http.api_client import ApiClient
 from conductor.client.http.models.action import Action
 from conductor.client.http.models.authentication_config import AuthenticationConfig
@@ -246,102 +245,6 @@ def test_users_and_groups(world: World, server: ServerProcess) -> None:
     assert "ann@example.org" not in {each.id for each in people.list_users()}
     assert member.get("/api/metadata/workflow").status_code == 401
     member.close()
-
-
-def test_grants(world: World, server: ServerProcess) -> None:
-    """As the authorization client gives and shows them; what they open, and what not."""
-    people, metadata = world.clients.get_authorization_client(), world.clients.get_metadata_client()
-    for name in ("granted", "tagged", "kept"):
-        task = WorkflowTask(name=f"{name}_task", task_reference_name="t", type="SIMPLE")
-        metadata.register_workflow_def(WorkflowDef(name=name, version=1, tasks=[task], timeout_seconds=0))
-        world.clients.get_workflow_client().start_workflow_by_name(name, {})
-    metadata.add_workflow_tag(MetadataTag("team", "red"), "tagged")
-    user, limited = limited_clients(server)
-    subject = SubjectRef(SubjectType.USER, user)
-    workflow, tag = TargetRef(TargetType.WORKFLOW_DEF, "granted"), TargetRef(TargetType.TAG, "team:red")
-    people.grant_permissions(subject, workflow, [AccessType.READ, AccessType.EXECUTE])
-    people.grant_permissions(subject, tag, [AccessType.READ])
-    people.grant_permissions(subject, TargetRef(TargetType.TASK_DEF, "granted_task"), [AccessType.EXECUTE])
-    granted = {access: [ref.id for ref in refs] for access, refs in people.get_permissions(workflow).items()}
-    assert granted == {"EXECUTE": [user], "READ": [user]}
-    shown = {(each.target.type, each.target.id): each.access for each in people.get_granted_permissions_for_user(user)}
-    assert shown["WORKFLOW_DEF", "granted"] == ["READ", "EXECUTE"]
-    assert shown["TAG", "team:red"] == shown["WORKFLOW_DEF", "tagged"] == ["READ"]
-    assert people.check_permissions(user, "WORKFLOW_DEF", "granted") == {
-        "CREATE": False, "READ": True, "UPDATE": False, "DELETE": False, "EXECUTE": True,
-    }  # fmt: skip
-
-    assert {each.name for each in limited.get_metadata_client().get_all_workflow_defs()} == {"granted", "tagged"}
-    workflows, tasks = limited.get_workflow_client(), limited.get_task_client()
-    execution_id = workflows.start_workflow_by_name("granted", {})
-    assert workflows.get_workflow(execution_id).status == "RUNNING"
-    found = {summary.workflow_type for summary in workflows.search().results}
-    assert found == {"granted", "tagged"}
-    assert len(tasks.batch_poll_tasks("granted_task", "w", 5)) == 2
-    for refused in (
-        lambda: workflows.start_workflow_by_name("tagged", {}),
-        lambda: workflows.start_workflow_by_name("kept", {}),
-        lambda: limited.get_metadata_client().get_workflow_def("kept"),
-        lambda: tasks.poll_task("kept_task"),
-        lambda: limited.get_authorization_client().get_permissions(workflow),
-    ):
-        assert refusal(refused) == 403
-    people.remove_permissions(subject, workflow, [AccessType.EXECUTE])
-    assert refusal(lambda: workflows.start_workflow_by_name("granted", {})) == 403
-    audit = server.api.get(f"/api/tidemill/audit?principal={user}")
-    assert {entry["action"] for entry in audit if entry["outcome"] == "refused"} >= {"workflow.start", "task.poll"}
-
-
-def test_default_access_and_custom_roles(world: World) -> None:
-    people = world.clients.get_authorization_client()
-    rights = {"WORKFLOW_DEF": ["READ", "EXECUTE"]}
-    group = people.upsert_group(UpsertGroupRequest(description="Writers", roles=[], default_access=rights), "writers")
-    assert group.default_access == rights
-    people.grant_permissions(
-        SubjectRef(SubjectType.GROUP, "writers"), TargetRef(TargetType.SECRET_NAME, "surface"), [AccessType.EXECUTE]
-    )
-    (granted,) = people.get_granted_permissions_for_group("writers")
-    assert (granted.target.type, granted.target.id, granted.access) == ("SECRET_NAME", "surface", ["EXECUTE"])
-    people.create_role(CreateOrUpdateRoleRequest(name="STARTER", permissions=["EXECUTE_WORKFLOW_DEF"]))
-    assert "EXECUTE_WORKFLOW_DEF" in people.list_available_permissions()
-    assert "STARTER" in {role.name for role in people.list_custom_roles()}
-    application = people.create_application(CreateOrUpdateApplicationRequest(name="starter")).id
-    people.add_role_to_application_user(application, "STARTER")
-    user = f"app:{application}"
-    assert people.check_permissions(user, "WORKFLOW_DEF", "any")["EXECUTE"] is True
-    people.update_role("STARTER", CreateOrUpdateRoleRequest(name="STARTER", permissions=["READ_WORKFLOW_DEF"]))
-    assert people.check_permissions(user, "WORKFLOW_DEF", "any")["EXECUTE"] is False
-    people.remove_role_from_application_user(application, "STARTER")
-    people.delete_role("STARTER")
-    assert "STARTER" not in {role.name for role in people.list_all_roles()}
-    people.delete_group("writers")
-
-
-def limited_clients(server: ServerProcess) -> tuple[str, OrkesClients]:
-    """(as whom they act, clients of a worker that has no rights yet)"""
-    settings = configuration(server, "WORKER")
-    clients = OrkesClients(configuration=settings)
-    return clients.get_authorization_client().get_user_info_from_token()["id"], clients
-
-
-def refusal(call: Callable[[], Any]) -> int:
-    with pytest.raises(ApiException) as refused:
-        call()
-    return int(refused.value.status or 0)
-
-
-def test_searching_for_tasks(world: World, server: ServerProcess) -> None:
-    """No client of `OrkesClients` has it: the resource itself."""
-    tasks = TaskResourceApi(ApiClient(configuration=world.clients.configuration))
-    workflow_id = world.clients.get_workflow_client().start_workflow(START)
-    query = f"workflowId = {workflow_id} AND status = SCHEDULED"
-    found = tasks.search1(query=query, sort="startTime:DESC", free_text="*")
-    assert [(line.workflow_id, line.task_type) for line in found.results] == [(workflow_id, "surface")]
-    (whole,) = tasks.search_v21(query=query).results
-    assert (whole.workflow_instance_id, whole.reference_task_name) == (workflow_id, "surface_ref")
-    found = server.api.get("/api/workflow/search?sort=workflowType:ASC&size=500")["results"]
-    names = [line["workflowType"] for line in found]
-    assert names == sorted(names)
 
 
 def test_the_event_client(world: World) -> None:

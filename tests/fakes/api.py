@@ -35,6 +35,7 @@ from tidemill.workflows.plan import Plan, Step
 from tidemill.workflows.ports import ExecutionQuery, LastPoll, TaskLog
 from tidemill.workflows.schemas import Schemas
 from tidemill.workflows.state import Execution, Task
+from tidemill.workflows.trial import Mocks
 from tidemill.workflows.waits import Blocking, Rest
 from tidemill.workflows.whole import TaskPage
 
@@ -178,6 +179,18 @@ class FakeWaits:
         return Rest(execution, plan, self.blocking, is_reached=True)
 
 
+class FakeTrials:
+    """Notes what it is asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[StartWorkflow, Mocks]] = []
+
+    async def run(self, start: StartWorkflow, mocks: Mocks) -> tuple[Execution, Plan]:
+        self.asked.append((start, mocks))
+        execution = Execution(start.execution_id, start.name, 1, 1, "COMPLETED", 1, input=start.input)
+        return execution, plan_of(execution)
+
+
 class FakeWorkers:
     def __init__(self, executions: FakeExecutions) -> None:
         self._executions = executions
@@ -265,6 +278,7 @@ class ApiRoom:
         self.executions = FakeExecutions()
         self.control = FakeControl(self.executions)
         self.waits = FakeWaits(self.executions)
+        self.trials = FakeTrials()
         self.workers = FakeWorkers(self.executions)
         self.catalog = FakeCatalog()
         self.integrations = FakeIntegrations()
@@ -287,6 +301,7 @@ class ApiRoom:
             executions=self.executions,
             control=self.control,
             waits=self.waits,
+            trials=self.trials,
             workers=self.workers,
             catalog=self.catalog,
             **self.rules.parts.services(self.rules.gate),

@@ -41,6 +41,7 @@ from tidemill.api import (
     workflow_definitions,
     workflow_execute,
     workflow_start,
+    workflow_trial,
 )
 from tidemill.api.answers import json_answer
 from tidemill.api.call import guard
@@ -70,6 +71,7 @@ RESOURCES: tuple[Routes, ...] = (
     workflow_definitions.routes,
     task_definitions.routes,
     workflow_execute.routes,
+    workflow_trial.routes,
     workflow_start.by_name_routes,
     workflow_bulk.routes,
     workflow_control.routes,

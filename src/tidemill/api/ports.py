@@ -15,6 +15,7 @@ from tidemill.workflows.effects import ReportedStatus, RerunExecution, StartWork
 from tidemill.workflows.plan import Plan
 from tidemill.workflows.ports import ExecutionQuery, LastPoll, TaskLog
 from tidemill.workflows.state import Execution, Task
+from tidemill.workflows.trial import Mocks
 from tidemill.workflows.waits import Rest
 from tidemill.workflows.whole import TaskPage
 
@@ -71,6 +72,14 @@ class Waits(Protocol):
     async def rest(self, execution_id: str, refs: Collection[str] = (), wait_s: float = 10) -> Rest:
         """Once it has ended, waits for somebody outside, or a task of one of `refs` has ended; after `wait_s` at
         the latest. Raises `NotFound`."""
+        ...
+
+
+class Trials(Protocol):
+    """Running workflows in memory."""
+
+    async def run(self, start: StartWorkflow, mocks: Mocks) -> tuple[Execution, Plan]:
+        """With all tasks. Raises what `StartWorkflow` says."""
         ...
 
 

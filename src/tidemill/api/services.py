@@ -23,6 +23,7 @@ from tidemill.api.ports import (
     RecordLog,
     Replayer,
     Schemas,
+    Trials,
     Waits,
     Workers,
 )
@@ -42,6 +43,7 @@ class Services:
     executions: Executions
     control: Control
     waits: Waits
+    trials: Trials
     workers: Workers
     catalog: Catalog
     rules: RuleCatalog

@@ -63,6 +63,7 @@ from tidemill.workflows.poll_data import PollData
 from tidemill.workflows.removals import ExecutionRemovals
 from tidemill.workflows.schemas import Schemas
 from tidemill.workflows.timers import TimerRunner
+from tidemill.workflows.trial import Trials
 from tidemill.workflows.turn_keeper import TurnKeeper
 from tidemill.workflows.waits import ExecutionWaits
 from tidemill.workflows.workers import Workers
@@ -154,6 +155,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         executions=Executions(gate, executions, catalog, clock),
         control=Control(gate, executions, ExecutionRemovals(executions, database)),
         waits=waits,
+        trials=Trials(catalog, ground.sandbox, clock),
         workers=workers,
         catalog=catalog,
         **rules.services(gate),

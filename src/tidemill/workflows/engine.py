@@ -26,7 +26,7 @@ from tidemill.workflows.expansion import Expansions
 from tidemill.workflows.judging import judge
 from tidemill.workflows.pending import Answer, PendingComputation
 from tidemill.workflows.plan import Plan
-from tidemill.workflows.ports import Changes, ExecutionRow, ExecutionStore, Plans, Unread
+from tidemill.workflows.ports import Changes, EngineStore, ExecutionRow, Plans, Unread
 from tidemill.workflows.rows import execution_of_row, task_of
 from tidemill.workflows.shapes import Check, misfits
 from tidemill.workflows.starter import Starter
@@ -57,7 +57,7 @@ class Engine:
 
     def __init__(
         self,
-        store: ExecutionStore,
+        store: EngineStore,
         plans: Plans,
         sandbox: Sandbox,
         clock: Clock,
@@ -226,7 +226,7 @@ class PreparedBatch:
 
     def __init__(
         self,
-        store: ExecutionStore,
+        store: EngineStore,
         verdicts: Sequence[Verdict],
         changes: Changes,
         alarms: Sequence[Alarm],

@@ -197,7 +197,9 @@ class Removal(msgspec.Struct, frozen=True):
     task_ids: Sequence[str]
 
 
-class ExecutionStore(Protocol):
+class EngineStore(Protocol):
+    """What the engine reads and writes."""
+
     async def load(self, ids: Sequence[str]) -> Mapping[str, ExecutionRow]:
         """Those that exist, in one statement."""
         ...
@@ -215,6 +217,13 @@ class ExecutionStore(Protocol):
         """By (task name, key), those that are there and not past."""
         ...
 
+    async def write(self, tx: Transaction, changes: Changes) -> None:
+        """Raises `StaleWrite` if an inserted id or an idempotency key exists, or an updated row is at
+        another revision, or the definitions are. Increments `revision` of updated rows; inserts have 1."""
+        ...
+
+
+class ExecutionStore(EngineStore, Protocol):
     async def finished_page(
         self, execution_id: str, statuses: Sequence[str], start: int, count: int
     ) -> Sequence[FinishedTask]:
@@ -223,11 +232,6 @@ class ExecutionStore(Protocol):
 
     async def finished_counts(self, execution_id: str) -> Mapping[str, int]:
         """Finished tasks that have left the document, by status."""
-        ...
-
-    async def write(self, tx: Transaction, changes: Changes) -> None:
-        """Raises `StaleWrite` if an inserted id or an idempotency key exists, or an updated row is at
-        another revision, or the definitions are. Increments `revision` of updated rows; inserts have 1."""
         ...
 
     async def find(self, query: ExecutionQuery) -> tuple[int, Sequence[ExecutionRow]]:

@@ -78,6 +78,7 @@ def granted_routes(room: ApiRoom) -> list[tuple[str, str]]:
 FILLED = {"version": "1", "ref": "pack_ref", "status": "COMPLETED", "correlation_id": "c", "role": "WORKER"}
 BODIES: Mapping[str, Any] = {
     "POST /api/workflow": {"name": "pick"},
+    "POST /api/workflow/test": {"name": "pick"},
     "POST /api/workflow/correlated/batch": {"workflowNames": ["pick"], "correlationIds": ["c"]},
     "POST /api/workflow/{name}/correlated": ["c"],
     "POST /api/metadata/workflow": {"name": "pick", "tasks": []},
