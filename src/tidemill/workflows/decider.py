@@ -92,8 +92,12 @@ def computed(decision: Decision, computation: Computation, answer: Computed) -> 
         execution_judged(decision, computation, answer)
         return
     task = decision.task(computation.seq)
-    if task is None or not task.is_open:
-        return
+    if task is not None and task.is_open:
+        _go_on_with(decision, task, computation, answer)
+    run(decision)
+
+
+def _go_on_with(decision: Decision, task: Task, computation: Computation, answer: Computed) -> None:
     step = decision.step_of(task)
     if isinstance(computation.compute, Check):
         task_judged(decision, step, task, computation, answer)
@@ -101,7 +105,6 @@ def computed(decision: Decision, computation: Computation, answer: Computed) -> 
         task_id = decision.execution.task_id(task)
         decision.logs += [TaskLog(task_id, decision.now_ms, line) for line in answer.logs]
         carry_out(decision, step, task, KINDS[step.kind].computed(step, task, answer))
-    run(decision)
 
 
 def looked_up(decision: Decision, lookup: Lookup, found: CachedOutput | None) -> None:

@@ -99,7 +99,7 @@ class Joins(msgspec.Struct):
 _KEPT = (
     "alarms", "asked", "cached", "children", "computations", "has_path_ended", "is_changed", "is_moved", "is_turn_over",
     "logs", "lookups", "publications", "queued", "returned", "starts", "steps_begun", "stored_status", "tells_parent",
-    "timers", "timers_gone", "told", "turn", "unqueued",
+    "timers", "timers_gone", "told", "turn", "unanswered", "unqueued",
 )  # fmt: skip
 """What a copy of a decision has beside the execution: values, and collections of what does not change."""
 
@@ -140,6 +140,7 @@ class Decision:
         "timers_gone",
         "told",
         "turn",
+        "unanswered",
         "unqueued",
     )
 
@@ -171,6 +172,8 @@ class Decision:
         self.starts: list[StartWorkflow] = []
         self.children: list[ChildStart] = []
         self.computations: list[Computation] = []
+        self.unanswered = 0
+        """How many computations have been handed to the sandbox: their tasks wait, also where it does not show."""
         self.lookups: list[Lookup] = []
         self.cached: dict[tuple[str, str], CachedOutput] = {}
         """Outputs to be kept, by the names and keys of their tasks."""

@@ -59,6 +59,7 @@ class Draft(msgspec.Struct):
 
 def hear(computation: Computation, answer: Computed, decision: Decision) -> None:
     """The sandbox has answered."""
+    decision.unanswered -= 1
     decider.computed(decision, computation, answer)
 
 

@@ -50,6 +50,7 @@ class Pending:
         drafts = _each(self._computing)
         pending = [(draft, computation) for draft in drafts for computation in draft.decision.computations]
         for draft in drafts:
+            draft.decision.unanswered += len(draft.decision.computations)
             draft.decision.computations = []
         self._computing = []
         return pending

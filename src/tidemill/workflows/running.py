@@ -73,6 +73,8 @@ def run(decision: Decision) -> None:
         return
     _drain(decision)
     while decision.has_path_ended and execution.status == "RUNNING":
+        if decision.unanswered:
+            return  # whoever is answered last looks again
         if not is_stuck(decision):
             break
         if not decision.ready:

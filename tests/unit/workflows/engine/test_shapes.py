@@ -40,12 +40,9 @@ async def test_a_definition_of_one_s_own_is_held_to_its_own_schema(mill: Mill) -
     mill.register(plan(step("a"), input_shape=needs("id")))
     mill.plans.brought["wf"] = plan(step("a"), input_shape=needs("n"))
     own = {"name": "wf"}
-    starts = [
-        StartWorkflow("x", "wf", definition=own),
-        StartWorkflow("y", "wf"),
-        StartWorkflow("z", "wf", input={"id": 1}),
-    ]
-    verdicts = await mill.run(*starts, StartWorkflow("o", "wf", input={"n": 1}, definition=own))
+    refused = [StartWorkflow("x", "wf", definition=own), StartWorkflow("y", "wf")]
+    fit = [StartWorkflow("z", "wf", input={"id": 1}), StartWorkflow("o", "wf", input={"n": 1}, definition=own)]
+    verdicts = await mill.run(*refused, *fit)
     assert [str(verdict.error or "") for verdict in verdicts] == ["input.n: is missing", "input.id: is missing", "", ""]
 
 
