@@ -13,7 +13,7 @@ from tidemill.api.params import Text
 from tidemill.api.router import Routes
 from tidemill.api.rules import Page, Size
 from tidemill.core.errors import NotFound
-from tidemill.rules.forms import component_form
+from tidemill.rules.forms import component_form, endpoint_forms, processor_names
 from tidemill.rules.shared import SharedNode
 
 routes = Routes("Rule chains", "/api/v1")
@@ -25,15 +25,18 @@ NodeOrEndpoint = Annotated[Literal["node", "endpoint"], Path(alias="type")]
 @routes.get("/components", actions.RULE_CHAIN_READ, dict[str, Any])
 async def components(call: Call) -> Response:
     """Every kind of node with its form. That is the fields of its configuration, their types and defaults, and the
-    relations that it tells by. Those of third parties are among them."""
-    registry = call.services.registry
+    relations that it tells by. Those of third parties are among them. Also the endpoints, and processors by name."""
+    registry = call.services.kinds.registry
     # All of them are loaded here: elsewhere a kind of node is, when a chain first has one.
     kinds = [registry.get(type_) for type_ in registry.types()]
     forms = sorted((component_form(kind) for kind in kinds if kind is not None), key=_place)
     shared: dict[str, list[Any]] = {}
     for node in await call.services.shared_nodes.all():
         shared.setdefault(str(node.document.get("type", "")), []).append(node.document)
-    return json_answer({"nodes": forms, "endpoints": [], "builtins": {"nodePool": shared}})
+    before, after = processor_names(call.services.kinds.processors)
+    processors = {"inProcessors": before, "outProcessors": after}
+    builtins = {"endpoints": processors, "nodePool": shared}
+    return json_answer({"nodes": forms, "endpoints": endpoint_forms(), "builtins": builtins})
 
 
 @routes.get("/shared-nodes", actions.RULE_CHAIN_READ, dict[str, Any])

@@ -28,9 +28,9 @@ from tidemill.api.ports import (
     Workers,
 )
 from tidemill.core.clock import Clock
-from tidemill.graph.registry import Registry
 from tidemill.ingest.ports import Places
 from tidemill.ingest.subscription import Subscriptions
+from tidemill.rules.building import Setup
 from tidemill.rules.catalog import RuleCatalog
 from tidemill.rules.debugging import DebugEntries
 from tidemill.rules.hand import Hand
@@ -50,7 +50,8 @@ class Services:
     hand: Hand
     requests: Requests
     shared_nodes: SharedNodeCatalog
-    registry: Registry
+    kinds: Setup
+    """Of nodes and processors that chains are built from."""
     debug: DebugEntries
     integrations: Integrations
     places: Places

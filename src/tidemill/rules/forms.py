@@ -8,7 +8,17 @@ from typing import Any
 from pydantic import BaseModel
 
 from tidemill.graph.component import Component
+from tidemill.rules.endpoints.builtin import BUILT_IN
+from tidemill.rules.endpoints.config import KafkaConfig
+from tidemill.rules.endpoints.http import HttpConfig
+from tidemill.rules.endpoints.processors import Processors
 
+_ENDPOINTS: Sequence[tuple[str, type[BaseModel], str]] = (
+    ("endpoint/http", HttpConfig, "Requests to this server go through chains, whose response is the answer."),
+    ("endpoint/kafka", KafkaConfig, "Records of topics go through chains, each once."),
+)
+_AFTER = frozenset({"metadataToHeaders", "responseToBody"})
+_BEFORE = frozenset(BUILT_IN) - _AFTER
 _TYPES = {"string": "string", "integer": "int", "number": "float64", "boolean": "bool", "array": "array"}
 
 
@@ -23,6 +33,27 @@ def component_form(component: Component) -> dict[str, Any]:
         "icon": component.name,
         "relationTypes": list(component.relations or ()),
     }
+
+
+def endpoint_forms() -> list[dict[str, Any]]:
+    return [
+        {
+            "type": type_,
+            "category": "endpoint",
+            "fields": fields_of(config),
+            "label": type_.rpartition("/")[2],
+            "desc": summary,
+            "icon": type_,
+            "relationTypes": [],
+        }
+        for type_, config, summary in _ENDPOINTS
+    ]
+
+
+def processor_names(processors: Processors) -> tuple[list[str], list[str]]:
+    """Those that make sense before a chain, and after it. Where one's own is of use, only its author knows."""
+    names = processors.names()
+    return [name for name in names if name not in _AFTER], [name for name in names if name not in _BEFORE]
 
 
 def fields_of(config: type[BaseModel]) -> Sequence[Mapping[str, Any]]:

@@ -46,7 +46,7 @@ class RuleParts:
             "hand": Hand(self.chains, self.executor, gate),
             "requests": Requests(self.chains, self.executor, gate),
             "shared_nodes": self.shared_nodes,
-            "registry": self.chains.setup.registry,
+            "kinds": self.chains.setup,
             "debug": self.debug,
         }
 

@@ -24,6 +24,16 @@ async def test_every_kind_of_node_has_a_form(room: ApiRoom, api: httpx.AsyncClie
     assert [form["category"] for form in found["nodes"]] == sorted(form["category"] for form in found["nodes"])
 
 
+async def test_endpoints_and_processors(api: httpx.AsyncClient) -> None:
+    found = (await api.get("/api/v1/components")).json()
+    forms = {form["type"]: [field["name"] for field in form["fields"]] for form in found["endpoints"]}
+    assert {"server", "groupId", "startFrom", "onFailure"} <= set(forms["endpoint/kafka"])
+    processors = found["builtins"]["endpoints"]
+    assert "headersToMetadata" in processors["inProcessors"]
+    assert "headersToMetadata" not in processors["outProcessors"]
+    assert set(processors["outProcessors"]) >= {"responseToBody", "metadataToHeaders"}
+
+
 async def test_a_form_has_what_an_editor_needs(api: httpx.AsyncClient) -> None:
     found = await form(api, "jsFilter")
     assert (found["category"], found["relationTypes"]) == ("filter", ["True", "False", "Failure"])

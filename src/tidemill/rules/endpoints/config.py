@@ -57,14 +57,14 @@ Servers = Annotated[str | None, BeforeValidator(_servers)]
 
 
 class SaslConfig(Config):
-    enable: bool = False
+    enable: bool = Field(False, description="Whether to sign in.")
     mechanism: str = Field("PLAIN", description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.")
-    username: str = ""
-    password: str = ""
+    username: str = Field("", description="The user.")
+    password: str = Field("", description="The user's password.")
 
 
 class TlsConfig(Config):
-    enable: bool = False
+    enable: bool = Field(False, description="Whether the connection is encrypted.")
     insecure_skip_verify: bool = Field(False, alias="insecureSkipVerify", description="Trust any certificate.")
 
 
@@ -98,8 +98,8 @@ class KafkaConfig(RouterConfig):
         description="The cluster's bootstrap servers: text, with commas between them, or a list.",
     )
     integration: str | None = Field(None, description="The cluster by its integration's name, instead of `server`.")
-    sasl: SaslConfig = SaslConfig()
-    tls: TlsConfig = TlsConfig()
+    sasl: SaslConfig = Field(SaslConfig(), description="Credentials of `server`, where no integration has it yet.")
+    tls: TlsConfig = Field(TlsConfig(), description="Encryption of `server`, where no integration has it yet.")
     offset_reset: Literal["earliest", "latest"] | None = Field(
         None, alias="autoOffsetReset", description="As `startFrom`, which comes first."
     )

@@ -32,8 +32,8 @@ class KafkaProducerConfig(Config):
     key: str = Field("", description="The record's key; a template. One that is empty is no key.")
     partition: int | str | None = Field(None, description="The partition; a template. Else the key decides.")
     headers: Mapping[str, str] = Field({}, description="Headers of the record; their values are templates.")
-    sasl: SaslConfig = Field(SaslConfig(), description="How to sign in to servers that no integration has.")
-    tls: TlsConfig = Field(TlsConfig(), description="Whether such servers speak TLS.")
+    sasl: SaslConfig = Field(SaslConfig(), description="Credentials of `server`, where no integration has it yet.")
+    tls: TlsConfig = Field(TlsConfig(), description="Encryption of `server`, where no integration has it yet.")
 
 
 class KafkaProducer:

@@ -31,7 +31,7 @@ async def test_a_record_goes_through_the_chain_it_is_in() -> None:
     outcome = await room.one()
     assert outcome.kind == "done"
     assert [(each.topic, each.value) for each in published(outcome)] == [("out", b'{"n":1}')]
-    assert outcome.detail == {"ends": [{"way": [("out", "Success")]}]}
+    assert outcome.detail == {"ends": [{"way": [("out", "Success")]}], "published": ["shop:out"]}
 
 
 async def test_defaults_are_those_of_the_documents() -> None:
