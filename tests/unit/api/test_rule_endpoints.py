@@ -21,7 +21,7 @@ ROUTER = "metadata.endpoints[0].routers[0]"
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processors, "PROCESSORS", Plugged("processor", "none", BUILT_IN))
+    monkeypatch.setattr(processors, "PROCESSORS", Plugged("processor", processors.GROUP, BUILT_IN))
 
 
 def http(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import msgspec
@@ -13,12 +12,12 @@ from tidemill.ingest.subscription import StartAt
 from tidemill.rules.draft import EndpointDraft, RouterDraft
 from tidemill.rules.endpoints.building import Workshop
 from tidemill.rules.endpoints.config import GROUP, FailurePolicy, KafkaConfig, RouterConfig, credentials, start_at
+from tidemill.rules.endpoints.response import TOPIC
 from tidemill.rules.endpoints.router import Router
 from tidemill.rules.ports import DERIVED, Stranger
 
 TYPES = frozenset({"endpoint/kafka", "kafka"})
 _KEYS = frozenset(field.alias or name for name, field in KafkaConfig.model_fields.items())
-_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
 class KafkaRouter(msgspec.Struct, frozen=True):
@@ -85,7 +84,7 @@ def _topics(shop: Workshop, router: RouterDraft) -> tuple[frozenset[str], frozen
                 if error is not None:
                     shop.add(at, f"{name!r} is no pattern: {error}")
                 patterns.add(name)
-            elif _TOPIC.fullmatch(name) is not None and name not in (".", ".."):
+            elif TOPIC.fullmatch(name) is not None and name not in (".", ".."):
                 topics.add(name)
             elif name:
                 shop.add(at, f"{name!r} is no name of a topic; a pattern begins with '^'")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from tidemill.core.errors import BadInput
@@ -10,6 +11,7 @@ from tidemill.rules.endpoints.exchange import Exchange
 
 TOPIC_HEADERS = ("responseTopic", "topic")
 """The first that is there counts: the document of Kafka endpoints has the second, RuleGo's code the first."""
+TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 PARTITION_MAX = 2**31 - 1
 
 
@@ -21,6 +23,8 @@ def response(exchange: Exchange, id_: str, integration: str, now_ms: int) -> Pub
     topic = next((found for name in TOPIC_HEADERS if (found := out.headers.get(name))), None)
     if out.body is None or topic is None:
         return None
+    if not TOPIC.fullmatch(topic) or topic in (".", ".."):
+        raise BadInput(f"the response's topic {topic!r} is no name of a topic")
     key = out.headers.get("key")
     partition = _partition(out.headers, has_key=bool(key))
     return Publication(id_, integration, topic, partition, key.encode() if key else None, out.body, (), now_ms)

@@ -85,6 +85,16 @@ async def test_a_partition_that_is_none_is_a_dead_letter(partition: str) -> None
     assert "partition must be a whole number" in (outcome.reason or "")
 
 
+async def test_a_topic_that_kafka_would_never_take_is_a_dead_letter() -> None:
+    def answer(exchange: Exchange) -> None:
+        exchange.out.headers["topic"] = "no topic"
+        exchange.out.body = b"ok"
+
+    outcome = await (await respond(answer)).one()
+    assert outcome.kind == "invalid"
+    assert "'no topic' is no name of a topic" in (outcome.reason or "")
+
+
 async def test_without_body_or_topic_there_is_no_response() -> None:
     def answer(exchange: Exchange) -> None:
         if exchange.in_.metadata["offset"] == "1":
