@@ -161,7 +161,7 @@ def _state(
     if gap is not None:
         return "gap", f"in a gap: gone before it could be read ({gap['reason']})"
     if not groups:
-        return "unread", "no active handler reads this topic"
+        return "unread", "no active handler or endpoint reads this topic"
     if not any(group["isRead"] for group in groups):
         return "not_read", "not read yet"
     return "forgotten", "read, and nothing is on file: its history is over, or no handler was active then"

@@ -34,7 +34,8 @@ _MEDIA: dict[DataType, str] = {
 @routes.post("/{id}/execute/{msg_type}", actions.RULE_CHAIN_RUN)
 async def execute(call: Call, chain: ChainId, msg_type: str) -> Response:
     """Sends the body through a chain and answers with what came out last. Query parameters are the message's
-    metadata; `_fromNodeId` begins at a node, `_onlyNodeId` runs that node only. Where a branch failed, 400 and the
+    metadata; `_fromNodeId` begins at a node, `_onlyNodeId` runs that node only, `debugMode=true` keeps what its
+    nodes saw. Where a branch failed, 400 and the
     reason as text. What the chain causes is stored before the answer. 202 where all of it waits for something."""
     try:
         run = await _run(call, chain, msg_type)
@@ -86,7 +87,8 @@ async def _run(call: AllowedCall, chain: str, msg_type: str) -> HandRun:
     message = Message(asked.get("msgId") or new_id(now_ms), now_ms, msg_type, body, metadata, data_type)
     only = asked.get("_onlyNodeId")
     node = only or asked.get("_fromNodeId") or None
-    return await call.services.hand.run(chain, message, node, is_followed=not only)
+    is_watched = "true" in (asked.get("debugMode"), asked.get("_debugMode"))
+    return await call.services.hand.run(chain, message, node, is_followed=not only, is_watched=is_watched)
 
 
 _CREDENTIALS = frozenset({"authorization", "x-authorization", "cookie"})

@@ -22,6 +22,7 @@ from tidemill.core.codec import broken_utf8, to_json
 from tidemill.core.errors import BadInput, TidemillError
 from tidemill.core.findings import Finding, errors
 from tidemill.core.logs import configure_logs
+from tidemill.core.settings import Settings
 from tidemill.graph.message import Message
 from tidemill.rules.given import read_message
 from tidemill.rules.trial import Trial, Tried
@@ -91,7 +92,7 @@ async def _check(files: Sequence[Path]) -> None:
 async def _trial() -> AsyncIterator[Trial]:
     configure_logs("console", "warning")
     async with AsyncExitStack() as stack:
-        yield await open_trial(SystemClock(), stack)
+        yield await open_trial(SystemClock(), stack, Settings().plugin_names)
 
 
 async def _added(trial: Trial, path: Path, told: TextIO, *, is_debug: bool = False) -> str | None:

@@ -80,11 +80,6 @@ class Call:
         graph = self._traversal.graph
         return relation in (self._place if node is None else graph.vertices[graph.index[node]]).edges
 
-    @property
-    def is_followed(self) -> bool:
-        """Whether what is told goes on to other nodes."""
-        return self._traversal.is_followed
-
     def take(self, index: int) -> None:
         self._settled[index] = 1
 

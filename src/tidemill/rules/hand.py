@@ -29,15 +29,23 @@ class Hand:
         self._executor = executor
         self._gate = gate
 
-    async def run(self, chain: str, message: Message, node: str | None = None, *, is_followed: bool = True) -> HandRun:
-        """From the chain's first node on, or from `node`; not `is_followed`: through that node only. Raises `BadInput`
-        where the chain cannot run. What it causes is stored when this returns, also where branches failed: it is the
-        caller who decides what that means."""
+    async def run(
+        self,
+        chain: str,
+        message: Message,
+        node: str | None = None,
+        *,
+        is_followed: bool = True,
+        is_watched: bool = False,
+    ) -> HandRun:
+        """From the chain's first node on, or from `node`; not `is_followed`: through that node only. `is_watched`: as
+        if all of the chain were in debug mode. Raises `BadInput` where the chain cannot run. What it causes is stored
+        when this returns, also where branches failed: it is the caller who decides what that means."""
         await self._chains.refresh()
         graph = self._chains.graph(chain)
         if isinstance(graph, str):
             raise BadInput(graph)
-        (result,), _ = await self._executor.run(graph, [message], node, is_followed=is_followed)
+        (result,), _ = await self._executor.run(graph, [message], node, is_followed=is_followed, is_watched=is_watched)
         if result.effects:
             await self._gate.apply(EffectGroup(result.effects, f"by hand: {chain}"))
         return HandRun(message, result.ends, bool(result.held))

@@ -68,16 +68,8 @@ class ScriptNode:
             return None
         return ScriptNode(self._sandbox, self._globals, [*self.members, *other.members])
 
-    @cached_property
-    def alone(self) -> ScriptNode:
-        """Its first script only."""
-        return ScriptNode(self._sandbox, self._globals, self.members[:1])
-
     async def process(self, batch: Batch) -> None:
         assert isinstance(batch, Call)
-        if len(self.members) > 1 and not batch.is_followed:
-            await self.alone.process(batch)
-            return
         inputs = [arguments(item.message) for item in batch.items]
         answers = await self._sandbox.run_stages(self.script, inputs)
         hops = [(member.node, member.part.passes) for member in self.members]

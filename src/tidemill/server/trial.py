@@ -5,6 +5,7 @@ Nothing is opened before a node asks for it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from tidemill.core.clock import Clock
@@ -17,13 +18,15 @@ from tidemill.rules.ports import Ports
 from tidemill.rules.trial import AnyCluster, Trial
 from tidemill.sandbox.pool import SandboxPool
 from tidemill.sandbox.settings import SandboxSettings
+from tidemill.server.plugins import load_plugins
 from tidemill.server.world import open_world
 
 RESPONSE_BYTES_MAX = 16 * 2**20
 
 
-async def open_trial(clock: Clock, stack: AsyncExitStack) -> Trial:
-    """`stack` closes what it stands on."""
+async def open_trial(clock: Clock, stack: AsyncExitStack, plugins: Sequence[str] = ()) -> Trial:
+    """`stack` closes what it stands on. `plugins` are modules that are to be imported first."""
+    load_plugins(plugins)
     sandbox = SandboxPool(SandboxSettings(), clock)
     await sandbox.start()
     stack.push_async_callback(sandbox.close)

@@ -64,6 +64,17 @@ async def test_of_some_nodes_only(api: httpx.AsyncClient) -> None:
     assert {each["node"] for each in (await items(api))[2:]} == {"a"}
 
 
+async def test_of_one_run_only(api: httpx.AsyncClient) -> None:
+    await api.post("/api/v1/rules/c/execute/T?debugMode=true", json={})
+    await api.post("/api/v1/rules/c/execute/T?debugMode=false", json={})
+    assert [(each["node"], each["flow"]) for each in await items(api)] == [
+        ("a", "In"),
+        ("a", "Out"),
+        ("b", "In"),
+        ("b", "Out"),
+    ]
+
+
 async def test_a_node_that_is_not_there(api: httpx.AsyncClient) -> None:
     answer = await api.post(PATH, json={"on": True, "nodes": ["a", "bb"]})
     (finding,) = answer.json()["validationErrors"]
