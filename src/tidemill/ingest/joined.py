@@ -29,7 +29,8 @@ class JoinedSubscriptions:
         if not self._sets or any(one is not other for one, other in zip(sets, self._sets, strict=True)):
             self._sets = sets
             held = frozenset[str]().union(*(each.held for each in sets))
-            self._joined = SubscriptionSet(sets[0].revision, _groups(sets), held)
+            by_time = tuple(subscription for each in sets for subscription in each.by_time)
+            self._joined = SubscriptionSet(sets[0].revision, _groups(sets), held, by_time)
         return self._joined
 
     async def verify(self, tx: Transaction, revision: int) -> None:

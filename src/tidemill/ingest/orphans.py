@@ -70,5 +70,5 @@ class Orphans:
 def _is_cared_for(queue: ParkedQueue, current: SubscriptionSet) -> bool:
     if queue.group.integration in current.held:
         return True
-    readers = current.groups.get(queue.group, ())
+    readers = [*current.groups.get(queue.group, ()), *current.by_time]
     return any(each.route.name == queue.route and each.reads(queue.partition.topic) for each in readers)

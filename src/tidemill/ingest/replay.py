@@ -98,7 +98,7 @@ class Replayer:
 
 
 def _route(current: SubscriptionSet, letter: DeadLetter) -> Route:
-    for subscriptions in current.groups.values():
+    for subscriptions in (*current.groups.values(), current.by_time):
         for subscription in subscriptions:
             if subscription.route.name == letter.route:
                 return subscription.route

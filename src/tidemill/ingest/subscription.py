@@ -65,6 +65,8 @@ class SubscriptionSet(msgspec.Struct, frozen=True):
     groups: Mapping[GroupKey, Sequence[Subscription]]
     held: frozenset[str] = frozenset()
     """Integrations that are switched off or cannot be used now. What is parked for their routes waits with them."""
+    by_time: Sequence[Subscription] = ()
+    """Those that no pump feeds: their records are moments."""
 
 
 class Subscriptions(Protocol):

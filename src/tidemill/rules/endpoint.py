@@ -4,7 +4,7 @@ of them is the record's outcome. Writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tidemill.core.errors import BadInput
@@ -26,8 +26,16 @@ class EndpointRoute:
     """Finds its chain anew for each batch: a chain that is edited keeps its endpoint, and its place in the topic."""
 
     def __init__(
-        self, router: Router, source: str, integration: str, executor: Executor, policy: FailurePolicy
+        self,
+        router: Router,
+        source: str,
+        integration: str,
+        executor: Executor,
+        policy: FailurePolicy,
+        message: Callable[[Record, str], Message] | None = None,
     ) -> None:
+        """`message` makes one of a record. Without an `integration` there is nowhere to respond to."""
+        self._message = message or message_of
         self._router = router
         self._source = source
         self._integration = integration
@@ -36,7 +44,7 @@ class EndpointRoute:
         self.name = router.name
 
     async def handle(self, records: Sequence[Record]) -> Sequence[Outcome]:
-        messages = [message_of(record, self.name) for record in records]
+        messages = [self._message(record, self.name) for record in records]
         if not self._router.needs_exchanges:
             return [self._outcome(each) for each in await self._router.run(self._executor, messages)]
         exchanges = [
@@ -71,7 +79,7 @@ class EndpointRoute:
         """Of the ends whose processors went through."""
         now_ms = self._executor.clock.now_ms()
         found = []
-        for index, exchange in enumerate(passed.answers):
+        for index, exchange in enumerate(passed.answers if self._integration else ()):
             if exchange.failure is None:
                 id_ = f"{exchange.in_.message.id}:response:{index}"
                 publication = response(exchange, id_, self._integration, now_ms)

@@ -28,12 +28,14 @@ from tidemill.ingest.pumps import Pumps
 from tidemill.ingest.replay import Replayer
 from tidemill.ingest.retention import DAY_S, Retention
 from tidemill.ingest.settings import PumpSettings
+from tidemill.ingest.subscription import GroupKey
 from tidemill.kafka.consumer import KafkaSources
 from tidemill.kafka.integrations import Integrations
 from tidemill.kafka.publishers import Publishers
 from tidemill.kafka.removals import Removals
 from tidemill.kafka.rereading import Rereader
 from tidemill.rules.endpoints.processors import Processors
+from tidemill.rules.schedules import Schedules
 from tidemill.server.access import build_access
 from tidemill.server.gauges import sample_broker, sample_gauges
 from tidemill.server.ground import Ground, open_ground
@@ -93,7 +95,7 @@ class Server:
     pumps: Pumps
     publishers: Publishers
     removals: Removals
-    runners: Sequence[TimerRunner | TurnKeeper]
+    runners: Sequence[TimerRunner | TurnKeeper | Schedules]
     calls: CallRunner
     polls: PollData
     waits: ExecutionWaits | None
@@ -149,6 +151,10 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
     publishers, sources = _publishers(ground, integrations, door, faults), _sources(ground, integrations, faults)
     around, hops_max = (subscriptions, places, door, database, clock, faults), settings.hops_max
     pumps = Pumps(sources, *around, PumpSettings(settings.batch_records, hops_max=hops_max))
+
+    def writer(key: GroupKey) -> BatchWriter:
+        return BatchWriter(key, *around, hops_max)
+
     wakes.connect(workers, waits, runners, publishers)
 
     services = Services(
@@ -177,13 +183,13 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         pumps=pumps,
         publishers=publishers,
         removals=_removals(ground, integrations, door, publishers),
-        runners=runners,
+        runners=[*runners, Schedules(rules.subscriptions, places, writer, clock)],
         calls=CallRunner(workers, StoredTaskQueue(database), web, clock, ground.worker.text),
         polls=polls,
         waits=None if database.is_sqlite else waits,
         executions=executions,
         retentions=_retentions(ground, places, executions),
-        orphans=Orphans(subscriptions, places.parking, lambda key: BatchWriter(key, *around, hops_max), clock),
+        orphans=Orphans(subscriptions, places.parking, writer, clock),
         broker=ground.broker,
         clock=clock,
         first_start=FirstStart.of(await access.access.first_start()),

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from tidemill.core.findings import Finding, near
 from tidemill.rules.building import Setup
 from tidemill.rules.draft import ChainDraft
-from tidemill.rules.endpoints import http, kafka
+from tidemill.rules.endpoints import http, kafka, schedule
 from tidemill.rules.endpoints.building import Workshop
 from tidemill.rules.endpoints.http import HttpRouter, http_routers
 from tidemill.rules.endpoints.kafka import KafkaEndpoint, kafka_endpoint
+from tidemill.rules.endpoints.schedule import ScheduleRouter, schedule_routers
 from tidemill.rules.ports import Stranger
 from tidemill.sandbox.script import Script
 
@@ -24,6 +25,7 @@ LATER_TOO = ("redis", "redis/stream", "grpc/stream", "beanstalkdTubeset", "wukon
 class BuiltEndpoints:
     kafka: Sequence[KafkaEndpoint] = ()
     http: Sequence[HttpRouter] = ()
+    schedules: Sequence[ScheduleRouter] = ()
     findings: Sequence[Finding] = ()
     scripts: Sequence[tuple[str, Script]] = ()
     strangers: Sequence[Stranger] = ()
@@ -33,6 +35,7 @@ def build_endpoints(draft: ChainDraft, setup: Setup) -> BuiltEndpoints:
     shop = Workshop(draft, setup)
     found: list[KafkaEndpoint] = []
     routers: list[HttpRouter] = []
+    schedules: list[ScheduleRouter] = []
     for endpoint in draft.endpoints:
         if endpoint.type in kafka.TYPES:
             built = kafka_endpoint(shop, endpoint)
@@ -40,9 +43,11 @@ def build_endpoints(draft: ChainDraft, setup: Setup) -> BuiltEndpoints:
                 found.append(built)
         elif endpoint.type in http.TYPES:
             routers += http_routers(shop, endpoint)
+        elif endpoint.type in schedule.TYPES:
+            schedules += schedule_routers(shop, endpoint)
         else:
             _refuse(shop, endpoint.type, f"{endpoint.path}.type")
-    return BuiltEndpoints(found, routers, shop.findings, shop.scripts, shop.strangers)
+    return BuiltEndpoints(found, routers, schedules, shop.findings, shop.scripts, shop.strangers)
 
 
 def is_of_endpoint(finding: Finding) -> bool:
@@ -54,6 +59,5 @@ def _refuse(shop: Workshop, type_: str, path: str) -> None:
         message = f"not supported: endpoints of type {type_}; the rest of the chain runs without it"
         shop.add(path, message, "not_supported", "warning")
     else:
-        shop.add(
-            path, f"there is no endpoint type {type_!r}{near(type_, sorted(kafka.TYPES | http.TYPES))}", "unknown_type"
-        )
+        known = sorted(kafka.TYPES | http.TYPES | schedule.TYPES)
+        shop.add(path, f"there is no endpoint type {type_!r}{near(type_, known)}", "unknown_type")
