@@ -20,7 +20,8 @@ from tidemill.web.transport import SharedTransport
 REDIRECTS_MAX = 10
 TRANSFER_S = 60.0
 """How long a call may take beyond its two timeouts: those bound silence, and a service can drip for ever."""
-_KEPT_MAX = 100
+CALLS_PER_POOL = 16
+_KEPT_MAX = 16
 _KEPT_S = 5.0
 _BROKEN = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, httpcore.ProxyError, OSError)
 _HEADERS = {"User-Agent": "Tidemill", "Accept-Encoding": "gzip, deflate"}
@@ -34,18 +35,21 @@ class WebClient:
         self._bytes_max = bytes_max
         self._is_private_allowed = is_private_allowed
         self._trust = trust or httpx.create_ssl_context()
-        self._transports: dict[tuple[bool, str | None], SharedTransport] = {}
+        self._transports: dict[tuple[bool, str | None], list[SharedTransport]] = {}
         """Connections that may be shared, by whether certificates are verified and by proxy."""
 
     async def close(self) -> None:
-        for transport in self._transports.values():
-            await transport.close()
+        for transports in self._transports.values():
+            for transport in transports:
+                await transport.close()
 
     async def call(self, request: HttpRequest) -> HttpResponse:
         total_s = request.total_s or request.connect_timeout_s + request.read_timeout_s + TRANSFER_S
         try:
             async with asyncio.timeout(total_s):
-                return await self._call(request)
+                transport = self._transport(request)
+                with transport.used():
+                    return await self._call(request, transport)
         except TimeoutError as error:
             raise CallFailed(f"the call did not end within {total_s:g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL, httpcore.UnsupportedProtocol, httpcore.LocalProtocolError) as error:
@@ -57,10 +61,10 @@ class WebClient:
         except BadContent as error:
             raise CallFailed(f"the response cannot be read: {error}") from error
 
-    async def _call(self, request: HttpRequest) -> HttpResponse:
+    async def _call(self, request: HttpRequest, transport: SharedTransport) -> HttpResponse:
         # A client per call: cookies live as long as the redirects of one call, and are gone then.
         client = httpx.AsyncClient(
-            transport=self._transport(request),
+            transport=transport,
             headers=_HEADERS,
             follow_redirects=True,
             max_redirects=REDIRECTS_MAX,
@@ -84,11 +88,14 @@ class WebClient:
             )
 
     def _transport(self, request: HttpRequest) -> SharedTransport:
+        """The first one with room: a pool of `httpcore` looks at all of its connections several times per call."""
         kind = request.is_verified, request.proxy
-        transport = self._transports.get(kind)
-        if transport is None:
-            transport = self._transports[kind] = SharedTransport(self._pool(*kind))
-        return transport
+        transports = self._transports.setdefault(kind, [])
+        for transport in transports:
+            if transport.calls < CALLS_PER_POOL:
+                return transport
+        transports.append(SharedTransport(self._pool(*kind)))
+        return transports[-1]
 
     def _pool(self, is_verified: bool, proxy: str | None) -> httpcore.AsyncConnectionPool:
         if proxy is not None and not self._is_private_allowed:

@@ -5,7 +5,8 @@ Knows nothing of redirects, cookies and bodies: each call has a client of its ow
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 
 import httpcore
 import httpx
@@ -16,6 +17,16 @@ class SharedTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, pool: httpcore.AsyncConnectionPool) -> None:
         self._pool = pool
+        self.calls = 0
+        """How many are under way."""
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        self.calls += 1
+        try:
+            yield
+        finally:
+            self.calls -= 1
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         assert isinstance(request.stream, httpx.AsyncByteStream)
