@@ -10,13 +10,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
 import msgspec
-from sqlalchemy import ColumnElement, text
+from sqlalchemy import ColumnElement, TextClause, text
 
 from tidemill.workflows.ports import ExecutionQuery
 from tidemill.workflows.state import RUNNING, ExecutionStatus
 
 _STATUSES = " UNION ALL ".join(f"SELECT '{status}' AS status" for status in get_args(ExecutionStatus))
-PAIRS = text(
+_BY_LOOKS = text(
     f"""
     WITH RECURSIVE names (name) AS (
         SELECT min(name) FROM executions
@@ -28,7 +28,27 @@ PAIRS = text(
     AND EXISTS (SELECT 1 FROM executions AS e WHERE e.name = names.name AND e.status = statuses.status)
     """
 )
-"""Each name with each of its statuses: a look into the index for each, whatever number of executions has them."""
+"""For SQLite, which looks for `(name, status) > (?, ?)` by the name only, and reads all executions of it."""
+_BY_ROWS = text(
+    """
+    WITH RECURSIVE pairs (name, status) AS (
+        (SELECT name, status FROM executions ORDER BY name, status LIMIT 1)
+        UNION ALL
+        SELECT after.name, after.status FROM pairs CROSS JOIN LATERAL (
+            SELECT e.name, e.status FROM executions AS e
+            WHERE (e.name, e.status) > (pairs.name, pairs.status) ORDER BY e.name, e.status LIMIT 1
+        ) AS after
+    )
+    SELECT name, status FROM pairs
+    """
+)
+"""For PostgreSQL, which takes EXISTS for a join of all executions, or reads them until it finds one."""
+
+
+def pairs_of_names(*, is_postgres: bool) -> TextClause:
+    """Each name with each of its statuses: a look into the index for each, whatever number of executions has them."""
+    return _BY_ROWS if is_postgres else _BY_LOOKS
+
 
 _COLUMNS = {"start": (), "name": ("name",), "status": ("status",), "end": ("ended_ms",)}
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Select, func, literal, select, union_all
 
-from tidemill.storage.execution_order import PAIRS, is_by_end, order_columns, parts_in_order
+from tidemill.storage.execution_order import is_by_end, order_columns, pairs_of_names, parts_in_order
 from tidemill.storage.execution_ranges import Condition, range_by_end, ranges_of
 from tidemill.storage.session import Session
 from tidemill.storage.tables import executions
@@ -60,7 +60,7 @@ async def _counted(session: Session, ranges: Sequence[Sequence[Condition]], boun
 
 
 async def _pairs(session: Session) -> Sequence[tuple[str, str]]:
-    return [(row.name, row.status) for row in await session.execute(PAIRS)]
+    return [(row.name, row.status) for row in await session.execute(pairs_of_names(is_postgres=session.is_postgres))]
 
 
 def _page(query: ExecutionQuery, ranges: Sequence[Sequence[Condition]]) -> Select[Any]:

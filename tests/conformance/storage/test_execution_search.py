@@ -187,7 +187,9 @@ async def test_other_orders_are_read_from_indexes_too(tmp_path: Path) -> None:
         text = str(ends.compile(compile_kwargs={"literal_binds": True}))
         steps = [step.detail for step in await session.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
         assert [step for step in steps if "ix_executions_ended (ended_ms>?)" in step], steps
-        pairs = await session.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {execution_order.PAIRS}")
+        pairs = await session.connection.exec_driver_sql(
+            f"EXPLAIN QUERY PLAN {execution_order.pairs_of_names(is_postgres=False)}"
+        )
         looks = [step.detail for step in pairs if "executions" in step.detail or " e " in step.detail]
         # Each look goes to its place: one that did not would read all executions of a name.
         assert [step for step in looks if "COVERING INDEX ix_executions_name (name>?)" in step], looks
