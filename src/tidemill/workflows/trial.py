@@ -17,7 +17,7 @@ from tidemill.ingest.effect import Effect, EffectGroup, Verdict
 from tidemill.ingest.publication import Published
 from tidemill.sandbox.script import Sandbox
 from tidemill.workflows.deadlines import START, WAIT
-from tidemill.workflows.effects import ReportedStatus, StartWorkflow, TaskPolled, UpdateTask
+from tidemill.workflows.effects import ReportedStatus, StartWorkflow, TakeTurn, TaskPolled, UpdateTask
 from tidemill.workflows.engine import Engine
 from tidemill.workflows.memory import ExecutionsInMemory
 from tidemill.workflows.plan import Plan, Step
@@ -92,7 +92,10 @@ class _Trial:
         if acknowledged := [Published(each.origin, each.topic, 0, 0) for each in sent if each.origin]:
             await self.hear(acknowledged)
             return True
-        if sent:
+        # Nobody else runs here: whoever waits for a turn has it.
+        if waiting := [each.id for each in self._running() if each.awaits_turn]:
+            await self.hear([TakeTurn(execution_id) for execution_id in waiting])
+        if sent or waiting:
             return True
         return await self._report() or await self._go_on()
 
@@ -100,9 +103,12 @@ class _Trial:
         """With the tasks that have left its document."""
         return whole(execution_of_row(self._store.rows[execution_id]), self._store.of(execution_id))
 
+    def _running(self) -> Sequence[Execution]:
+        return [execution_of_row(row) for row in self._store.rows.values() if not row.ended_ms]
+
     async def _report(self) -> bool:
         """The next mock of one task that waits for somebody and can be had now."""
-        for execution in [execution_of_row(row) for row in self._store.rows.values() if not row.ended_ms]:
+        for execution in self._running():
             plan = await self._plan(execution)
             for task in execution.tasks:
                 queued = self._store.queued.get(execution.task_id(task))

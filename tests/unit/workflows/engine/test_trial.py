@@ -107,3 +107,12 @@ async def test_a_trial_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (execution.status, len(execution.tasks)) == ("RUNNING", 6)
     with pytest.raises(NotFound):
         await Trials(MemoryPlans(), FakeSandbox(), HeldClock()).run(StartWorkflow("x", "none"), Mocks())
+
+
+async def test_a_limit_of_executions_holds_up_no_trial() -> None:
+    limit = {"rateLimitKey": "k", "concurrentExecLimit": 1}
+    child = plan_of(document("child", task("b"), rateLimitConfig=limit))
+    sub = task("s", "SUB_WORKFLOW", subWorkflowParam={"name": "child", "version": 1})
+    parent = plan_of(document("parent", task("a"), sub, rateLimitConfig=limit))
+    execution = await tried([parent, child], {"s": Mocks({"b": [Mock()]})}, a=[Mock()])
+    assert (execution.status, told(execution)) == ("COMPLETED", ["a COMPLETED", "s COMPLETED"])
