@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from tidemill.access.service import ADMIN, Access
@@ -17,6 +18,7 @@ from tidemill.core.faults import Faults
 from tidemill.core.http import HttpCaller
 from tidemill.core.settings import Settings
 from tidemill.core.supervisor import Supervisor
+from tidemill.core.transaction import Transactions
 from tidemill.ingest.batch import BatchWriter
 from tidemill.ingest.doors import Doors
 from tidemill.ingest.effect import EffectDoor
@@ -24,11 +26,12 @@ from tidemill.ingest.gate import Gate
 from tidemill.ingest.joined import JoinedSubscriptions
 from tidemill.ingest.loops import Flows
 from tidemill.ingest.orphans import Orphans
+from tidemill.ingest.ports import Places
 from tidemill.ingest.pumps import Pumps
 from tidemill.ingest.replay import Replayer
 from tidemill.ingest.retention import DAY_S, Retention
 from tidemill.ingest.settings import PumpSettings
-from tidemill.ingest.subscription import GroupKey
+from tidemill.ingest.subscription import GroupKey, Subscriptions
 from tidemill.kafka.consumer import KafkaSources
 from tidemill.kafka.integrations import Integrations
 from tidemill.kafka.publishers import Publishers
@@ -72,6 +75,10 @@ from tidemill.workflows.workers import Workers
 
 GRACE_S = 6.0
 """How long a stop waits for the batches in hand."""
+
+
+Around = tuple[Subscriptions, Places, EffectDoor, Transactions, Clock, Faults]
+"""What batches of records are carried with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +158,8 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
     publishers, sources = _publishers(ground, integrations, door, faults), _sources(ground, integrations, faults)
     around, hops_max = (subscriptions, places, door, database, clock, faults), settings.hops_max
     pumps = Pumps(sources, *around, PumpSettings(settings.batch_records, hops_max=hops_max))
-
-    def writer(key: GroupKey) -> BatchWriter:
-        return BatchWriter(key, *around, hops_max)
-
+    writer = partial(_writer, around, hops_max)
     wakes.connect(workers, waits, runners, publishers)
-
     services = Services(
         executions=Executions(gate, executions, catalog, clock),
         control=Control(gate, executions, ExecutionRemovals(executions, database)),
@@ -194,6 +197,10 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         clock=clock,
         first_start=FirstStart.of(await access.access.first_start()),
     )
+
+
+def _writer(around: Around, hops_max: int, key: GroupKey) -> BatchWriter:
+    return BatchWriter(key, *around, hops_max)
 
 
 class Wakes:
