@@ -66,3 +66,8 @@ async def test_the_past_is_forgotten_a_little_at_a_time(database: Database) -> N
     cache = StoredRuleCache(database)
     assert [await cache.forget(7, 5) for _ in range(3)] == [5, 2, 0]
     assert {one.key for one in await read(database, prefixes=[CacheKey("a", "")], now_ms=-1)} == {"7", "8", "9"}
+
+
+async def test_what_is_past_takes_no_place(database: Database) -> None:
+    await write(database, entry("a", "1", 9), entry("a", "2", 9), entry("a", "3"))
+    assert await StoredRuleCache(database).read((), [CacheKey("a", "")], 9, 2) == [entry("a", "3")]
