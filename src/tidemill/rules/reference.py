@@ -29,6 +29,9 @@ _GROUPS: Mapping[str, str] = {
 }
 
 
+_JAVA_TITLE = "Nodes of ThingsBoard's rule chains"
+
+
 def components() -> Sequence[Component]:
     """Those that come along, by group and type; one that goes by several types once."""
     registry = Registry(LISTED, group="none")
@@ -44,7 +47,7 @@ def pages(examples: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def slug(component: Component) -> str:
-    return component.name.replace("/", "-").lower()
+    return _short(component).replace("/", "-").lower()
 
 
 def shown_in(component: Component, examples: Mapping[str, str]) -> list[str]:
@@ -109,17 +112,28 @@ def _cell(text: str) -> str:
 def _index(kinds: Sequence[Component]) -> Iterator[str]:
     yield "# Nodes of rule chains\n"
     yield _MADE
-    yield "What nodes there are, under the types that RuleGo's chains name them by. What goes by `Failure` has the"
+    yield "What nodes there are, under the types that chains name them by. What goes by `Failure` has the"
     yield "reason in `metadata.errorMsg`. [Expressions](../expressions-expr.md) says what `${...}` may be;"
     yield "[endpoints](../endpoints.md) what brings messages in; [differences](../rulego-differences.md) what is not as"
     yield "RuleGo has it. [How to write one](../../guides/write-a-node.md).\n"
-    for title in dict.fromkeys(_GROUPS.values()):
-        rows = [kind for kind in kinds if _GROUPS[kind.group] == title]
+    for title in [*dict.fromkeys(_GROUPS.values()), _JAVA_TITLE]:
+        rows = [kind for kind in kinds if _title(kind) == title]
         if rows:
             yield f"## {title}\n"
             yield "| type | does |\n| --- | --- |"
-            yield from (f"| [{kind.name}]({slug(kind)}.md) | {_cell(kind.summary)} |" for kind in rows)
+            yield from (
+                f"| [{kind.name.rpartition('.')[2]}]({slug(kind)}.md) | {_cell(kind.summary)} |" for kind in rows
+            )
             yield ""
+
+
+def _short(kind: Component) -> str:
+    return kind.name.rpartition(".")[2]
+
+
+def _title(kind: Component) -> str:
+    """Java's class names are those of ThingsBoard's nodes."""
+    return _JAVA_TITLE if kind.name.startswith("org.") else _GROUPS[kind.group]
 
 
 def texts_of(folder: Path) -> dict[str, str]:
