@@ -21,7 +21,7 @@ DEBUG_MS = 30 * 60_000
 ENTRIES_MAX = 1_000
 """Of one chain."""
 BYTES_MAX = 4 * 2**20
-"""Of one chain: of its messages' data and metadata."""
+"""Of one chain: of its messages' data, and of the values of their metadata."""
 CHAINS_MAX = 20
 """Those that have something to show; the one that was quiet longest goes."""
 DATA_BYTES_MAX = 4_096
@@ -30,7 +30,7 @@ LINE_MAX = 4_096
 Flow = Literal["In", "Out", "Log"]
 
 
-class DebugEntry(msgspec.Struct, frozen=True):
+class DebugEntry(msgspec.Struct, frozen=True, gc=False):
     """`number` grows with each entry of the process. `line` is what a `log` node says. `is_cut`: the message had more
     data than is kept of it."""
 
@@ -116,6 +116,6 @@ def unwatched(draft: ChainDraft) -> ChainDraft:
 
 
 def _size(entry: DebugEntry) -> int:
-    metadata = entry.message.metadata
-    texts = sum(len(name) + len(value) for name, value in metadata.items())
-    return len(entry.message.data) + texts + len(entry.line or "") + len(entry.error or "")
+    message = entry.message
+    texts = sum(map(len, message.metadata.values()))
+    return len(message.data) + texts + len(entry.line or "") + len(entry.error or "")

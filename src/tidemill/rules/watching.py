@@ -12,12 +12,12 @@ from tidemill.graph.message import Message
 from tidemill.graph.node import Item
 from tidemill.rules.debugging import DebugEntries
 
-log = structlog.get_logger(__name__)
-
 
 class NodeWatcher:
     def __init__(self, debug: DebugEntries) -> None:
         self._debug = debug
+        # Bound once: a line for each message costs nothing where the level is above debug.
+        self._log = structlog.get_logger(__name__).bind()
 
     def processed(self, graph: str, vertex: Vertex, count: int, failures: int, seconds: float) -> None:
         metrics.node_messages.labels(graph, vertex.id).inc(count)
@@ -31,5 +31,5 @@ class NodeWatcher:
             self._debug.add(graph, node, "Out", message, relation=relation, error=error)
 
     def logged(self, graph: str, node: str, message: Message, line: str) -> None:
-        log.debug("node logged", chain=graph, node=node, message_id=message.id, line=line)
+        self._log.debug("node logged", chain=graph, node=node, message_id=message.id, line=line)
         self._debug.add(graph, node, "Log", message, line=line)
