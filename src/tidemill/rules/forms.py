@@ -12,10 +12,12 @@ from tidemill.rules.endpoints.builtin import BUILT_IN
 from tidemill.rules.endpoints.config import KafkaConfig
 from tidemill.rules.endpoints.http import HttpConfig
 from tidemill.rules.endpoints.processors import Processors
+from tidemill.rules.endpoints.schedule import ScheduleConfig
 
 _ENDPOINTS: Sequence[tuple[str, type[BaseModel], str]] = (
     ("endpoint/http", HttpConfig, "Requests to this server go through chains, whose response is the answer."),
     ("endpoint/kafka", KafkaConfig, "Records of topics go through chains, each once."),
+    ("endpoint/schedule", ScheduleConfig, "Messages go through chains at set times, each once."),
 )
 _AFTER = frozenset({"metadataToHeaders", "responseToBody"})
 _BEFORE = frozenset(BUILT_IN) - _AFTER
