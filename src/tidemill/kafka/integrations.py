@@ -22,7 +22,7 @@ from tidemill.kafka import vault
 from tidemill.kafka.derived import derived_body, derived_findings, derived_name
 from tidemill.kafka.integration import CATEGORY, Integration, check, integration
 from tidemill.kafka.probe import Probe
-from tidemill.rules.ports import Stranger
+from tidemill.rules.ports import NOT_DERIVED, Stranger
 
 log = structlog.get_logger(__name__)
 
@@ -73,6 +73,9 @@ class Integrations:
         """See `rules.ports.Directory`."""
         if integration_of(await self.integrations(), stranger.servers) is not None:
             return ()
+        if stranger.credentials is not None and stranger.credentials.password == vault.MASK:
+            message = "was kept by the integration that was made for this cluster, and that is gone: give it again"
+            return [Finding(f"{stranger.path}.sasl.password", message, NOT_DERIVED)]
         try:
             await self.save(derived_name(stranger.servers), derived_body(stranger), author)
         except BadInput as error:

@@ -19,6 +19,7 @@ from tidemill.rules.building import Built
 from tidemill.rules.chains import Chain, Chains, document_of
 from tidemill.rules.data_loops import DOMAIN, flows_of, with_loops
 from tidemill.rules.examination import examine
+from tidemill.rules.passwords import without_passwords
 from tidemill.rules.ports import Directory
 
 _ID = re.compile(r"[^\s/:]{1,200}")
@@ -43,13 +44,15 @@ class RuleCatalog:
         return await examine(document, self._chains.setup, id_)
 
     async def save(self, id_: str, document: Any, author: str) -> Chain:
-        """Clusters that it names and nobody knows become integrations. Raises `BadInput` for what is no chain."""
+        """Clusters that it names and nobody knows become integrations, and keep their passwords. Raises `BadInput` for
+        what is no chain at all."""
         if not _ID.fullmatch(id_):
             raise BadInput([Finding("id", "has 1 to 200 characters, none of them /, : or white space", "invalid")])
         built, examined = await self.examine(document, id_)
         findings = [*examined]
         for stranger in built.strangers:
             findings += await self._directory.derive(stranger, author)
+        document = without_passwords(document)
         shown = to_json([finding.as_json() for finding in findings])
         now_ms = self._clock.now_ms()
         await self._store.put("rule_chain", id_, 0, to_json(document), shown, author, now_ms)
