@@ -33,6 +33,9 @@ from tidemill.api import (
     task_queues,
     task_search,
     tasks,
+    thingsboard,
+    thingsboard_script,
+    thingsboard_sign_in,
     token,
     trace,
     workflow,
@@ -60,6 +63,7 @@ OPENAPI_PATH = "/api/openapi.json"
 HOT: tuple[Routes, ...] = (task_polling.routes, workflow_start.routes)
 RESOURCES: tuple[Routes, ...] = (
     token.routes,
+    thingsboard_sign_in.routes,
     applications.routes,
     people.user_routes,
     people.password_routes,
@@ -82,6 +86,9 @@ RESOURCES: tuple[Routes, ...] = (
     events.routes,
     rules.routes,
     rules.category_routes,
+    thingsboard_script.routes,
+    thingsboard.list_routes,
+    thingsboard.routes,
     rule_components.routes,
     rule_debug.routes,
     rule_debug.own_routes,

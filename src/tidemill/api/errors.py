@@ -1,4 +1,5 @@
-"""The one place where an exception becomes an answer: status code and Conductor's body. A 5xx shows no internals."""
+"""The one place where an exception becomes an answer: status code and Conductor's body, or that of ThingsBoard where
+its clients call. A 5xx shows no internals."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from tidemill.api.answers import json_answer
+from tidemill.api.thingsboard_errors import is_thingsboard, thingsboard_body
 from tidemill.core.clock import Clock
 from tidemill.core.errors import (
     BadInput,
@@ -94,12 +96,12 @@ class ErrorAnswers:
             findings = [finding.as_json() for finding in error.findings]
         if isinstance(error, Unauthenticated):
             code = error.code
-        return json_answer(error_body(status, message, instance, findings, code), status)
+        return self._answer(request, error_body(status, message, instance, findings, code))
 
     async def http(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         detail = _unrouted(error.status_code, request) or error.detail or http.HTTPStatus(error.status_code).phrase
-        answer = json_answer(error_body(error.status_code, detail, self._instance()), error.status_code)
+        answer = self._answer(request, error_body(error.status_code, detail, self._instance()))
         answer.headers.update(error.headers or {})
         return answer
 
@@ -110,12 +112,16 @@ class ErrorAnswers:
             for item in error.errors()
         ]
         message = "; ".join(f"{finding['path']}: {finding['message']}" for finding in findings)
-        return json_answer(error_body(400, message, self._instance(), findings), 400)
+        return self._answer(request, error_body(400, message, self._instance(), findings))
 
     async def unexpected(self, request: Request, error: Exception) -> Response:
         instance = self._instance()
         log.error("request failed", instance=instance, path=request.url.path, exc_info=error)
-        return json_answer(error_body(500, INTERNAL, instance), 500)
+        return self._answer(request, error_body(500, INTERNAL, instance))
+
+    def _answer(self, request: Request, body: Mapping[str, Any]) -> Response:
+        is_theirs = is_thingsboard(request.url.path)
+        return json_answer(thingsboard_body(body, self._clock.now_ms()) if is_theirs else body, body["status"])
 
     def _instance(self) -> str:
         return new_id(self._clock.now_ms())

@@ -14,6 +14,7 @@ from tidemill.core.codec import to_json
 from tidemill.core.definitions import Definition, DefinitionStore
 from tidemill.core.errors import BadInput, NotFound
 from tidemill.core.findings import Finding
+from tidemill.graph.message import Message
 from tidemill.ingest.loops import Flows
 from tidemill.rules.building import Built
 from tidemill.rules.chains import Chain, Chains, document_of
@@ -21,6 +22,8 @@ from tidemill.rules.data_loops import DOMAIN, flows_of, with_loops
 from tidemill.rules.examination import examine
 from tidemill.rules.passwords import without_passwords
 from tidemill.rules.ports import Directory
+from tidemill.rules.scripts import StageKind, arguments
+from tidemill.sandbox.script import Stage, Staged, Stages
 
 _ID = re.compile(r"[^\s/:]{1,200}")
 
@@ -68,6 +71,11 @@ class RuleCatalog:
         if found is None:
             raise NotFound(f"there is no save {save} of the rule chain {id_!r}")
         return await self.save(id_, document_of(found), author)
+
+    async def try_script(self, code: str, kind: StageKind, message: Message) -> Staged:
+        """What a script node of this kind would make of the message. Raises `Unavailable`."""
+        script = Stages([Stage(code, kind)]).script()
+        return (await self._chains.setup.ports.sandbox.run_stages(script, [arguments(message)]))[0]
 
     async def chain(self, id_: str) -> Chain:
         """Raises `NotFound`."""

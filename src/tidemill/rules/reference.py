@@ -112,10 +112,12 @@ def _cell(text: str) -> str:
 def _index(kinds: Sequence[Component]) -> Iterator[str]:
     yield "# Nodes of rule chains\n"
     yield _MADE
-    yield "What nodes there are, under the types that chains name them by. What goes by `Failure` has the"
-    yield "reason in `metadata.errorMsg`. [Expressions](../expressions-expr.md) says what `${...}` may be;"
-    yield "[endpoints](../endpoints.md) what brings messages in; [differences](../rulego-differences.md) what is not as"
-    yield "RuleGo has it. [How to write one](../../guides/write-a-node.md).\n"
+    yield "What nodes there are, under the types that RuleGo's chains name them by. Those of ThingsBoard's chains are"
+    yield "under their Java classes; they may stand beside the others. What goes by `Failure` has the reason in"
+    yield "`metadata.errorMsg`. [Expressions](../expressions-expr.md) says what `${...}` may be;"
+    yield "[endpoints](../endpoints.md) what brings messages in. What is different: from"
+    yield "[RuleGo](../rulego-differences.md), from [ThingsBoard](../thingsboard.md)."
+    yield "[How to write a node](../../guides/write-a-node.md).\n"
     for title in [*dict.fromkeys(_GROUPS.values()), _JAVA_TITLE]:
         rows = [kind for kind in kinds if _title(kind) == title]
         if rows:

@@ -80,13 +80,21 @@ class TbKafka:
     def _refusal(self, cluster: IntegrationInfo | None, topic: str) -> str:
         if cluster is None:
             return f"there is no integration for {self._config.server!r}"
-        return "" if _TOPIC.fullmatch(topic) else f"{topic[:300]!r} is no name of a topic"
+        return "" if _is_topic(topic) else f"{topic[:300]!r} is no name of a topic"
 
     def _headers(self, message: Message) -> tuple[tuple[str, bytes], ...]:
         if not self._config.has_headers:
             return ()
         charset = self._config.charset
         return tuple((HEADER_PREFIX + key, value.encode(charset, "replace")) for key, value in message.metadata.items())
+
+
+def _is_topic(name: str) -> bool:
+    return _TOPIC.fullmatch(name) is not None and name not in (".", "..")
+
+
+def _publishes(config: TbKafkaConfig) -> Sequence[tuple[str, str]]:
+    return [(config.server, config.topic)] if Pattern(config.topic).is_constant else ()
 
 
 def _clusters(config: TbKafkaConfig, site: Site) -> Sequence[Stranger]:
@@ -112,8 +120,7 @@ def _check(config: TbKafkaConfig, site: Site) -> Iterator[Finding]:
     if site.ports.clusters.cluster(config.server) is None:
         message = f"there is no integration for {config.server!r}"
         yield site.finding("bootstrapServers", message, "unknown_integration", "warning")
-    pattern = Pattern(config.topic)
-    if pattern.is_constant and not _TOPIC.fullmatch(config.topic):
+    if Pattern(config.topic).is_constant and not _is_topic(config.topic):
         yield site.finding("topicPattern", f"{config.topic!r} is no name of a topic")
     for name in config.other_properties:
         if name not in _OF_CONNECTION:
@@ -137,6 +144,7 @@ COMPONENT = Component(
     _build,
     check=_check,
     clusters=_clusters,
+    publishes=_publishes,
     examples=(
         {"topicPattern": "readings-${deviceType}", "keyPattern": "$[serial]", "bootstrapServers": "kafka.example:9092"},
     ),

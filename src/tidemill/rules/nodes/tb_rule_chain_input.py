@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import Field
 
+from tidemill.core.findings import Finding
 from tidemill.graph.component import Component
 from tidemill.graph.node import FAILURE, Batch, Result
 from tidemill.rules.nodes.tb_config import TbConfig, unknown_keys
@@ -14,6 +16,11 @@ from tidemill.rules.site import Site
 
 class RuleChainInputConfig(TbConfig):
     chain_id: str = Field(min_length=1, alias="ruleChainId", description="The chain's id.")
+    is_by_profile: bool = Field(
+        False,
+        alias="forwardMsgToDefaultRuleChain",
+        description="Not supported: there are no device profiles that name a chain.",
+    )
 
 
 class RuleChainInput:
@@ -36,6 +43,13 @@ def _tell(batch: Batch, index: int, result: Result) -> None:
             batch.fail(index, end.error or "a branch of the chain failed", end.message)
 
 
+def _check(config: RuleChainInputConfig, site: Site) -> Iterator[Finding]:
+    yield from unknown_keys(config, site)
+    if config.is_by_profile:
+        message = "there are no device profiles that name a chain"
+        yield site.finding("forwardMsgToDefaultRuleChain", message, "not_supported")
+
+
 def _entry(config: RuleChainInputConfig) -> str:
     return f"chain:{config.chain_id.strip()}"
 
@@ -50,7 +64,7 @@ COMPONENT = Component(
     "Runs the message through another chain, and goes on by the names of the output nodes that it comes to there.",
     RuleChainInputConfig,
     _build,
-    check=unknown_keys,
+    check=_check,
     relations=None,
     entries=lambda config: [("ruleChainId", _entry(config))],
     examples=({"ruleChainId": "3d34a610-8ad5-11ee-9d1c-6f5f1f3a0b11"},),

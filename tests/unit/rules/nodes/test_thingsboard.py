@@ -273,6 +273,12 @@ async def test_a_chain_that_is_not_there_is_told_of() -> None:
     assert (finding.path, finding.kind) == ("metadata.nodes[0].configuration.ruleChainId", "unknown_chain")
 
 
+async def test_there_are_no_device_profiles_to_go_by() -> None:
+    given = {"ruleChainId": "main", "forwardMsgToDefaultRuleChain": True}
+    found = await findings(tb_node(INPUT, "in", **given))
+    assert [each.kind for each in found if each.level == "error"] == ["not_supported"]
+
+
 # --- kafka ------------------------------------------------------------------------------------------------
 
 
