@@ -50,5 +50,6 @@ LISTED: Mapping[str, str] = {
     f"{_TB}.flow.TbRuleChainInputNode": f"{_NODES}.tb_rule_chain_input",
     f"{_TB}.flow.TbRuleChainOutputNode": f"{_NODES}.tb_rule_chain_output",
     f"{_TB}.kafka.TbKafkaNode": f"{_NODES}.tb_kafka",
+    f"{_TB}.rest.TbRestApiCallNode": f"{_NODES}.tb_rest_api_call",
     f"{_TB}.transform.TbTransformMsgNode": f"{_NODES}.tb_transform_msg",
 }

@@ -125,7 +125,7 @@ class RestApiCall:
     def _answer(self, message: Message, response: HttpResponse) -> Sequence[Message]:
         status = f"{response.status} {response.reason}".strip()
         metadata = {**message.metadata, "status": status, "statusCode": str(response.status)}
-        data, is_text = _data(response)
+        data, is_text = data_of(response)
         if not 200 <= response.status < 300:
             text = data.decode("utf-8", "replace")
             refused = message.told(metadata={**metadata, "errorBody": text[:ERROR_BODY_MAX]})
@@ -135,7 +135,7 @@ class RestApiCall:
         return [message.told(data=data, metadata=metadata, data_type=None if is_text else "BINARY")]
 
 
-def _data(response: HttpResponse) -> tuple[bytes, bool]:
+def data_of(response: HttpResponse) -> tuple[bytes, bool]:
     """Text as UTF-8, whatever it came in."""
     body = response.body
     try:
