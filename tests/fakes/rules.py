@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from tests.fakes.definitions import MemoryDefinitions
+from tests.fakes.held_runs import MemoryHeldRuns
 from tests.fakes.integrations import FakeDirectory
+from tests.fakes.places import ListedDeadLetters
 from tests.fakes.sandbox import FakeSandbox
 from tests.fakes.transaction import OpenTransaction
 from tidemill.core.clock import HeldClock
@@ -23,7 +25,7 @@ from tidemill.rules.hand import Hand
 from tidemill.rules.nowhere import NOWHERE
 from tidemill.rules.ports import CacheChanges, CacheEntry, CacheKey, World
 from tidemill.sandbox.script import Sandbox
-from tidemill.server.rules import rule_parts
+from tidemill.server.rules import RuleStores, rule_parts
 
 
 class ListedOutbox:
@@ -86,15 +88,17 @@ class RulesRoom:
         self.directory = FakeDirectory("shop")
         self.outbox = ListedOutbox()
         self.cache = MemoryCache()
+        self.held = MemoryHeldRuns()
+        self.letters = ListedDeadLetters()
+        self.stores = RuleStores(self.outbox, self.cache, self.held, self.letters)
         self.woken: list[str] = []
         self.parts = rule_parts(
             self.definitions,
             self.directory,
             sandbox or self.sandbox,
-            self.outbox,
+            self.stores,
             self._wake,
             self.clock,
-            self.cache,
             world,
             processors,
         )

@@ -16,6 +16,8 @@ Point = Literal[
     "after_commit",  # pump: the transaction is committed, nothing is published yet
     "inside_kafka_transaction",  # publisher: records are flushed, the Kafka transaction is open
     "after_kafka_commit",  # publisher: the Kafka transaction is committed, the rows are still there
+    "before_resume_commit",  # held runs: they went on, the database transaction is not committed
+    "after_resume_commit",  # held runs: the transaction is committed, nothing is published yet
     "during_rebalance",  # consumer: partitions were assigned, positions are not read yet
 ]
 

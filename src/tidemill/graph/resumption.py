@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import msgspec
+import structlog
 
-from tidemill.graph.message import failed
+from tidemill.graph.message import Message, failed
 from tidemill.graph.node import FAILURE, Arrived, Held, HoldingNode, Item, Kept, Result, Wake
 from tidemill.graph.refusal import refusal
 from tidemill.graph.trails import START
 from tidemill.graph.traversal import Traversal
+
+log = structlog.get_logger(__name__)
 
 
 class Resumed(msgspec.Struct, frozen=True):
@@ -64,10 +67,17 @@ def _take_up(traversal: Traversal, run: int, held: Held, wake: Wake | None) -> N
     elif wake is None:
         traversal.hold(run, index, held)
     else:
-        holding: HoldingNode = node  # type: ignore[assignment]
-        relation, message = holding.wake(held.message, wake)
+        relation, message = _woken(node, held, wake)  # type: ignore[arg-type]
         error = message.metadata.get("errorMsg") if relation == FAILURE else None
         traversal.route(index, run, START, relation, message, error)
+
+
+def _woken(node: HoldingNode, held: Held, wake: Wake) -> tuple[str, Message]:
+    try:
+        return node.wake(held.message, wake)
+    except Exception as error:  # a node that fails, fails its message and nobody else's
+        log.exception("node raised", node=held.node)
+        return FAILURE, failed(held.message, f"{type(error).__name__}: {error}")
 
 
 def _arrive(traversal: Traversal, run: int, arrived: Arrived) -> None:

@@ -6,6 +6,9 @@ import msgspec
 
 from tidemill.ingest.record import Headers
 
+REFUSALS = "!"
+"""How the origin of a publication begins that wants to hear of refusals only."""
+
 
 class Publication(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One record to be published once. `origin` names what waits for it (a task id), or is empty.
@@ -42,3 +45,8 @@ class PublicationRefused(msgspec.Struct, frozen=True, array_like=True, gc=False)
     origin: str
     topic: str
     reason: str
+    publication: Publication | None = None
+
+
+def hears_of_success(publication: Publication) -> bool:
+    return bool(publication.origin) and not publication.origin.startswith(REFUSALS)

@@ -5,7 +5,7 @@ A replay is out of order by nature; whoever asks for it decides that this is rig
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tidemill.core.clock import Clock
@@ -26,7 +26,10 @@ class Replayer:
         transactions: Transactions,
         places: Places,
         clock: Clock,
+        routes: Sequence[Route] = (),
     ) -> None:
+        """`routes` are those that read no topic."""
+        self._routes = routes
         self._subscriptions = subscriptions
         self._door = door
         self._transactions = transactions
@@ -40,7 +43,7 @@ class Replayer:
         for _ in range(REPEATS_MAX):
             letter = await self._open(letter_id)
             current = await self._subscriptions.current()
-            outcome, verdict, prepared = await self._run(_route(current, letter), letter)
+            outcome, verdict, prepared = await self._run(self._route(current, letter), letter)
             if reason := _failure(outcome, verdict):
                 return _answer(letter, "open", "invalid" if outcome.kind == "done" else outcome.kind, reason=reason)
             try:
@@ -62,6 +65,14 @@ class Replayer:
         if letter.state != "open":
             raise Conflict(f"dead letter {letter_id} is {letter.state} already")
         return letter
+
+    def _route(self, current: SubscriptionSet, letter: DeadLetter) -> Route:
+        groups = (*current.groups.values(), current.by_time)
+        subscribed = (each.route for subscriptions in groups for each in subscriptions)
+        for route in (*self._routes, *subscribed):
+            if route.name == letter.route:
+                return route
+        raise Conflict(f"{letter.route} is not at work: switch it on, or discard the letter")
 
     async def _run(self, route: Route, letter: DeadLetter) -> tuple[Outcome, Verdict, Prepared | None]:
         record = letter.record
@@ -95,14 +106,6 @@ class Replayer:
             await self._places.history.add(tx, [run])
         if prepared is not None:
             prepared.committed()
-
-
-def _route(current: SubscriptionSet, letter: DeadLetter) -> Route:
-    for subscriptions in (*current.groups.values(), current.by_time):
-        for subscription in subscriptions:
-            if subscription.route.name == letter.route:
-                return subscription.route
-    raise Conflict(f"{letter.route} is not at work: switch it on, or discard the letter")
 
 
 def _failure(outcome: Outcome, verdict: Verdict) -> str | None:

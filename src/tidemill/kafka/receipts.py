@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from tidemill.core.clock import Clock
 from tidemill.ingest.outbox import OutboxRow
+from tidemill.ingest.publication import hears_of_success
 from tidemill.ingest.record import ID_HEADER
 from tidemill.kafka.client import lookup_settings
 from tidemill.kafka.integration import Integration
@@ -27,7 +28,7 @@ _CHUNK = 1_000
 
 def find_places(integration: Integration, rows: Sequence[OutboxRow], clock: Clock) -> Mapping[int, Place]:
     """By row index; what is not found in time is (None, None). Only rows that somebody waits for are looked for."""
-    wanted = {sent_id(row.publication): index for index, row in enumerate(rows) if row.publication.origin}
+    wanted = {sent_id(row.publication): index for index, row in enumerate(rows) if hears_of_success(row.publication)}
     places: dict[int, Place] = dict.fromkeys(range(len(rows)), (None, None))
     if not wanted:
         return places

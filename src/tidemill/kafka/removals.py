@@ -141,7 +141,7 @@ def _reason(name: str) -> str:
 def _effects(rows: Sequence[OutboxRow], reason: str) -> list[EffectGroup]:
     return [
         EffectGroup(
-            [PublicationRefused(row.publication.origin, row.publication.topic, reason)],
+            [PublicationRefused(row.publication.origin, row.publication.topic, reason, row.publication)],
             cause=f"publication {row.publication.id}",
         )
         for row in rows

@@ -21,7 +21,7 @@ from tidemill.core.errors import StaleWrite, Unavailable
 from tidemill.core.transaction import Transaction, Transactions
 from tidemill.ingest.effect import EffectDoor, EffectGroup
 from tidemill.ingest.outbox import Lease, NumberedBatch, Outbox
-from tidemill.ingest.publication import PublicationRefused, Published
+from tidemill.ingest.publication import PublicationRefused, Published, hears_of_success
 from tidemill.kafka.integration import Integration
 from tidemill.kafka.producer import CALL_TIMEOUT_S, BatchProducer, Sent
 from tidemill.kafka.receipts import SEARCH_TIMEOUT_S, find_places
@@ -294,10 +294,11 @@ def _effects(batch: NumberedBatch, sent: Sent) -> list[EffectGroup]:
         publication = row.publication
         if not publication.origin:
             continue
-        if index in sent.out:
-            effect: Published | PublicationRefused = Published(publication.origin, publication.topic, *sent.out[index])
+        effect: Published | PublicationRefused
+        if index in sent.out and hears_of_success(publication):
+            effect = Published(publication.origin, publication.topic, *sent.out[index])
         elif index in sent.refused:
-            effect = PublicationRefused(publication.origin, publication.topic, sent.refused[index])
+            effect = PublicationRefused(publication.origin, publication.topic, sent.refused[index], publication)
         else:
             continue
         groups.append(EffectGroup([effect], cause=f"publication {publication.id}"))

@@ -13,6 +13,7 @@ import msgspec
 
 from tidemill.core.definitions import Definition, DefinitionStore
 from tidemill.core.findings import Finding, errors
+from tidemill.core.transaction import Transaction
 from tidemill.graph.graph import Graph
 from tidemill.ingest.clusters import IntegrationDirectory
 from tidemill.rules.building import Built, Setup, build
@@ -105,6 +106,10 @@ class Chains:
             (chain.watched_until_ms for chain in self._alone.values() if chain.watched_until_ms), default=_NEVER
         )
 
+    async def verify(self, tx: Transaction, revision: int) -> None:
+        """Raises `StaleWrite` unless the definitions are still at `revision`."""
+        await self._store.verify(tx, revision)
+
     def graph(self, id_: str) -> Graph | str:
         chain = self.by_id.get(id_)
         return chain.graph if chain is not None else f"there is no chain {id_!r}"
@@ -146,7 +151,7 @@ def _among_each_other(chains: Mapping[str, Chain]) -> Mapping[str, Chain]:
 
 
 def _seen(built: Built) -> Known:
-    return Known(frozenset(node.id for node in built.draft.nodes), built.calls)
+    return Known(frozenset(node.id for node in built.draft.nodes), built.calls, built.holders)
 
 
 def document_of(definition: Definition) -> dict[str, Any]:

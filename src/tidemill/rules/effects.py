@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from tidemill.ingest.publication import Publication
+from tidemill.rules.held import HeldRun
 from tidemill.rules.ports import CacheEntry, CacheKey
 
 
@@ -23,3 +24,9 @@ class DropCached(msgspec.Struct, frozen=True):
 
     place: CacheKey
     is_prefix: bool = False
+
+
+class HoldRun(msgspec.Struct, frozen=True):
+    """A run of which branches wait. It goes on by itself (`rules.resuming`)."""
+
+    run: HeldRun

@@ -15,11 +15,14 @@ from tidemill.graph.node import Effect, Result
 from tidemill.graph.trails import Trails
 from tidemill.ingest.record import Record
 from tidemill.ingest.route import Outcome
+from tidemill.ingest.subscription import GroupKey
 from tidemill.rules.effects import Publish
 from tidemill.rules.endpoints.config import FailurePolicy
 from tidemill.rules.endpoints.exchange import Exchange, Received
 from tidemill.rules.endpoints.response import response
 from tidemill.rules.endpoints.router import Passed, Router
+from tidemill.rules.held import Origin
+from tidemill.rules.holding import effects_of, waits_json
 
 
 class EndpointRoute:
@@ -29,16 +32,17 @@ class EndpointRoute:
         self,
         router: Router,
         source: str,
-        integration: str,
+        group: GroupKey,
         executor: Executor,
         policy: FailurePolicy,
         message: Callable[[Record, str], Message] | None = None,
     ) -> None:
-        """`message` makes one of a record. Without an `integration` there is nowhere to respond to."""
+        """`message` makes one of a record. Where the group has no integration there is nowhere to respond to."""
         self._message = message or message_of
         self._router = router
         self._source = source
-        self._integration = integration
+        self._integration = group.integration
+        self._group = group.group
         self._executor = executor
         self._policy = policy
         self.name = router.name
@@ -46,14 +50,20 @@ class EndpointRoute:
     async def handle(self, records: Sequence[Record]) -> Sequence[Outcome]:
         messages = [self._message(record, self.name) for record in records]
         if not self._router.needs_exchanges:
-            return [self._outcome(each) for each in await self._router.run(self._executor, messages)]
+            passed = await self._router.run(self._executor, messages)
+            return self._outcomes(records, messages, passed)
         exchanges = [
             Exchange(Received(message, self._source, headers_of(record)))
             for record, message in zip(records, messages, strict=True)
         ]
-        return [self._outcome(each) for each in await self._router.exchange(self._executor, exchanges)]
+        return self._outcomes(records, messages, await self._router.exchange(self._executor, exchanges))
 
-    def _outcome(self, passed: Passed) -> Outcome:
+    def _outcomes(
+        self, records: Sequence[Record], messages: Sequence[Message], passed: Sequence[Passed]
+    ) -> Sequence[Outcome]:
+        return [self._outcome(*each) for each in zip(records, messages, passed, strict=True)]
+
+    def _outcome(self, record: Record, message: Message, passed: Passed) -> Outcome:
         if passed.refusal is not None:
             return self._refused(passed)
         if passed.result is None or passed.trails is None:
@@ -63,7 +73,7 @@ class EndpointRoute:
         if reason is not None and self._policy != "ignore":
             return Outcome("retry" if self._policy == "retry" else "invalid", reason=reason, detail=detail)
         try:
-            effects = [*passed.result.effects, *self._responses(passed)]
+            effects = [*self._effects(record, message, passed), *self._responses(passed)]
         except BadInput as error:
             return Outcome("invalid", reason=str(error), detail=detail)
         return Outcome("done", effects, detail=detail)
@@ -74,6 +84,15 @@ class EndpointRoute:
         if passed.is_waiting or self._policy == "retry":
             return Outcome("retry", reason=passed.refusal)
         return Outcome("done" if self._policy == "ignore" else "invalid", reason=passed.refusal)
+
+    def _effects(self, record: Record, message: Message, passed: Passed) -> Sequence[Effect]:
+        """With the run itself, where branches of it wait."""
+        result = passed.result
+        assert result is not None
+        if not result.held:
+            return result.effects
+        origin = Origin(message, self.name, self._policy, record, self._group)
+        return effects_of(result, passed.chain, origin, self._executor.clock.now_ms())
 
     def _responses(self, passed: Passed) -> Sequence[Effect]:
         """Of the ends whose processors went through."""
@@ -114,6 +133,8 @@ def failure_of(passed: Passed) -> str | None:
     """Why the record failed, where a branch of it did, or a processor after the chain."""
     assert passed.result is not None
     reasons = [f"{end.node}: {end.error or 'failed'}" for end in passed.result.failures]
+    if passed.result.held and not passed.chain:
+        reasons.append("a node that waits must be in a chain")
     reasons += [exchange.failure for exchange in passed.answers if exchange.failure is not None]
     return "; ".join(reasons) or None
 
@@ -128,4 +149,9 @@ def detail_of(result: Result, trails: Trails) -> Mapping[str, Any]:
         ends.append(way)
     publications = [effect.publication for effect in result.effects if isinstance(effect, Publish)]
     topics = [f"{each.integration}:{each.topic}" for each in publications]
-    return {"ends": ends, "published": list(dict.fromkeys(topics))} if topics else {"ends": ends}
+    detail: dict[str, Any] = {"ends": ends}
+    if topics:
+        detail["published"] = list(dict.fromkeys(topics))
+    if result.held:
+        detail["waits"] = list(waits_json(result))
+    return detail

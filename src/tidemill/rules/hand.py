@@ -13,6 +13,8 @@ from tidemill.graph.node import End
 from tidemill.ingest.effect import EffectGroup
 from tidemill.ingest.gate import Gate
 from tidemill.rules.chains import Chains
+from tidemill.rules.held import Origin
+from tidemill.rules.holding import effects_of
 
 
 class HandRun(msgspec.Struct, frozen=True):
@@ -46,6 +48,8 @@ class Hand:
         if isinstance(graph, str):
             raise BadInput(graph)
         (result,), _ = await self._executor.run(graph, [message], node, is_followed=is_followed, is_watched=is_watched)
-        if result.effects:
-            await self._gate.apply(EffectGroup(result.effects, f"by hand: {chain}"))
+        cause = f"by hand: {chain}"
+        effects = effects_of(result, chain, Origin(message, cause), self._executor.clock.now_ms())
+        if effects:
+            await self._gate.apply(EffectGroup(effects, cause))
         return HandRun(message, result.ends, bool(result.held))

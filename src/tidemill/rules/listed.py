@@ -14,6 +14,7 @@ LISTED: Mapping[str, str] = {
     "cacheSet": f"{_NODES}.cache_set",
     "comment": f"{_NODES}.comment",
     "dbClient": f"{_NODES}.db_client",
+    "delay": f"{_NODES}.delay",
     "end": f"{_NODES}.end",
     "exprFilter": f"{_NODES}.expr_filter",
     "exprTransform": f"{_NODES}.expr_transform",

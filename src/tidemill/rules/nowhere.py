@@ -58,4 +58,11 @@ class NoMqtt:
         raise OutsideFailed(REFUSAL)
 
 
+class NothingPending:
+    """A trial waits for nothing."""
+
+    async def count(self, chain: str, node: str, at_most: int) -> int:
+        return 0
+
+
 NOWHERE = World(NoWeb(), NoDatabases(), NoMailer(), NoMqtt())

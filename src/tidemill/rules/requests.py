@@ -19,6 +19,8 @@ from tidemill.rules.endpoint import failure_of
 from tidemill.rules.endpoints.exchange import Answer, Exchange, Received
 from tidemill.rules.endpoints.http import HttpRouter, segments_of
 from tidemill.rules.endpoints.router import Passed
+from tidemill.rules.held import Origin
+from tidemill.rules.holding import effects_of
 
 OK, FAILED, AWAY = 200, 400, 503
 
@@ -87,11 +89,13 @@ class Requests:
         if reason is not None:
             said = next((out for out in outs if out.body is not None and (out.error or out.status)), None)
             return _answer(said, FAILED) if said is not None else _failed(reason, FAILED)
-        await self._store(passed, router.router.name)
+        await self._store(passed, exchange.in_.message, router.router.name)
         return _answer(next((out for out in reversed(outs) if out.body is not None), outs[-1]), OK)
 
-    async def _store(self, passed: Passed, name: str) -> None:
-        effects = passed.result.effects if passed.result is not None else ()
+    async def _store(self, passed: Passed, message: Message, name: str) -> None:
+        if passed.result is None:
+            return
+        effects = effects_of(passed.result, passed.chain, Origin(message, name), self._executor.clock.now_ms())
         if effects:
             await self._gate.apply(EffectGroup(effects, name))
 

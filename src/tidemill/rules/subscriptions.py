@@ -56,12 +56,12 @@ class EndpointSubscriptions:
                     continue
                 for router in endpoint.routers:
                     group = GroupKey(cluster.name, router.group)
-                    groups.setdefault(group, []).append(self._subscription(router, cluster.name))
+                    groups.setdefault(group, []).append(self._subscription(router, group))
         return SubscriptionSet(revision, groups, frozenset(held), [self._by_time(router) for router in self.schedules])
 
-    def _subscription(self, router: KafkaRouter, integration: str) -> Subscription:
+    def _subscription(self, router: KafkaRouter, group: GroupKey) -> Subscription:
         source = ",".join([*sorted(router.topics), *sorted(router.patterns)])
-        route = EndpointRoute(router.router, source, integration, self._executor, router.policy)
+        route = EndpointRoute(router.router, source, group, self._executor, router.policy)
         return Subscription(router.topics, route, router.start, patterns=router.patterns)
 
     def _by_time(self, router: ScheduleRouter) -> Subscription:
@@ -70,5 +70,5 @@ class EndpointSubscriptions:
             metadata = {**router.metadata, "timestamp": str(record.timestamp_ms), "_triggerSource": "endpoint"}
             return Message(id_, record.timestamp_ms, router.text, record.value or b"", metadata, router.data_type)
 
-        route = EndpointRoute(router.router, router.text, "", self._executor, router.policy, message)
+        route = EndpointRoute(router.router, router.text, GroupKey("", ""), self._executor, router.policy, message)
         return Subscription(frozenset({router.router.name}), route)

@@ -38,17 +38,21 @@ from tidemill.kafka.publishers import Publishers
 from tidemill.kafka.removals import Removals
 from tidemill.kafka.rereading import Rereader
 from tidemill.rules.endpoints.processors import Processors
+from tidemill.rules.refused import PublicationRoute
+from tidemill.rules.resuming import Resuming
 from tidemill.rules.schedules import Schedules
 from tidemill.server.access import build_access
 from tidemill.server.gauges import sample_broker, sample_gauges
 from tidemill.server.ground import Ground, open_ground
 from tidemill.server.plugins import load_plugins
 from tidemill.server.readiness import Readiness
-from tidemill.server.rules import RuleParts, rule_parts
+from tidemill.server.rules import RuleParts, RuleStores, rule_parts
 from tidemill.server.world import open_web, open_world
 from tidemill.storage.database import Database
+from tidemill.storage.dead_letters import StoredDeadLetters
 from tidemill.storage.definitions import StoredDefinitions
 from tidemill.storage.executions import StoredExecutions
+from tidemill.storage.held_runs import StoredHeldRuns
 from tidemill.storage.last_polls import StoredLastPolls
 from tidemill.storage.outbox import StoredOutbox
 from tidemill.storage.places import StoredPlaces
@@ -102,7 +106,7 @@ class Server:
     pumps: Pumps
     publishers: Publishers
     removals: Removals
-    runners: Sequence[TimerRunner | TurnKeeper | Schedules]
+    runners: Sequence[TimerRunner | TurnKeeper | Schedules | Resuming]
     calls: CallRunner
     polls: PollData
     waits: ExecutionWaits | None
@@ -171,7 +175,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         integrations=integrations,
         places=places,
         subscriptions=subscriptions,
-        replayer=Replayer(subscriptions, door, database, places, clock),
+        replayer=Replayer(subscriptions, door, database, places, clock, [PublicationRoute(clock)]),
         records=Rereader(integrations, clock),
         **access.services(),
         schemas=Schemas(definitions, ground.sandbox, clock),
@@ -186,7 +190,11 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         pumps=pumps,
         publishers=publishers,
         removals=_removals(ground, integrations, door, publishers),
-        runners=[*runners, Schedules(rules.subscriptions, places, writer, clock)],
+        runners=[
+            *runners,
+            Schedules(rules.subscriptions, places, writer, clock),
+            _resuming(ground, rules, door, places, faults),
+        ],
         calls=CallRunner(workers, StoredTaskQueue(database), web, clock, ground.worker.text),
         polls=polls,
         waits=None if database.is_sqlite else waits,
@@ -240,10 +248,16 @@ def _rules(
     stack: AsyncExitStack,
 ) -> RuleParts:
     world = open_world(web, ground.clock, stack, is_private_allowed=ground.settings.http_private)
-    outbox, cache = StoredOutbox(ground.database), StoredRuleCache(ground.database)
-    wake, clock = wakes.publishers_of, ground.clock
+    database, wake, clock = ground.database, wakes.publishers_of, ground.clock
+    letters = StoredDeadLetters(database)
+    stores = RuleStores(StoredOutbox(database), StoredRuleCache(database), StoredHeldRuns(database), letters)
     processors = Processors(failed_plugins=load_plugins(ground.settings.plugin_names))
-    return rule_parts(definitions, integrations, ground.sandbox, outbox, wake, clock, cache, world, processors, flows)
+    return rule_parts(definitions, integrations, ground.sandbox, stores, wake, clock, world, processors, flows)
+
+
+def _resuming(ground: Ground, rules: RuleParts, door: EffectDoor, places: StoredPlaces, faults: Faults) -> Resuming:
+    runs, database = StoredHeldRuns(ground.database), ground.database
+    return Resuming(runs, rules.chains, rules.executor, door, database, places, ground.clock, faults, rules.held)
 
 
 def _task_stores(database: Database) -> tuple[StoredTaskQueue, StoredTaskLogs]:
@@ -258,6 +272,7 @@ def _retentions(ground: Ground, places: StoredPlaces, executions: StoredExecutio
         "executions": Retention(removals, clock, settings.executions_days * DAY_S),
         "task cache": Retention(StoredTaskCache(ground.database), clock, keep_s=0),
         "rule cache": Retention(StoredRuleCache(ground.database), clock, keep_s=0),
+        "answers to runs": Retention(StoredHeldRuns(ground.database), clock, DAY_S),
     }
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from tidemill.core.clock import Clock
 from tidemill.core.definitions import DefinitionStore
 from tidemill.graph.executor import Executor
 from tidemill.graph.registry import Registry
+from tidemill.ingest.bell import Bell
 from tidemill.ingest.gate import Gate
 from tidemill.ingest.loops import Flows
 from tidemill.ingest.outbox import OutboxDoor
+from tidemill.ingest.ports import DeadLetters
 from tidemill.rules.building import Setup
 from tidemill.rules.catalog import RuleCatalog
 from tidemill.rules.chains import Chains
@@ -20,6 +22,7 @@ from tidemill.rules.debugging import DebugEntries
 from tidemill.rules.door import RulesTaker
 from tidemill.rules.endpoints.processors import Processors
 from tidemill.rules.hand import Hand
+from tidemill.rules.held import HeldRuns, Pending
 from tidemill.rules.listed import LISTED
 from tidemill.rules.ports import CacheStore, Clusters, Directory, Ports, World
 from tidemill.rules.requests import Requests
@@ -29,8 +32,24 @@ from tidemill.rules.watching import NodeWatcher
 from tidemill.sandbox.script import Sandbox
 
 
+class HeldRunStore(HeldRuns, Pending, Protocol):
+    """One table serves those who take up runs, and nodes that count them."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleStores:
+    """Where rule chains write to."""
+
+    outbox: OutboxDoor
+    cache: CacheStore
+    held: HeldRunStore
+    letters: DeadLetters
+
+
 @dataclass(frozen=True, slots=True)
 class RuleParts:
+    """`held` rings when a run is held, or was answered."""
+
     chains: Chains
     executor: Executor
     catalog: RuleCatalog
@@ -38,6 +57,7 @@ class RuleParts:
     taker: RulesTaker
     shared_nodes: SharedNodeCatalog
     debug: DebugEntries
+    held: Bell
 
     def services(self, gate: Gate) -> dict[str, Any]:
         """Under the names that the API knows them by."""
@@ -55,25 +75,25 @@ def rule_parts(
     definitions: DefinitionStore,
     directory: Directory,
     sandbox: Sandbox,
-    outbox: OutboxDoor,
+    stores: RuleStores,
     woken: Callable[[Collection[str]], None],
     clock: Clock,
-    cache: CacheStore,
     world: World,
     processors: Processors | None = None,
     flows: Flows | None = None,
 ) -> RuleParts:
-    ports = Ports(sandbox, clock, Clusters(), cache, world)
+    ports = Ports(sandbox, clock, Clusters(), stores.cache, world, stores.held)
     setup = Setup(Registry(LISTED), ports, {}, processors=processors or Processors())
     chains = Chains(definitions, directory, setup)
-    debug = DebugEntries(clock)
+    debug, held = DebugEntries(clock), Bell(clock)
     executor = Executor(chains, NodeWatcher(debug), clock)
     return RuleParts(
         chains,
         executor,
         RuleCatalog(definitions, chains, directory, clock, flows or Flows()),
         EndpointSubscriptions(chains, definitions, executor),
-        RulesTaker(outbox, cache, woken),
+        RulesTaker(stores.outbox, stores.cache, stores.held, stores.letters, woken, held.ring, clock),
         SharedNodeCatalog(definitions, setup.registry, clock),
         debug,
+        held,
     )

@@ -13,7 +13,7 @@ from tidemill.core.http import HttpCaller, HttpRequest, HttpResponse
 from tidemill.graph.registry import Registry
 from tidemill.rules.building import Setup
 from tidemill.rules.listed import LISTED
-from tidemill.rules.nowhere import EmptyCache
+from tidemill.rules.nowhere import EmptyCache, NothingPending
 from tidemill.rules.ports import Ports
 from tidemill.rules.trial import AnyCluster, Trial
 from tidemill.sandbox.pool import SandboxPool
@@ -31,7 +31,7 @@ async def open_trial(clock: Clock, stack: AsyncExitStack, plugins: Sequence[str]
     await sandbox.start()
     stack.push_async_callback(sandbox.close)
     world = open_world(LateWeb(stack), clock, stack, is_private_allowed=True)
-    ports = Ports(sandbox, clock, AnyCluster(), EmptyCache(), world)
+    ports = Ports(sandbox, clock, AnyCluster(), EmptyCache(), world, NothingPending())
     return Trial(Setup(Registry(LISTED), ports, {}))
 
 

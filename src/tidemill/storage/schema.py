@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tidemill.core.errors import Conflict
 
-NEWEST = "0011"
+NEWEST = "0012"
 """The revision of the newest file in `migrations/versions`."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"

@@ -64,10 +64,9 @@ async def test_over_an_event_handler_and_a_workflow_both_domains_tell() -> None:
         room.definitions,
         room.directory,
         FakeSandbox(),
-        room.outbox,
+        room.stores,
         lambda names: None,
         room.clock,
-        room.cache,
         room.parts.chains.setup.ports.world,
         flows=catalog.flows,
     )

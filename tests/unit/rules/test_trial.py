@@ -15,7 +15,7 @@ from tidemill.graph.message import Message
 from tidemill.graph.node import SUCCESS, Batch, Hold, Wake
 from tidemill.graph.registry import Registry
 from tidemill.rules.building import Setup
-from tidemill.rules.nowhere import NOWHERE, EmptyCache
+from tidemill.rules.nowhere import NOWHERE, EmptyCache, NothingPending
 from tidemill.rules.ports import Ports
 from tidemill.rules.trial import AnyCluster, Logged, Trial
 
@@ -60,7 +60,9 @@ class Shelf(Registry):
 
 @pytest.fixture
 def trial() -> Trial:
-    return Trial(Setup(Shelf({}), Ports(FakeSandbox(), HeldClock(), AnyCluster(), EmptyCache(), NOWHERE), {}))
+    return Trial(
+        Setup(Shelf({}), Ports(FakeSandbox(), HeldClock(), AnyCluster(), EmptyCache(), NOWHERE, NothingPending()), {})
+    )
 
 
 def note(id_: str, wait_ms: int = 0) -> dict[str, Any]:

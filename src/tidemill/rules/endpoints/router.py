@@ -22,10 +22,12 @@ SKIP_NEXT, DEBUG = "_skipTellNext", "_debugMode"
 
 
 class Passed(msgspec.Struct):
-    """What became of one message. `refusal`: it did not run, and why; `is_waiting`: it may later. `answers`: what the
-    processors after the chain made of each end. Filtered is what a processor before the chain stopped."""
+    """What became of one message in `chain`, which is empty where it was no chain. `refusal`: it did not run, and why;
+    `is_waiting`: it may later. `answers`: what the processors after the chain made of each end. Filtered is what a
+    processor before the chain stopped."""
 
     result: Result | None = None
+    chain: str = ""
     trails: Trails | None = None
     refusal: str | None = None
     is_waiting: bool = False
@@ -112,6 +114,7 @@ async def _run(
     results, trails = await executor.run(graph, [message for _, message in messages], target.node, **ways)
     for (index, _), result in zip(messages, results, strict=True):
         passed[index].result = result
+        passed[index].chain = target.chain
         passed[index].trails = trails
 
 

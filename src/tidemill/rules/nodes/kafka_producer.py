@@ -12,9 +12,11 @@ from tidemill.core.findings import Finding, near
 from tidemill.expressions.exprlang import BadExpression, EvaluationError
 from tidemill.expressions.exprlang.template import Template, compile_template
 from tidemill.graph.component import Component, Config
-from tidemill.graph.node import SUCCESS, Batch
+from tidemill.graph.message import Message
+from tidemill.graph.node import SUCCESS, Batch, Wake
 from tidemill.ingest.publication import Publication
 from tidemill.ingest.record import HOPS_HEADER, ID_HEADER, TRACEPARENT_HEADER, Headers
+from tidemill.rules.acknowledged import acknowledged, until_acknowledged
 from tidemill.rules.effects import Publish
 from tidemill.rules.endpoints.config import SERVER, SaslConfig, TlsConfig, credentials
 from tidemill.rules.fields import Sight, field_findings, nodes_asked
@@ -34,12 +36,16 @@ class KafkaProducerConfig(Config):
     headers: Mapping[str, str] = Field({}, description="Headers of the record; their values are templates.")
     sasl: SaslConfig = Field(SaslConfig(), description="Credentials of `server`, where no integration has it yet.")
     tls: TlsConfig = Field(TlsConfig(), description="Encryption of `server`, where no integration has it yet.")
+    await_ack: bool = Field(
+        False, alias="awaitAck", description="Go on when the broker has acknowledged, with its partition and offset."
+    )
 
 
 class KafkaProducer:
     def __init__(self, config: KafkaProducerConfig, site: Site) -> None:
         self._site = site
         self._server = config.server
+        self._is_awaited = config.await_ack
         self._topic = compile_template(config.topic)
         self._key = compile_template(config.key)
         self._partition = None if config.partition in (None, "") else compile_template(str(config.partition))
@@ -61,7 +67,13 @@ class KafkaProducer:
                 batch.fail(index, str(error))
                 continue
             batch.effect(index, Publish(publication))
-            batch.tell(index, SUCCESS)
+            if self._is_awaited:
+                batch.hold(index, until_acknowledged(publication.id, now_ms))
+            else:
+                batch.tell(index, SUCCESS)
+
+    def wake(self, message: Message, wake: Wake) -> tuple[str, Message]:
+        return acknowledged(message, wake)
 
     def _publication(self, batch: Batch, index: int, integration: str, now_ms: int) -> Publication:
         """Raises `EvaluationError`, and `ValueError` for what Kafka would never take."""
@@ -140,9 +152,11 @@ COMPONENT = Component(
     clusters=_clusters,
     publishes=_publishes,
     asks_for=_nodes,
+    holds=lambda config: config.await_ack,
     examples=({"server": "embedded", "topic": "readings", "key": "${metadata.deviceId}"},),
     notes=(
         "The record's value is the message's data. It goes out with the commit of the record that the message came"
-        " from, and only once: whoever reads `read_committed` sees it once. Success means that it is stored to go out."
+        " from, and only once: whoever reads `read_committed` sees it once. Success means that it is stored to go"
+        " out; with `awaitAck` that the broker has it, and a refusal is a Failure with the broker's reason."
     ),
 )

@@ -1,0 +1,120 @@
+"""Runs of rule chains of which branches wait, as they are kept in the database. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from tidemill.core.transaction import Transaction
+from tidemill.graph.message import Message
+from tidemill.graph.node import Arrived, Held, Kept, Result, Wake
+from tidemill.graph.resumption import next_ms
+from tidemill.ingest.record import Record
+
+Policy = Literal["dead_letter", "retry", "ignore"]
+
+ORIGIN = "held:"
+"""How the origin of a publication begins that a run waits for; then come the run's id, a colon, and its own id."""
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """What a run descends from, and what becomes of its failures. `record` is None for what came by hand. Hops and
+    trace are those of the record; `cause` is a text for people."""
+
+    message: Message
+    route: str
+    policy: Policy = "dead_letter"
+    record: Record | None = None
+    group: str = ""
+    cause: str = ""
+    hops: int = 0
+    traceparent: str | None = None
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """Where the run's messages are."""
+
+    held: Sequence[Held]
+    arrived: Sequence[Arrived]
+    kept: Kept
+
+    @classmethod
+    def of(cls, result: Result) -> Waiting:
+        return cls(result.held, result.arrived, result.kept)
+
+
+class HeldRun(msgspec.Struct, frozen=True):
+    """A row. `slot`: where another run that is held there takes its place; it then goes on when this one would have.
+    `revision` grows with each change; `attempts` counts failures that are tried again."""
+
+    id: str
+    chain: str
+    waiting: Waiting
+    origin: Origin
+    slot: str | None = None
+    revision: int = 0
+    attempts: int = 0
+    retry_ms: int = 0
+
+    @property
+    def due_ms(self) -> int:
+        return self.retry_ms or next_ms(self.waiting.held, self.waiting.arrived)
+
+    @property
+    def node(self) -> str:
+        """The first at which it is held."""
+        return self.waiting.held[0].node
+
+
+class RunWake(msgspec.Struct, frozen=True):
+    """What the broker said of a publication that a run waits for."""
+
+    run: str
+    publication: str
+    wake: Wake
+
+
+class DueRun(msgspec.Struct, frozen=True):
+    """`wakes` by publication."""
+
+    run: HeldRun
+    wakes: Mapping[str, Wake] = {}
+
+
+class HeldRuns(Protocol):
+    """All may raise `Unavailable`."""
+
+    async def add(self, tx: Transaction, runs: Sequence[HeldRun]) -> None:
+        """One in a slot that is taken takes its place, and its time."""
+        ...
+
+    async def wake(self, tx: Transaction, wakes: Sequence[RunWake], now_ms: int) -> None:
+        """Their runs are due at once. A run that is gone is no matter."""
+        ...
+
+    async def claim(self, now_ms: int, limit: int, hold_ms: int) -> Sequence[str]:
+        """The ids of runs that are due, the longest due first. Each is given to one process, until the time is over."""
+        ...
+
+    async def load(self, ids: Sequence[str]) -> Sequence[DueRun]:
+        """Those that are still there, in no order."""
+        ...
+
+    async def settle(self, tx: Transaction, gone: Sequence[HeldRun], again: Sequence[HeldRun]) -> None:
+        """Deletes, and stores anew. Raises `StaleWrite` unless all are as they were loaded; a wake counts as a
+        change."""
+        ...
+
+    async def postpone(self, tx: Transaction, runs: Sequence[HeldRun]) -> None:
+        """Like `settle` with all of them to come again, and their wakes are kept."""
+        ...
+
+    async def next_due_ms(self) -> int | None: ...
+
+
+class Pending(Protocol):
+    async def count(self, chain: str, node: str, at_most: int) -> int:
+        """How many runs are held there; no more than `at_most` are counted. Raises `Unavailable`."""
+        ...
