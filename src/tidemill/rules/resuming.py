@@ -30,6 +30,9 @@ log = structlog.get_logger(__name__)
 BATCH = 500
 HOLD_MS = 30_000
 """How long a run is left to the process that took it."""
+AWAY_MS = 200
+LATER_MS = 5_000
+"""When a chain that cannot run now is looked at again."""
 _LOOK_AGAIN_S = 1.0
 """How often it looks for runs that other processes hold."""
 _PAUSE_S = 0.002
@@ -123,8 +126,12 @@ class Resuming:
         for chain, these in by_chain.items():
             graph = self._chains.graph(chain)
             if isinstance(graph, str):
+                is_there = chain in self._chains.by_id  # and may be able to run again
                 for each in these:
-                    settlement.fail(each.run, graph)
+                    if is_there:
+                        settlement.wait(each.run, LATER_MS)
+                    else:
+                        settlement.fail(each.run, graph)
                 continue
             now_ms = self._clock.now_ms()
             try:
@@ -132,7 +139,7 @@ class Resuming:
             except Unavailable as error:
                 log.warning("held runs wait: what they need is away", chain=chain, error=str(error))
                 for each in these:
-                    settlement.wait(each.run)
+                    settlement.wait(each.run, AWAY_MS)
                 continue
             for each, result in zip(these, results, strict=True):
                 settlement.enter(each.run, result)

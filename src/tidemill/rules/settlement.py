@@ -80,9 +80,9 @@ class Settlement:
         if entry := self._entry(run, "invalid", reason, None):
             self._seen.append(entry)
 
-    def wait(self, run: HeldRun) -> None:
-        """The world failed: that is no attempt of the run's."""
-        self.postponed.append(msgspec.structs.replace(run, retry_ms=self._now_ms + self._retry.first_delay_ms))
+    def wait(self, run: HeldRun, delay_ms: int) -> None:
+        """It cannot go on now, and that is no attempt of the run's."""
+        self.postponed.append(msgspec.structs.replace(run, retry_ms=self._now_ms + delay_ms))
 
     def groups(self) -> Sequence[EffectGroup]:
         return [_group(each) for each in self._caused if each.effects]

@@ -103,6 +103,17 @@ async def test_a_chain_that_is_gone_makes_dead_letters() -> None:
     assert [letter.reason for letter in room.letters.letters] == ["there is no chain 'c'"]
 
 
+async def test_a_chain_that_cannot_run_is_waited_for() -> None:
+    room = await room_with(WAIT, OUT, edges=[("wait", "Success", "out")])
+    await room.arrive("c", b"1")
+    await room.save("c", [WAIT, OUT | {"type": "nothing"}], [("wait", "Success", "out")])
+    assert await room.after(5_000) == 1
+    assert (room.letters.letters, len(room.waiting)) == ([], 1)
+    await room.save("c", [WAIT, OUT], [("wait", "Success", "out")])
+    assert await room.after(5_000) == 1
+    assert room.values == [b"1"]
+
+
 async def test_a_chain_that_was_edited_goes_on_as_it_is_now() -> None:
     room = await room_with(WAIT, OUT, edges=[("wait", "Success", "out")])
     await room.arrive("c", b"1")
