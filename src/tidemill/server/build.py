@@ -164,6 +164,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
     pumps = Pumps(sources, *around, PumpSettings(settings.batch_records, hops_max=hops_max))
     writer = partial(_writer, around, hops_max)
     wakes.connect(workers, waits, runners, publishers)
+    resuming = _resuming(ground, rules, door, places, faults)
     services = Services(
         executions=Executions(gate, executions, catalog, clock),
         control=Control(gate, executions, ExecutionRemovals(executions, database)),
@@ -190,11 +191,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Serv
         pumps=pumps,
         publishers=publishers,
         removals=_removals(ground, integrations, door, publishers),
-        runners=[
-            *runners,
-            Schedules(rules.subscriptions, places, writer, clock),
-            _resuming(ground, rules, door, places, faults),
-        ],
+        runners=[*runners, Schedules(rules.subscriptions, places, writer, clock), resuming],
         calls=CallRunner(workers, StoredTaskQueue(database), web, clock, ground.worker.text),
         polls=polls,
         waits=None if database.is_sqlite else waits,
