@@ -16,7 +16,15 @@ from tidemill.access.principal import Principal
 from tidemill.api.router import action_of
 from tidemill.api.shortcuts import ShortcutApp, Shortcuts
 
-PUBLIC_PATHS = {"/api/token", "/health", "/ready", "/api/openapi.json", "/docs", "/api/v1/open/{path:path}"}
+PUBLIC_PATHS = {
+    "/api/auth/login",
+    "/api/token",
+    "/health",
+    "/ready",
+    "/api/openapi.json",
+    "/docs",
+    "/api/v1/open/{path:path}",
+}
 
 
 def undeclared(routes: list[BaseRoute]) -> list[str]:

@@ -247,7 +247,8 @@ async def test_errors_have_the_body_that_their_clients_read(room: ApiRoom, api: 
     assert nameless.json()["validationErrors"][0]["path"] == "name"
     pageless = await api.get("/api/ruleChains")
     assert (pageless.status_code, pageless.json()["errorCode"]) == (400, 31)
-    assert "retryable" in (await api.get("/api/v1/rules/nobody")).json()
+    for path in ("/api/v1/rules/nobody", "/api/auth/authorization/NOTHING/x"):
+        assert "retryable" in (await api.get(path)).json()
 
 
 async def test_wrong_passwords_do_not_sign_in(api: httpx.AsyncClient) -> None:
