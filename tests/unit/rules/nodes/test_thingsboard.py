@@ -367,3 +367,6 @@ async def test_servers_that_nobody_knows_become_an_integration_with_the_login_of
     (stranger,) = here.directory.derived
     assert stranger.servers == "kafka:9093"
     assert stranger.credentials == Credentials("SCRAM-SHA-256", "anna", 's"e=c', True, False)
+    stored = (await here.parts.catalog.chain("main")).definition.document
+    assert b"e=c" not in stored
+    assert b'required username=\\"anna\\" password=\\"***\\";' in stored
