@@ -128,3 +128,36 @@ def test_a_chain_that_cannot_run_is_saved_and_says_so(tmp_path: Path, signed_in:
     assert done.exit_code == 2
     assert "did you mean 'jsFilter'?" in done.stdout
     assert done.stdout.endswith("odd: saved, and cannot run\n")
+
+
+def test_a_message_waits_for_the_broker_and_for_its_time(shop: Shop) -> None:
+    def node(id_: str, type_: str, **configuration: Any) -> dict[str, Any]:
+        return {"id": id_, "type": type_, "configuration": configuration}
+
+    def edge(origin: str, relation: str, target: str) -> dict[str, str]:
+        return {"fromId": origin, "type": relation, "toId": target}
+
+    for topic in ("slow", "sent", "joined"):
+        shop.create_topic(topic)
+    nodes = [
+        node("fork", "fork"),
+        node("sent", "x/kafkaProducer", server=shop.name, topic="sent", awaitAck=True),
+        node("wait", "delay", delayMs=200),
+        node("join", "join"),
+        node("out", "x/kafkaProducer", server=shop.name, topic="joined", key="${metadata.offset}"),
+    ]
+    edges = [edge("fork", "Success", target) for target in ("sent", "wait")]
+    edges += [edge(origin, "Success", "join") for origin in ("sent", "wait")] + [edge("join", "Success", "out")]
+    source = {"integration": shop.name, "groupId": f"w-{shop.mark}"}
+    routers = [{"from": {"path": "slow"}, "to": {"path": "slow"}}]
+    endpoint = {"id": "e", "type": "endpoint/kafka", "configuration": source, "routers": routers}
+    document = {
+        "ruleChain": {"id": "slow", "name": "slow"},
+        "metadata": {"nodes": nodes, "connections": edges, "endpoints": [endpoint]},
+    }
+    saved = shop.http.post("/api/v1/rules/slow", json=document)
+    assert saved.status_code == 200, saved.text
+    shop.produce(b"1", b"2", topic="slow")
+    parts = [json.loads(value or b"") for value in shop.published("joined", 2)]
+    assert [{part["nodeId"] for part in each} for each in parts] == [{"sent", "wait"}] * 2
+    assert sorted(part["msg"]["data"] for each in parts for part in each) == ["1", "1", "2", "2"]
