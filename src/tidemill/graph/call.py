@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+DATA_BYTES_MAX = 16 * 2**20
+"""Of one message. Texts in texts in texts grow by a power of two: chains that come round to themselves would fill the
+memory long before they are nested too deep."""
+
 Told = tuple[int, int, int, str, Message, str | None]
 """Index, trail, vertex, relation, message, error."""
 
@@ -156,6 +160,10 @@ class Call:
         for run, effects in self._effects.items():
             self._traversal.results[run].effects += effects
         for index, trail, vertex, relation, message, error in self._told:
+            if len(message.data) > DATA_BYTES_MAX and message is not items[index].message:
+                reason = f"made {len(message.data)} bytes of data; {DATA_BYTES_MAX} is the limit"
+                route(vertex, items[index].run, trail, FAILURE, failed(items[index].message, reason), reason)
+                continue
             route(vertex, items[index].run, trail, relation, message, error)
         if self._is_watched:
             told, watcher, graph = _by_item(self._told), self._traversal.executor.watcher, self._traversal.graph.id

@@ -15,7 +15,7 @@ from tidemill.expressions.document import refuse_depth
 from tidemill.rules.building import Built, Setup, build
 from tidemill.rules.endpoints.reading import build_endpoints
 from tidemill.rules.formats import read_chain
-from tidemill.rules.scripts import script_findings
+from tidemill.rules.script_checks import script_findings
 
 
 async def examine(document: Any, setup: Setup, id_: str = "") -> tuple[Built, Sequence[Finding]]:
@@ -27,6 +27,5 @@ async def examine(document: Any, setup: Setup, id_: str = "") -> tuple[Built, Se
     draft, findings = read_chain(document, id_)
     built, endpoints = build(draft, setup), build_endpoints(draft, setup)
     found = [*findings, *built.findings, *endpoints.findings]
-    for path, script in [*built.scripts, *endpoints.scripts]:
-        found += await script_findings(setup.ports.sandbox, script, path)
+    found += await script_findings(setup.ports.sandbox, [*built.scripts, *endpoints.scripts])
     return replace(built, strangers=[*built.strangers, *endpoints.strangers]), found

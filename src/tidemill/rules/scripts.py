@@ -11,7 +11,6 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from tidemill.core.findings import Finding
 from tidemill.graph.call import Call
 from tidemill.graph.graph import Graph, successors
 from tidemill.graph.message import DataType, Message
@@ -184,8 +183,3 @@ def _binary(data: bytes) -> bytes:
         return bytes(msgspec.json.decode(data, type=list[int]))
     except (msgspec.DecodeError, msgspec.ValidationError, ValueError):
         return data
-
-
-async def script_findings(sandbox: Sandbox, script: Script, path: str) -> Sequence[Finding]:
-    found = await sandbox.check(script)
-    return [Finding(path, each.message, each.kind, each.level, each.line, each.column) for each in found]

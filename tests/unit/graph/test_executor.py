@@ -328,3 +328,17 @@ async def test_a_graph_without_nodes_fails_every_message() -> None:
 def test_a_cycle_is_no_graph() -> None:
     with pytest.raises(ValueError, match="cycle"):
         graph_of({"a": all_by("x"), "b": all_by("x")}, "a -x> b, b -x> a")
+
+
+async def test_data_that_grows_without_end_fails_the_message() -> None:
+    def double(batch: Batch) -> None:
+        for index, item in enumerate(batch.items):
+            batch.tell(index, "Success", item.message.told(data=item.message.data * 2))
+
+    nodes: dict[str, object] = {f"n{number}": double for number in range(10)}
+    edges = ", ".join(f"n{number} -Success> n{number + 1}" for number in range(9))
+    (result, small), _ = await run(graph_of(nodes, edges), b"x" * 2**20, b"y")
+    assert [end.node for end in result.failures] == ["n4"]
+    assert len(result.failures[0].message.data) == 2**24
+    assert result.failures[0].error == f"made {2**25} bytes of data; {2**24} is the limit"
+    assert shown(small) == [("n9", "Success", b"y" * 1024)]

@@ -135,3 +135,14 @@ async def test_what_is_wrong_is_found_when_it_is_saved() -> None:
         assert found == (path, "invalid", "must be a node, or chain:node")
     (found,) = await wrong([node("f", "flow")])
     assert found[:2] == (path, "missing")
+
+
+async def test_chains_that_run_each_other_fail_and_fill_no_memory() -> None:
+    """Each level shows the one below as a text: the marks before its quotes double from level to level."""
+    room = RulesRoom()
+    for chain, other in (("ping", "pong"), ("pong", "ping")):
+        await room.save(chain, [{"id": "f", "type": "flow", "configuration": {"targetId": other}}])
+    (result,) = await room.run("ping", message(b'{"n":1}'))
+    (end,) = result.ends
+    assert end.relation == "Failure"
+    assert len(end.message.data) < 2**25
