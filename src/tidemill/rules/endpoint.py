@@ -76,7 +76,7 @@ class EndpointRoute:
             effects = [*self._effects(record, message, passed), *self._responses(passed)]
         except BadInput as error:
             return Outcome("invalid", reason=str(error), detail=detail)
-        return Outcome("done", effects, detail=detail)
+        return Outcome("done", effects, detail={**detail, **published(effects)})
 
     def _refused(self, passed: Passed) -> Outcome:
         """It did not run. A chain that cannot is waited for; a message that a processor failed is like one that
@@ -140,18 +140,19 @@ def failure_of(passed: Passed) -> str | None:
 
 
 def detail_of(result: Result, trails: Trails) -> Mapping[str, Any]:
-    """Which way each branch went and which topics it published to, for those who ask later."""
+    """Which way each branch went, for those who ask later."""
     ends = []
     for end in result.ends:
         way: dict[str, Any] = {"way": [*trails.way(end.trail), (end.node, end.relation)]}
         if end.error is not None:
             way["error"] = end.error
         ends.append(way)
-    publications = [effect.publication for effect in result.effects if isinstance(effect, Publish)]
-    topics = [f"{each.integration}:{each.topic}" for each in publications]
-    detail: dict[str, Any] = {"ends": ends}
-    if topics:
-        detail["published"] = list(dict.fromkeys(topics))
-    if result.held:
-        detail["waits"] = list(waits_json(result))
-    return detail
+    return {"ends": ends, "waits": list(waits_json(result))} if result.held else {"ends": ends}
+
+
+def published(effects: Sequence[Effect]) -> Mapping[str, Any]:
+    """The topics that these publish to, each once; nothing where there are none. Only of a record that is done: what
+    a failed one would have published never happens."""
+    publications = [effect.publication for effect in effects if isinstance(effect, Publish)]
+    topics = list(dict.fromkeys(f"{each.integration}:{each.topic}" for each in publications))
+    return {"published": topics} if topics else {}

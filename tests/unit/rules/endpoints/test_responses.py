@@ -56,6 +56,27 @@ async def test_the_example_of_the_document(wait: bool) -> None:
     assert (response.key, response.partition) == (None, 0)
 
 
+async def test_a_trace_names_the_topic_of_a_response() -> None:
+    def answer(exchange: Exchange) -> None:
+        exchange.out.headers["topic"] = "device.msg.response"
+        exchange.out.body = b"ok"
+
+    outcome = await (await respond(answer)).one()
+    (by_node, by_response) = published(outcome)
+    assert outcome.detail is not None
+    assert outcome.detail["published"] == [f"shop:{by_node.topic}", f"shop:{by_response.topic}"]
+
+
+async def test_a_trace_of_a_failed_record_names_no_topic() -> None:
+    def answer(exchange: Exchange) -> None:
+        raise ValueError("not now")
+
+    outcome = await (await respond(answer)).one()
+    assert outcome.kind == "invalid"
+    assert outcome.detail is not None
+    assert "published" not in outcome.detail
+
+
 async def test_key_and_partition_are_honoured() -> None:
     def answer(exchange: Exchange) -> None:
         exchange.out.headers |= {"topic": "t", "key": "k1", "partition": "3"}
