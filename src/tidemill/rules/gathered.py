@@ -15,6 +15,15 @@ _object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _raw = msgspec.json.Decoder(msgspec.Raw).decode
 
 
+BYTES_MAX = 8 * 1024 * 1024
+"""Of what is gathered. Data within data is quoted again each time, which can double it: 32 chains within each other
+would make gigabytes of nothing."""
+
+
+class TooLong(Exception):
+    """What the branches brought is more than one message may have. The message fails with what came in."""
+
+
 class Part(msgspec.Struct, frozen=True):
     """A message, the node that it came from, and why that node failed, where it did."""
 
@@ -28,13 +37,20 @@ def parts_of(ends: Sequence[End]) -> list[Part]:
 
 
 def gathered(message: Message, parts: Sequence[Part], *, is_map: bool = False) -> Message:
-    """`message` with the data of all parts, and the metadata of those that did not fail."""
+    """`message` with the data of all parts, and the metadata of those that did not fail. Raises `TooLong`."""
+    _refuse(sum(len(part.message.data) for part in parts))
     metadata = dict(message.metadata)
     for part in parts:
         if part.error is None:
             metadata.update(part.message.metadata)
     data = _encode(_merged(parts) if is_map else [_shown(part) for part in parts])
+    _refuse(len(data))
     return message.told(data=data, metadata=metadata, data_type="JSON")
+
+
+def _refuse(size: int) -> None:
+    if size > BYTES_MAX:
+        raise TooLong(f"what the branches brought is longer than {BYTES_MAX} bytes")
 
 
 def failures_of(parts: Sequence[Part]) -> str:

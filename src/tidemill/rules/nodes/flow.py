@@ -6,7 +6,7 @@ from pydantic import Field
 
 from tidemill.graph.component import Component, Config
 from tidemill.graph.node import FAILURE, SUCCESS, Batch, Result
-from tidemill.rules.gathered import failures_of, gathered, parts_of
+from tidemill.rules.gathered import TooLong, failures_of, gathered, parts_of
 from tidemill.rules.site import Site
 
 
@@ -43,7 +43,11 @@ def _extend(batch: Batch, index: int, result: Result) -> None:
 
 def _merge(batch: Batch, index: int, result: Result) -> None:
     parts = parts_of(result.ends)
-    message = gathered(batch.items[index].message, parts)
+    try:
+        message = gathered(batch.items[index].message, parts)
+    except TooLong as error:
+        batch.fail(index, failures_of(parts) or str(error))
+        return
     if any(end.relation == FAILURE for end in result.ends):
         batch.fail(index, failures_of(parts) or "a branch of the chain failed", message)
     else:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from tidemill.graph.component import Component
 from tidemill.graph.node import SUCCESS, Batch, Result
-from tidemill.rules.gathered import gathered, parts_of
+from tidemill.rules.gathered import TooLong, gathered, parts_of
 from tidemill.rules.nodes.grouping import GroupConfig, run_group
 from tidemill.rules.site import Site
 
@@ -31,7 +31,11 @@ class GroupAction:
     async def process(self, batch: Batch) -> None:
         for index, results in enumerate(await run_group(batch, self._nodes)):
             parts = [part for result in results for part in parts_of(result.ends[-1:])]
-            message = gathered(batch.items[index].message, parts, is_map=self._is_map)
+            try:
+                message = gathered(batch.items[index].message, parts, is_map=self._is_map)
+            except TooLong as error:
+                batch.fail(index, str(error))
+                continue
             matched = self._matched(results)
             if matched >= self._count:
                 batch.tell(index, SUCCESS, message)

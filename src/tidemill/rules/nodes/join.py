@@ -6,7 +6,7 @@ from pydantic import Field
 
 from tidemill.graph.component import Component, Config
 from tidemill.graph.node import SUCCESS, Batch
-from tidemill.rules.gathered import Part, failures_of, gathered
+from tidemill.rules.gathered import Part, TooLong, failures_of, gathered
 from tidemill.rules.site import Site
 
 
@@ -35,12 +35,16 @@ class Join:
         first, *others = indexes
         items = batch.items
         parts = [Part(batch.came_from(index)[0], items[index].message, items[index].error) for index in indexes]
-        message = gathered(items[first].message, parts, is_map=self._is_map)
         reason = failures_of(parts)
-        if reason:
-            batch.fail(first, reason, message)
+        try:
+            message = gathered(items[first].message, parts, is_map=self._is_map)
+        except TooLong as error:
+            batch.fail(first, reason or str(error))
         else:
-            batch.tell(first, SUCCESS, message)
+            if reason:
+                batch.fail(first, reason, message)
+            else:
+                batch.tell(first, SUCCESS, message)
         for other in others:
             batch.take(other)
 

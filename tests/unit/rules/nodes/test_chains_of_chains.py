@@ -8,6 +8,7 @@ from tests.fakes.rules import RulesRoom, message
 from tests.fakes.sandbox import FakeSandbox
 from tests.unit.rules.nodes.ends import Node, node, ran, shown, value
 from tidemill.graph.budget import DEPTH_MAX
+from tidemill.rules.gathered import BYTES_MAX
 
 
 def room() -> RulesRoom:
@@ -84,6 +85,27 @@ async def test_chains_that_come_round_are_found_and_come_to_an_end() -> None:
     (result,) = await here.run("a", message())
     (end,) = result.ends
     assert f"nested more than {DEPTH_MAX} deep" in str(end.error)
+
+
+async def test_chains_that_come_round_and_list_their_ends_end_before_memory_does() -> None:
+    """Each list quotes the one within it: 32 of them would be 2^32 backslashes."""
+    here = room()
+    await here.save("a", [node("f", "flow", targetId="b")])
+    await here.save("b", [node("f", "flow", targetId="a")])
+    (result,) = await here.run("a", message())
+    (end,) = result.ends
+    assert f"nested more than {DEPTH_MAX} deep" in str(end.error)
+    assert len(end.message.data) <= BYTES_MAX
+
+
+async def test_branches_that_bring_too_much_fail_with_what_came_in() -> None:
+    here = room()
+    nodes = [node("k", "fork"), node("l", "fork"), node("m", "fork"), node("j", "join")]
+    edges = [("k", "Success", "l"), ("k", "Success", "m"), ("l", "Success", "j"), ("m", "Success", "j")]
+    long = b'"' + b"x" * (BYTES_MAX // 2) + b'"'
+    (result,) = await ran(here, nodes, edges, message(long))
+    (end,) = result.ends
+    assert (end.error, end.message.data) == (f"what the branches brought is longer than {BYTES_MAX} bytes", long)
 
 
 async def test_a_reference_goes_on_by_the_relation_of_its_node_and_no_further() -> None:
