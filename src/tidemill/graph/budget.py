@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 STEPS_MAX = 100_000
 """How often the messages of one run may be processed, all nodes and all runs inside of it together."""
-DEPTH_MAX = 32
+DEPTH_MAX = 16
 """Of runs inside of runs: sub-chains, loops."""
 
 TOO_FAR = f"went through more than {STEPS_MAX} nodes: a loop that does not end?"

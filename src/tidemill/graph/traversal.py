@@ -124,6 +124,7 @@ class Traversal:
         for run, (_, _, message) in enumerate(given):
             inner.arrive(vertex, Item(run, message, START))
         await inner.go()
+        await asyncio.sleep(0)  # nodes may need nothing but this process: others are to have their turn
         for result in inner.results:
             result.ends += [refusal(held.node, held.message, _CANNOT_WAIT) for held in result.held]
         return inner.results

@@ -24,6 +24,9 @@ class TooLong(Exception):
     """What the branches brought is more than one message may have. The message fails with what came in."""
 
 
+REASONS_MAX = 1_000
+
+
 class Part(msgspec.Struct, frozen=True):
     """A message, the node that it came from, and why that node failed, where it did."""
 
@@ -54,8 +57,9 @@ def _refuse(size: int) -> None:
 
 
 def failures_of(parts: Sequence[Part]) -> str:
-    """Why parts failed; empty where none did."""
-    return "; ".join(f"{part.node}: {part.error}" for part in parts if part.error is not None)
+    """Why parts failed; empty where none did. Cut where it is long: each chain tells the reasons of those within it."""
+    reasons = "; ".join(f"{part.node}: {part.error}" for part in parts if part.error is not None)
+    return reasons if len(reasons) <= REASONS_MAX else f"{reasons[:REASONS_MAX]}…"
 
 
 def _shown(part: Part) -> Mapping[str, Any]:

@@ -42,16 +42,16 @@ def _extend(batch: Batch, index: int, result: Result) -> None:
 
 
 def _merge(batch: Batch, index: int, result: Result) -> None:
+    """A failure has the message that came in: a dead letter is to have that, and lists that quote each other's data
+    would double from chain to chain."""
     parts = parts_of(result.ends)
-    try:
-        message = gathered(batch.items[index].message, parts)
-    except TooLong as error:
-        batch.fail(index, failures_of(parts) or str(error))
-        return
     if any(end.relation == FAILURE for end in result.ends):
-        batch.fail(index, failures_of(parts) or "a branch of the chain failed", message)
-    else:
-        batch.tell(index, SUCCESS, message)
+        batch.fail(index, failures_of(parts) or "a branch of the chain failed")
+        return
+    try:
+        batch.tell(index, SUCCESS, gathered(batch.items[index].message, parts))
+    except TooLong as error:
+        batch.fail(index, str(error))
 
 
 def _build(config: FlowConfig, site: Site) -> Flow:
@@ -69,6 +69,6 @@ COMPONENT = Component(
     examples=({"targetId": "checks"}, {"targetId": "checks", "extend": True}),
     notes=(
         "Without `extend` the data is a list of `{msg, err, nodeId}`, one for each end, by Success, or by Failure where"
-        " a branch failed."
+        " a branch failed: then it is the message that came in."
     ),
 )
