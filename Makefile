@@ -29,7 +29,8 @@ check: $(VENV)/.ready-dev
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/unit/test_tidy.py
 
-bench: $(VENV)/.ready-dev parts
+# What Tidemill is measured beside has an environment of its own: it asks for other versions of the Kafka client.
+bench: $(VENV)/.ready-dev .venv-rivals/.ready parts
 	$(BIN)/python -m bench
 
 soak: $(VENV)/.ready-dev parts
@@ -55,6 +56,11 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { echo "No venv module: install it (Debian: apt-get install python3-venv) and try again."; exit 1; }
 	@echo "Installing Tidemill into $(VENV) ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+.venv-rivals/.ready: bench/rivals/requirements.txt
+	@test -x .venv-rivals/bin/pip || $(PYTHON) -m venv .venv-rivals
+	@.venv-rivals/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
 $(VENV)/.ready-dev: $(VENV)/.ready

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import platform
@@ -17,6 +18,10 @@ from rich.table import Table
 
 from bench.bare import bare_loop
 from bench.broker import BrokerFigures, compare
+from bench.chain import chain_table
+from bench.chain import compare as compare_chains
+from bench.chain_engine import engine_table
+from bench.chain_engine import measure as measure_engine
 from bench.pipeline import Measured, measure
 from bench.queue import Worked, work, worker_table
 from bench.warm import warm
@@ -73,6 +78,8 @@ def _run(kafka: KafkaServer, embedded: BrokerServer, kafka_start_s: float) -> di
         tasks = int(20_000 * SCALE)
         workers = work(None, tasks), work(postgres.url("workers"), tasks)
         results["workers"] = dict(zip(("sqlite", "postgres"), map(asdict, workers), strict=True))
+        results["chains"] = compare_chains(kafka, postgres.url("chains"))
+    results["chain_engine"] = asyncio.run(measure_engine())
     return results
 
 
@@ -88,6 +95,8 @@ def _print(results: dict[str, Any]) -> None:
     console.print(workflow_table(Ran(**workflows["sqlite"]), Ran(**workflows["postgres"])))
     workers = results["workers"]
     console.print(worker_table(Worked(**workers["sqlite"]), Worked(**workers["postgres"])))
+    console.print(chain_table(results["chains"]))
+    console.print(engine_table(results["chain_engine"]))
     console.print(_brokers({name: BrokerFigures(**figures) for name, figures in results["brokers"].items()}))
 
 
