@@ -1,9 +1,24 @@
 """Fixtures for the real parts. What a machine lacks is skipped by name here, and is a failure with CI=true."""
 
+from collections.abc import Iterator
+
+import pytest
+import structlog
 from hypothesis import HealthCheck, settings
+
+from tidemill.core import logs
 
 pytest_plugins = ["tests.parts.mariadb", "tests.parts.mosquitto", "tests.parts.postgres", "tests.parts.kafka"]
 
 # How fast examples are made says something about the machine, nothing about us.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A command that is called within a test sets up logs for its process: not for all tests after it."""
+    before = structlog.get_config()
+    monkeypatch.setattr(logs, "CACHED", False)
+    yield
+    structlog.configure(**before)

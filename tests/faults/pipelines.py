@@ -71,6 +71,25 @@ def chaining(integration: str, topic_in: str, topic: str, mark: str = "") -> Pip
     return Pipeline((), (topic, topic_of_response), executions=0, chain=document)
 
 
+def waiting(integration: str, topic_in: str, topic: str) -> Pipeline:
+    """A chain whose messages wait in the database before they are published."""
+    nodes = [
+        {"id": "wait", "type": "delay", "configuration": {"delayMs": "300", "maxPendingMsgs": 100_000}},
+        {
+            "id": "out",
+            "type": "x/kafkaProducer",
+            "configuration": {"server": integration, "topic": topic, "key": "${metadata.key}"},
+        },
+    ]
+    configuration = {"integration": integration, "groupId": topic_in}
+    endpoint = {"id": "in", "type": "endpoint/kafka", "configuration": configuration}
+    routers = [{"from": {"path": topic_in}, "to": {"path": ""}}]
+    connections = [{"fromId": "wait", "type": "Success", "toId": "out"}]
+    metadata = {"nodes": nodes, "connections": connections, "endpoints": [{**endpoint, "routers": routers}]}
+    document = {"ruleChain": {"name": "wait"}, "metadata": metadata}
+    return Pipeline((), (topic,), executions=0, is_ordered=False, chain=document)
+
+
 _TRANSFORM = "metadata.responseTopic = '%s'; return {msg: {n: msg.n, mark: '%s'}, metadata: metadata};"
 
 

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from tests.faults.pipelines import branching
+from tests.faults.pipelines import branching, waiting
 from tests.faults.rig import POSTGRES, SQLITE, Rig, check, send_all
 from tests.faults.service import EchoService
 from tidemill.core.faults import Point
@@ -23,6 +23,8 @@ PLACES: list[tuple[Point, int]] = [
     ("after_kafka_commit", 2),
     ("during_rebalance", 1),
 ]
+RESUMING: list[Point] = ["before_resume_commit", "after_resume_commit"]
+"""Only where messages of rule chains wait."""
 
 
 @pytest.mark.parametrize(("point", "nth"), PLACES)
@@ -31,7 +33,7 @@ def test_crash_at(rig: Rig, point: Point, nth: int) -> None:
 
 
 @pytest.mark.parametrize("parts", [SQLITE[0], *POSTGRES], indirect=True)
-@pytest.mark.parametrize("point", get_args(Point))
+@pytest.mark.parametrize("point", sorted({point for point, _ in PLACES}))
 def test_crash_among_branches_at(rig: Rig, point: Point) -> None:
     """With forks, joins, sub-workflows and calls between the borders."""
     with EchoService() as service:
@@ -39,6 +41,13 @@ def test_crash_among_branches_at(rig: Rig, point: Point) -> None:
         _crash_at(rig, point, 1 if point == "during_rebalance" else 2)
         assert {len(keys) for keys in service.keys.values()} == {1}
         assert len(service.keys) == RECORDS
+
+
+@pytest.mark.parametrize("parts", [SQLITE[1], *POSTGRES], indirect=True)
+@pytest.mark.parametrize("point", RESUMING)
+def test_crash_as_messages_go_on_at(rig: Rig, point: Point) -> None:
+    rig.use(waiting(rig.integration, rig.topic_in, rig.topic_out))
+    _crash_at(rig, point, 1)
 
 
 def _crash_at(rig: Rig, point: Point, nth: int) -> None:
@@ -51,4 +60,4 @@ def _crash_at(rig: Rig, point: Point, nth: int) -> None:
 
 
 def test_every_place_is_tried() -> None:
-    assert {point for point, _ in PLACES} == set(get_args(Point))
+    assert {point for point, _ in PLACES} | set(RESUMING) == set(get_args(Point))

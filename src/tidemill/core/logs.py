@@ -4,8 +4,22 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import TextIO, cast
 
 import structlog
+
+CACHED = True
+"""Whether a logger stays what it was at its first line; else it follows what is set up later."""
+
+
+class _StandardError:
+    """What it is when a line is written: whoever runs a command in a process of its own may have put another there."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 def configure_logs(log_format: str, level: str) -> None:
@@ -27,6 +41,6 @@ def configure_logs(log_format: str, level: str) -> None:
             *tail,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _StandardError())),
+        cache_logger_on_first_use=CACHED,
     )
