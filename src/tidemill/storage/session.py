@@ -121,6 +121,8 @@ class Session:
 
     async def roll_back(self) -> None:
         self._waiting.clear()
+        if self.connection.invalidated:
+            return  # SQLAlchemy closes a connection whose statement was cancelled, and with it the transaction
         with translated():
             if self._sqlite is not None:
                 await self._sqlite.rollback()

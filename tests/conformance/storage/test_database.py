@@ -22,7 +22,7 @@ from tidemill.storage.engines import database_url, make_engines
 from tidemill.storage.gaps import StoredGaps
 from tidemill.storage.history import StoredHistory
 from tidemill.storage.meta import Meta
-from tidemill.storage.session import Session
+from tidemill.storage.session import Session, session_of
 
 GROUP = GroupKey("main", "g")
 GAP = Gap(PartitionKey("in", 0), 1, 2, "retention", 3)
@@ -58,6 +58,25 @@ async def test_a_task_that_is_cancelled_leaves_nothing_and_the_next_goes_on(data
         await gaps.add(tx, GROUP, [GAP])
 
     assert len(await gaps.find(None, 10)) == 1
+
+
+async def test_a_task_that_is_cancelled_at_any_step_of_a_statement_ends_as_cancelled(database: Database) -> None:
+    gaps = StoredGaps(database)
+
+    async def write(turn: int) -> None:
+        async with database.begin() as tx:
+            await session_of(tx).execute(text("SELECT 1"))
+            await gaps.add(tx, GROUP, [Gap(PartitionKey("in", turn), 1, 2, "retention", 3)])
+
+    for turns in range(40):
+        task = asyncio.create_task(write(turns))
+        for _ in range(turns):
+            await asyncio.sleep(0 if turns % 2 else 0.0002)
+        task.cancel()
+        (ended,) = await asyncio.gather(task, return_exceptions=True)
+        assert ended is None or isinstance(ended, asyncio.CancelledError), turns
+    async with database.begin() as tx:
+        await gaps.add(tx, GROUP, [GAP])
 
 
 async def test_readers_see_what_is_committed_and_do_not_wait_for_writers(database: Database) -> None:
