@@ -24,7 +24,7 @@ from tidemill.storage.database import Database
 from tidemill.storage.definitions import StoredDefinitions
 from tidemill.storage.executions import StoredExecutions
 from tidemill.workflows.effects import StartWorkflow, UpdateTask
-from tidemill.workflows.engine import Engine
+from tidemill.workflows.engine.engine import Engine
 from tidemill.workflows.tasks.loop import LoopSettings
 
 TASKS = 10_200

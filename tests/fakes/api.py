@@ -31,13 +31,13 @@ from tidemill.workflows.effects import (
     UpdateTask,
     UpdateVariables,
 )
-from tidemill.workflows.plan import Plan, Step
+from tidemill.workflows.plans.plan import Plan, Step
 from tidemill.workflows.ports import ExecutionQuery, LastPoll, TaskLog
 from tidemill.workflows.schemas import Schemas
-from tidemill.workflows.state import Execution, Task
+from tidemill.workflows.state.state import Execution, Task
+from tidemill.workflows.state.whole import TaskPage
 from tidemill.workflows.trial import Mocks
 from tidemill.workflows.waits import Blocking, Rest
-from tidemill.workflows.whole import TaskPage
 
 
 def plan_of(execution: Execution) -> Plan:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tidemill.workflows.memory import FinishedInMemory
+from tidemill.workflows.engine.memory import FinishedInMemory
 from tidemill.workflows.ports import CachedOutput, FinishedTask, Unread
 
 

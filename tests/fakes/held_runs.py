@@ -9,7 +9,7 @@ import msgspec
 from tidemill.core.errors import StaleWrite
 from tidemill.core.transaction import Transaction
 from tidemill.graph.node import Wake
-from tidemill.rules.held import DueRun, HeldRun, RunWake
+from tidemill.rules.waiting.held import DueRun, HeldRun, RunWake
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(HeldRun).decode

@@ -8,9 +8,9 @@ from typing import Any
 from tidemill.core.codec import to_json
 from tidemill.expressions.template import compile_template, examine_template
 from tidemill.sandbox.script import Script
-from tidemill.workflows.plan import Cache, Limits, Plan, Retry, Step
+from tidemill.workflows.plans.plan import Cache, Limits, Plan, Retry, Step
+from tidemill.workflows.plans.shapes import Shape
 from tidemill.workflows.secrets import KEEP
-from tidemill.workflows.shapes import Shape
 from tidemill.workflows.tasks.kind import NoSettings
 from tidemill.workflows.tasks.loop import LoopSettings
 from tidemill.workflows.tasks.publish import PublishSettings

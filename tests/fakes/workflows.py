@@ -15,7 +15,8 @@ from tidemill.core.errors import BadInput, NotFound, StaleWrite, TidemillError, 
 from tidemill.core.transaction import Transaction
 from tidemill.ingest.publication import Publication
 from tidemill.storage.turns import with_room
-from tidemill.workflows.plan import Limits, Plan
+from tidemill.workflows.plans.plan import Limits, Plan
+from tidemill.workflows.plans.shapes import Shape
 from tidemill.workflows.ports import (
     Changes,
     ExecutionQuery,
@@ -27,7 +28,6 @@ from tidemill.workflows.ports import (
     Timer,
     Turn,
 )
-from tidemill.workflows.shapes import Shape
 
 
 class MemoryTransaction(OpenTransaction):

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from tidemill.core.clock import SystemClock
 from tidemill.graph.message import Message
-from tidemill.rules.scripts import arguments, changed
+from tidemill.rules.scripts.scripts import arguments, changed
 from tidemill.sandbox.pool import SandboxPool
 from tidemill.sandbox.script import Script, Stage, Staged, Stages
 from tidemill.sandbox.settings import SandboxSettings

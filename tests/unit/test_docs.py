@@ -29,7 +29,7 @@ def missing_pages(page: Path, text: str) -> list[str]:
 
 
 def test_what_is_missing_is_found() -> None:
-    assert missing_files("`workflows/flow.py`, `flow.py`, `workflows/gone.py`, `low.py`") == [
+    assert missing_files("`workflows/flow/flow.py`, `flow.py`, `workflows/gone.py`, `low.py`") == [
         "workflows/gone.py",
         "low.py",
     ]

@@ -13,8 +13,8 @@ from tidemill.api.router import Routes
 from tidemill.api.targets import of_execution
 from tidemill.api.trace_execution import execution_trace
 from tidemill.core.errors import NotFound
-from tidemill.workflows.plan import Plan
-from tidemill.workflows.state import Execution
+from tidemill.workflows.plans.plan import Plan
+from tidemill.workflows.state.state import Execution
 
 routes = Routes("Tidemill", "/api/tidemill/executions")
 

@@ -12,12 +12,12 @@ from tidemill.ingest.effect import Effect
 from tidemill.ingest.record import PartitionKey, Record
 from tidemill.workflows.control import Revival
 from tidemill.workflows.effects import ReportedStatus, RerunExecution, StartWorkflow, UpdateTask
-from tidemill.workflows.plan import Plan
+from tidemill.workflows.plans.plan import Plan
 from tidemill.workflows.ports import ExecutionQuery, LastPoll, TaskLog
-from tidemill.workflows.state import Execution, Task
+from tidemill.workflows.state.state import Execution, Task
+from tidemill.workflows.state.whole import TaskPage
 from tidemill.workflows.trial import Mocks
 from tidemill.workflows.waits import Rest
-from tidemill.workflows.whole import TaskPage
 
 
 class Executions(Protocol):

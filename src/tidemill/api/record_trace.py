@@ -17,7 +17,7 @@ from tidemill.core.errors import NotFound
 from tidemill.ingest.ports import DeadLetter, Gap, Places, Seen, SeenRun
 from tidemill.ingest.record import PartitionKey
 from tidemill.ingest.subscription import GroupKey, Subscription, Subscriptions
-from tidemill.workflows.state import execution_of
+from tidemill.workflows.state.state import execution_of
 
 GAPS_MAX = 1_000
 LETTER_PAGE = 500

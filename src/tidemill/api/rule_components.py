@@ -13,8 +13,8 @@ from tidemill.api.params import Text
 from tidemill.api.router import Routes
 from tidemill.api.rules import Page, Size
 from tidemill.core.errors import NotFound
-from tidemill.rules.forms import component_form, endpoint_forms, processor_names
 from tidemill.rules.shared import SharedNode
+from tidemill.rules.shown.forms import component_form, endpoint_forms, processor_names
 
 routes = Routes("Rule chains", "/api/v1")
 

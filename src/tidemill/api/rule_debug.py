@@ -15,10 +15,10 @@ from tidemill.api.router import Routes
 from tidemill.api.rules import Page, Size, rulego_chain, told
 from tidemill.core.errors import BadInput
 from tidemill.core.findings import Finding, near
-from tidemill.rules.chains import document_of
-from tidemill.rules.debugging import DebugEntry
+from tidemill.rules.chains.compiled import document_of
 from tidemill.rules.formats.rulego import editing
-from tidemill.rules.views import message_json
+from tidemill.rules.shown.debugging import DebugEntry
+from tidemill.rules.shown.views import message_json
 
 routes = Routes("Rule chains", "/api/v1/logs")
 own_routes = Routes("Rule chains", "/api/tidemill/rules")

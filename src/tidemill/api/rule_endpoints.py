@@ -8,7 +8,7 @@ from tidemill.access import actions
 from tidemill.api.call import AllowedCall, Call
 from tidemill.api.router import Routes
 from tidemill.rules.endpoints.http import METHODS, OPEN_PREFIX, PREFIX
-from tidemill.rules.requests import Request
+from tidemill.rules.endpoints.requests import Request
 
 routes = Routes("Rule chains", PREFIX)
 open_routes = Routes("Rule chains", OPEN_PREFIX)

@@ -13,7 +13,7 @@ from tidemill.api.call import Call
 from tidemill.api.params import Number
 from tidemill.api.router import Routes
 from tidemill.ingest.ports import Seen, SeenRun
-from tidemill.rules.chains import Chain
+from tidemill.rules.chains.compiled import Chain
 
 routes = Routes("Rule chains", "/api/tidemill/rules")
 

@@ -16,7 +16,7 @@ from tidemill.core.ids import new_id
 from tidemill.graph.message import DataType, Message
 from tidemill.rules.given import data_type_of, read_message
 from tidemill.rules.hand import HandRun
-from tidemill.rules.views import end_json
+from tidemill.rules.shown.views import end_json
 
 routes = Routes("Rule chains", "/api/v1/rules")
 own_routes = Routes("Rule chains", "/api/tidemill/rules")

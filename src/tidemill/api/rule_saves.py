@@ -13,8 +13,8 @@ from tidemill.api.params import Numbered
 from tidemill.api.router import Routes
 from tidemill.api.rules import told
 from tidemill.core.errors import NotFound
-from tidemill.rules.chains import document_of
-from tidemill.rules.differences import differences
+from tidemill.rules.chains.compiled import document_of
+from tidemill.rules.shown.differences import differences
 
 routes = Routes("Rule chains", "/api/tidemill/rules")
 

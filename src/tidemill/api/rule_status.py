@@ -7,8 +7,8 @@ from typing import Any
 
 from tidemill.api.rule_history import routes_of
 from tidemill.api.services import Services
-from tidemill.rules.chains import Chain
-from tidemill.rules.draft import EndpointDraft
+from tidemill.rules.chains.compiled import Chain
+from tidemill.rules.chains.draft import EndpointDraft
 
 NONE, CONNECTED, RECONNECTING, DISCONNECTED = "none", "connected", "reconnecting", "disconnected"
 

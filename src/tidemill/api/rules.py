@@ -15,7 +15,7 @@ from tidemill.api.router import Routes
 from tidemill.api.rule_status import endpoint_statuses
 from tidemill.core.errors import BadInput, NotFound
 from tidemill.core.findings import near
-from tidemill.rules.chains import Chain, document_of
+from tidemill.rules.chains.compiled import Chain, document_of
 from tidemill.rules.formats.rulego import editing
 
 routes = Routes("Rule chains", "/api/v1/rules")

@@ -30,12 +30,12 @@ from tidemill.api.ports import (
 from tidemill.core.clock import Clock
 from tidemill.ingest.ports import Places
 from tidemill.ingest.subscription import Subscriptions
-from tidemill.rules.building import Setup
 from tidemill.rules.catalog import RuleCatalog
-from tidemill.rules.debugging import DebugEntries
+from tidemill.rules.chains.building import Setup
+from tidemill.rules.endpoints.requests import Requests
 from tidemill.rules.hand import Hand
-from tidemill.rules.requests import Requests
 from tidemill.rules.shared import SharedNodeCatalog
+from tidemill.rules.shown.debugging import DebugEntries
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from tidemill.access.actions import ThingKind
 from tidemill.api.call import AllowedCall
 from tidemill.api.router import Target
-from tidemill.workflows.plan import Plan
-from tidemill.workflows.state import Execution, Task
+from tidemill.workflows.plans.plan import Plan
+from tidemill.workflows.state.state import Execution, Task
 
 
 async def by_handler(call: AllowedCall) -> None:

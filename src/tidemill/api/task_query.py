@@ -10,9 +10,9 @@ import msgspec
 from tidemill.api.search_query import add_list, add_time, searched_text, sort_field, terms
 from tidemill.core.errors import NotSupported
 from tidemill.workflows.formats.conductor.shown_steps import reference_name, step_in, type_and_name
-from tidemill.workflows.plan import Plan
+from tidemill.workflows.plans.plan import Plan
 from tidemill.workflows.ports import ExecutionQuery
-from tidemill.workflows.state import RUNNING, Execution, Task, execution_of
+from tidemill.workflows.state.state import RUNNING, Execution, Task, execution_of
 
 EXECUTIONS_MAX = 500
 """How many executions are looked through, newest first: tasks live in the documents of their executions."""

@@ -18,7 +18,7 @@ from tidemill.api.router import Routes
 from tidemill.core.errors import BadInput, Conflict, NotFound
 from tidemill.core.findings import Finding
 from tidemill.core.ids import new_id
-from tidemill.rules.chains import Chain, document_of
+from tidemill.rules.chains.compiled import Chain, document_of
 from tidemill.rules.formats.thingsboard import documents
 from tidemill.rules.formats.thingsboard.reading import FORMAT, id_of
 

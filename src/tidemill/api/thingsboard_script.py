@@ -16,8 +16,8 @@ from tidemill.api.params import Text
 from tidemill.api.router import Routes
 from tidemill.core.codec import from_json, to_json
 from tidemill.graph.message import Message
-from tidemill.rules.scripts import StageKind, changed
-from tidemill.rules.tbel import plain
+from tidemill.rules.scripts.scripts import StageKind, changed
+from tidemill.rules.scripts.tbel import plain
 from tidemill.sandbox.script import Staged
 
 routes = Routes("Rule chains", "/api/ruleChain")

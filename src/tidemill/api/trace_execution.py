@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tidemill.workflows.formats.conductor.shown_steps import declared_type, step_in
-from tidemill.workflows.plan import Plan, Step
-from tidemill.workflows.state import Execution, Task
+from tidemill.workflows.plans.plan import Plan, Step
+from tidemill.workflows.state.state import Execution, Task
 
 
 def execution_trace(execution: Execution, plan: Plan) -> dict[str, Any]:

@@ -18,9 +18,9 @@ from tidemill.api.search_query import read_search
 from tidemill.api.targets import by_handler, named, of_execution
 from tidemill.workflows.formats.conductor.masking import masked
 from tidemill.workflows.formats.conductor.views import execution_json, output_json, summary_json, task_json
-from tidemill.workflows.plan import Plan
+from tidemill.workflows.plans.plan import Plan
 from tidemill.workflows.ports import ExecutionQuery
-from tidemill.workflows.state import RUNNING, Execution
+from tidemill.workflows.state.state import RUNNING, Execution
 
 routes = Routes("Workflow", "/api/workflow")
 

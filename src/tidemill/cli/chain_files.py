@@ -25,8 +25,8 @@ from tidemill.core.logs import configure_logs
 from tidemill.core.settings import Settings
 from tidemill.graph.message import Message
 from tidemill.rules.given import read_message
+from tidemill.rules.shown.views import effect_json, end_json, message_json
 from tidemill.rules.trial import Trial, Tried
-from tidemill.rules.views import effect_json, end_json, message_json
 from tidemill.server.trial import open_trial
 
 CANNOT_RUN = 2

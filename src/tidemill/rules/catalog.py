@@ -16,13 +16,13 @@ from tidemill.core.errors import BadInput, NotFound
 from tidemill.core.findings import Finding
 from tidemill.graph.message import Message
 from tidemill.ingest.loops import Flows
-from tidemill.rules.building import Built
-from tidemill.rules.chains import Chain, Chains, document_of
-from tidemill.rules.data_loops import DOMAIN, flows_of, with_loops
-from tidemill.rules.examination import examine
-from tidemill.rules.passwords import without_passwords
+from tidemill.rules.chains.building import Built
+from tidemill.rules.chains.compiled import Chain, Chains, document_of
+from tidemill.rules.chains.data_loops import DOMAIN, flows_of, with_loops
+from tidemill.rules.chains.examination import examine
+from tidemill.rules.chains.passwords import without_passwords
 from tidemill.rules.ports import Directory
-from tidemill.rules.scripts import StageKind, arguments
+from tidemill.rules.scripts.scripts import StageKind, arguments
 from tidemill.sandbox.script import Stage, Staged, Stages
 
 _ID = re.compile(r"[^\s/:]{1,200}")

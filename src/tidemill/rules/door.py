@@ -16,9 +16,9 @@ from tidemill.ingest.publication import Publication, PublicationRefused, Publish
 from tidemill.ingest.record import HOPS_HEADER, TRACEPARENT_HEADER, Headers
 from tidemill.rules.cache import changes_of
 from tidemill.rules.effects import DropCached, HoldRun, KeepCached, Publish
-from tidemill.rules.held import ORIGIN, HeldRun, HeldRuns, RunWake
 from tidemill.rules.ports import CacheStore
 from tidemill.rules.refused import UNHEARD, refused_letter
+from tidemill.rules.waiting.held import ORIGIN, HeldRun, HeldRuns, RunWake
 
 _OWN = frozenset({Publish, KeepCached, DropCached, HoldRun})
 _RECEIPTS = frozenset({Published, PublicationRefused})

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from tidemill.ingest.publication import Publication
-from tidemill.rules.held import HeldRun
 from tidemill.rules.ports import CacheEntry, CacheKey
+from tidemill.rules.waiting.held import HeldRun
 
 
 class Publish(msgspec.Struct, frozen=True):

@@ -12,9 +12,9 @@ from tidemill.graph.message import Message
 from tidemill.graph.node import End
 from tidemill.ingest.effect import EffectGroup
 from tidemill.ingest.gate import Gate
-from tidemill.rules.chains import Chains
-from tidemill.rules.held import Origin
-from tidemill.rules.holding import effects_of
+from tidemill.rules.chains.compiled import Chains
+from tidemill.rules.waiting.held import Origin
+from tidemill.rules.waiting.holding import effects_of
 
 
 class HandRun(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from tidemill.core.findings import Finding
 from tidemill.core.http import HttpCaller
 from tidemill.core.transaction import Transaction
 from tidemill.ingest.clusters import IntegrationDirectory, IntegrationInfo, integration_of
-from tidemill.rules.held import Pending
+from tidemill.rules.waiting.held import Pending
 from tidemill.sandbox.script import Sandbox
 
 DERIVED = "inline-"

@@ -18,9 +18,9 @@ from tidemill.graph.message import Message
 from tidemill.graph.node import Effect, End, Held, Item, Result, Wake
 from tidemill.graph.resumption import Resumed, next_ms
 from tidemill.ingest.clusters import IntegrationInfo
-from tidemill.rules.building import Built, Setup
+from tidemill.rules.chains.building import Built, Setup
+from tidemill.rules.chains.examination import examine
 from tidemill.rules.endpoints.reading import is_of_endpoint
-from tidemill.rules.examination import examine
 from tidemill.rules.ports import Clusters
 
 WAKES_MAX = 1_000

@@ -38,9 +38,9 @@ from tidemill.kafka.publishers import Publishers
 from tidemill.kafka.removals import Removals
 from tidemill.kafka.rereading import Rereader
 from tidemill.rules.endpoints.processors import Processors
+from tidemill.rules.endpoints.schedules import Schedules
 from tidemill.rules.refused import PublicationRoute
-from tidemill.rules.resuming import Resuming
-from tidemill.rules.schedules import Schedules
+from tidemill.rules.waiting.resuming import Resuming
 from tidemill.server.access import build_access
 from tidemill.server.gauges import sample_broker, sample_gauges
 from tidemill.server.ground import Ground, open_ground
@@ -62,18 +62,18 @@ from tidemill.storage.task_logs import StoredTaskLogs
 from tidemill.storage.task_queue import StoredTaskQueue
 from tidemill.storage.timers import StoredTimers
 from tidemill.storage.turns import StoredTurns
-from tidemill.workflows.calls import CallRunner
 from tidemill.workflows.catalog import Catalog
 from tidemill.workflows.control import Control
-from tidemill.workflows.engine import Engine, Written
+from tidemill.workflows.engine.engine import Engine, Written
 from tidemill.workflows.executions import Executions
 from tidemill.workflows.handlers.subscriptions import HandlerSubscriptions
-from tidemill.workflows.poll_data import PollData
 from tidemill.workflows.removals import ExecutionRemovals
+from tidemill.workflows.runners.calls import CallRunner
+from tidemill.workflows.runners.poll_data import PollData
+from tidemill.workflows.runners.timers import TimerRunner
+from tidemill.workflows.runners.turn_keeper import TurnKeeper
 from tidemill.workflows.schemas import Schemas
-from tidemill.workflows.timers import TimerRunner
 from tidemill.workflows.trial import Trials
-from tidemill.workflows.turn_keeper import TurnKeeper
 from tidemill.workflows.waits import ExecutionWaits
 from tidemill.workflows.workers import Workers
 

@@ -13,7 +13,7 @@ from tidemill.core import metrics
 from tidemill.core.clock import Clock
 from tidemill.core.errors import Unavailable
 from tidemill.workflows.ports import ExecutionStore
-from tidemill.workflows.state import ExecutionStatus
+from tidemill.workflows.state.state import ExecutionStatus
 
 log = structlog.get_logger(__name__)
 

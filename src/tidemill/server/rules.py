@@ -15,20 +15,20 @@ from tidemill.ingest.gate import Gate
 from tidemill.ingest.loops import Flows
 from tidemill.ingest.outbox import OutboxDoor
 from tidemill.ingest.ports import DeadLetters
-from tidemill.rules.building import Setup
 from tidemill.rules.catalog import RuleCatalog
-from tidemill.rules.chains import Chains
-from tidemill.rules.debugging import DebugEntries
+from tidemill.rules.chains.building import Setup
+from tidemill.rules.chains.compiled import Chains
 from tidemill.rules.door import RulesTaker
 from tidemill.rules.endpoints.processors import Processors
+from tidemill.rules.endpoints.requests import Requests
+from tidemill.rules.endpoints.subscriptions import EndpointSubscriptions
 from tidemill.rules.hand import Hand
-from tidemill.rules.held import HeldRuns, Pending
 from tidemill.rules.listed import LISTED
 from tidemill.rules.ports import CacheStore, Clusters, Directory, Ports, World
-from tidemill.rules.requests import Requests
 from tidemill.rules.shared import SharedNodeCatalog
-from tidemill.rules.subscriptions import EndpointSubscriptions
-from tidemill.rules.watching import NodeWatcher
+from tidemill.rules.shown.debugging import DebugEntries
+from tidemill.rules.shown.watching import NodeWatcher
+from tidemill.rules.waiting.held import HeldRuns, Pending
 from tidemill.sandbox.script import Sandbox
 
 

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from tidemill.core.clock import Clock
 from tidemill.core.http import HttpCaller, HttpRequest, HttpResponse
 from tidemill.graph.registry import Registry
-from tidemill.rules.building import Setup
+from tidemill.rules.chains.building import Setup
 from tidemill.rules.listed import LISTED
 from tidemill.rules.nowhere import EmptyCache, NothingPending
 from tidemill.rules.ports import Ports

@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import ColumnElement, TextClause, text
 
 from tidemill.workflows.ports import ExecutionQuery
-from tidemill.workflows.state import RUNNING, ExecutionStatus
+from tidemill.workflows.state.state import RUNNING, ExecutionStatus
 
 _STATUSES = " UNION ALL ".join(f"SELECT '{status}' AS status" for status in get_args(ExecutionStatus))
 _BY_LOOKS = text(

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, or_
 from tidemill.storage.tables import executions
 from tidemill.storage.text import storable
 from tidemill.workflows.ports import ExecutionQuery
-from tidemill.workflows.state import ExecutionStatus
+from tidemill.workflows.state.state import ExecutionStatus
 
 _C = executions.c
 _STATUSES: Sequence[str] = get_args(ExecutionStatus)

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, func, select, tuple_
 
 from tidemill.core.transaction import Transaction
 from tidemill.graph.node import Wake
-from tidemill.rules.held import DueRun, HeldRun, RunWake
+from tidemill.rules.waiting.held import DueRun, HeldRun, RunWake
 from tidemill.storage import bulk
 from tidemill.storage.database import Database
 from tidemill.storage.rule_tables import held_runs, run_wakes

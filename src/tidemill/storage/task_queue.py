@@ -15,7 +15,7 @@ from tidemill.storage.session import Session
 from tidemill.storage.tables import task_queue, task_rates
 from tidemill.storage.task_rates import HandedOut
 from tidemill.storage.text import storable
-from tidemill.workflows.plan import Limits
+from tidemill.workflows.plans.plan import Limits
 from tidemill.workflows.ports import HELD_MS, SIZE_MAX
 
 Due = tuple[str, int]

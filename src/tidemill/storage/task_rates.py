@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from tidemill.core.codec import pack, unpack
-from tidemill.workflows.plan import Limits
+from tidemill.workflows.plans.plan import Limits
 
 
 class HandedOut:

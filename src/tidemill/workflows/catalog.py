@@ -17,9 +17,9 @@ from tidemill.core.findings import Finding
 from tidemill.expressions.document import as_whole
 from tidemill.ingest.clusters import IntegrationDirectory
 from tidemill.sandbox.script import Sandbox
-from tidemill.workflows.examination import Examination, examine_all
-from tidemill.workflows.plans import CompiledPlans
-from tidemill.workflows.snapshot import document_of
+from tidemill.workflows.plans.compiled import CompiledPlans
+from tidemill.workflows.plans.examination import Examination, examine_all
+from tidemill.workflows.plans.snapshot import document_of
 
 _STAMPS = ("createTime", "updateTime", "updatedBy")
 

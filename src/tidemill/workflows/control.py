@@ -14,12 +14,12 @@ import msgspec
 from tidemill.core.errors import BadInput, Conflict, NotFound, StaleWrite, TidemillError
 from tidemill.ingest.effect import REPEATS_MAX, Effect, EffectGroup
 from tidemill.ingest.gate import Gate
+from tidemill.workflows.decider.lost_children import LostChildren, read_executions
+from tidemill.workflows.decider.revival import is_lost
 from tidemill.workflows.effects import RerunExecution, RestartExecution, RetryExecution
-from tidemill.workflows.lost_children import LostChildren, read_executions
 from tidemill.workflows.ports import ExecutionStore
 from tidemill.workflows.removals import ExecutionRemovals
-from tidemill.workflows.revival import is_lost
-from tidemill.workflows.state import Execution, execution_of
+from tidemill.workflows.state.state import Execution, execution_of
 
 Revival = RetryExecution | RestartExecution | RerunExecution
 _ABOVE_MAX = 1_000

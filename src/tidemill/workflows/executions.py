@@ -9,11 +9,11 @@ from tidemill.core.errors import NotFound
 from tidemill.ingest.effect import EffectGroup
 from tidemill.ingest.gate import Gate
 from tidemill.workflows.effects import StartWorkflow
-from tidemill.workflows.plan import Plan
+from tidemill.workflows.plans.plan import Plan
 from tidemill.workflows.ports import ExecutionQuery, ExecutionStore, Plans
-from tidemill.workflows.rows import execution_of_row
-from tidemill.workflows.state import Execution
-from tidemill.workflows.whole import TaskPage, read_page, read_whole
+from tidemill.workflows.state.rows import execution_of_row
+from tidemill.workflows.state.state import Execution
+from tidemill.workflows.state.whole import TaskPage, read_page, read_whole
 
 
 class Executions:

@@ -13,8 +13,8 @@ import msgspec
 
 from tidemill.core.transaction import Transaction
 from tidemill.ingest.publication import Publication
-from tidemill.workflows.plan import Limits, Plan
-from tidemill.workflows.shapes import Shape
+from tidemill.workflows.plans.plan import Limits, Plan
+from tidemill.workflows.plans.shapes import Shape
 
 
 class ExecutionRow(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tidemill.core.errors import Conflict
 from tidemill.core.transaction import Transactions
 from tidemill.workflows.ports import ExecutionRow, ExecutionStore, Removal
-from tidemill.workflows.rows import execution_of_row
+from tidemill.workflows.state.rows import execution_of_row
 
 REMOVED_MAX = 100
 """Executions in one transaction: their documents are read for what hangs on them."""

@@ -12,8 +12,8 @@ from tidemill.core.errors import Conflict, NotFound
 from tidemill.core.findings import Finding
 from tidemill.expressions.document import Fields, as_whole, read_label, refuse, refuse_depth
 from tidemill.sandbox.script import Sandbox
-from tidemill.workflows.judging import examine
-from tidemill.workflows.shapes import Shape
+from tidemill.workflows.plans.judging import examine
+from tidemill.workflows.plans.shapes import Shape
 
 TYPES = ("JSON", "AVRO", "PROTOBUF")
 _ATTEMPTS = 10

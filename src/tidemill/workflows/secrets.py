@@ -13,8 +13,8 @@ from typing import Any
 
 from tidemill.core.errors import NotFound
 from tidemill.expressions.template import Template
-from tidemill.workflows.plan import Plan
-from tidemill.workflows.state import Task
+from tidemill.workflows.plans.plan import Plan
+from tidemill.workflows.state.state import Task
 
 KEEP = "workflow.secrets."
 """How an expression begins that is kept as it is written when inputs are rendered."""

@@ -16,16 +16,16 @@ from tidemill.core.clock import Clock, HeldClock
 from tidemill.ingest.effect import Effect, EffectGroup, Verdict
 from tidemill.ingest.publication import Published
 from tidemill.sandbox.script import Sandbox
-from tidemill.workflows.deadlines import START, WAIT
 from tidemill.workflows.effects import ReportedStatus, StartWorkflow, TakeTurn, TaskPolled, UpdateTask
-from tidemill.workflows.engine import Engine
-from tidemill.workflows.memory import ExecutionsInMemory
-from tidemill.workflows.plan import Plan, Step
+from tidemill.workflows.engine.engine import Engine
+from tidemill.workflows.engine.memory import ExecutionsInMemory
+from tidemill.workflows.plans.plan import Plan, Step
 from tidemill.workflows.ports import HELD_MS, Plans, QueuedTask
-from tidemill.workflows.rows import execution_of_row
-from tidemill.workflows.state import Execution, Task, execution_of
-from tidemill.workflows.timers import effect_of
-from tidemill.workflows.whole import whole
+from tidemill.workflows.runners.timers import effect_of
+from tidemill.workflows.state.deadlines import START, WAIT
+from tidemill.workflows.state.rows import execution_of_row
+from tidemill.workflows.state.state import Execution, Task, execution_of
+from tidemill.workflows.state.whole import whole
 
 STEPS_MAX = 2_000
 """How often a trial moves on. What has not ended by then is shown as it stands."""

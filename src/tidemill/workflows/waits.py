@@ -15,13 +15,13 @@ import structlog
 
 from tidemill.core.clock import Clock
 from tidemill.core.errors import NotFound, Unavailable
-from tidemill.workflows.engine import Written
-from tidemill.workflows.expansion import Expansions, step_of
-from tidemill.workflows.plan import Plan
+from tidemill.workflows.engine.engine import Written
+from tidemill.workflows.plans.plan import Plan
 from tidemill.workflows.ports import ExecutionRow, ExecutionStore, Plans
-from tidemill.workflows.rows import execution_of_row
-from tidemill.workflows.state import Execution, Task
-from tidemill.workflows.whole import read_whole
+from tidemill.workflows.state.expansion import Expansions, step_of
+from tidemill.workflows.state.rows import execution_of_row
+from tidemill.workflows.state.state import Execution, Task
+from tidemill.workflows.state.whole import read_whole
 
 log = structlog.get_logger(__name__)
 

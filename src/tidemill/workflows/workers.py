@@ -13,17 +13,17 @@ from tidemill.core.errors import Conflict, NotFound
 from tidemill.expressions.template import Template
 from tidemill.ingest.effect import EffectGroup
 from tidemill.ingest.gate import Gate
-from tidemill.workflows.deadlines import WAIT
 from tidemill.workflows.effects import ReportedStatus, ResetCallbacks, TaskPolled, UpdateTask
-from tidemill.workflows.engine import Written
-from tidemill.workflows.plan import Plan
-from tidemill.workflows.poll_data import PollData
-from tidemill.workflows.polling import Line, PolledTask
+from tidemill.workflows.engine.engine import Written
+from tidemill.workflows.plans.plan import Plan
 from tidemill.workflows.ports import ExecutionStore, LastPoll, Plans, SecretSource, TaskLog, TaskLogs, TaskQueue
-from tidemill.workflows.rows import execution_of_row
+from tidemill.workflows.runners.poll_data import PollData
+from tidemill.workflows.runners.polling import Line, PolledTask
 from tidemill.workflows.secrets import filled, input_template, names_in
-from tidemill.workflows.state import Execution, Task, execution_of
-from tidemill.workflows.whole import read_task
+from tidemill.workflows.state.deadlines import WAIT
+from tidemill.workflows.state.rows import execution_of_row
+from tidemill.workflows.state.state import Execution, Task, execution_of
+from tidemill.workflows.state.whole import read_task
 
 _HOLD_MS = 5_000
 """How long a claimed task is hidden while it is being handed out; if this process dies, it then comes back."""

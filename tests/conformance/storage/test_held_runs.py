@@ -15,7 +15,7 @@ from tidemill.core.transaction import Transaction
 from tidemill.graph.message import Message
 from tidemill.graph.node import Arrived, Held, Hold, Kept, Wake
 from tidemill.ingest.record import Record
-from tidemill.rules.held import HeldRun, Origin, RunWake, Waiting
+from tidemill.rules.waiting.held import HeldRun, Origin, RunWake, Waiting
 from tidemill.storage.database import Database
 from tidemill.storage.held_runs import StoredHeldRuns
 

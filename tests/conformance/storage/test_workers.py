@@ -14,7 +14,7 @@ from tidemill.storage.last_polls import StoredLastPolls
 from tidemill.storage.task_logs import StoredTaskLogs
 from tidemill.storage.task_queue import _DUE_OF_PRIORITY, _TAKE, StoredTaskQueue
 from tidemill.storage.timers import StoredTimers
-from tidemill.workflows.plan import Limits
+from tidemill.workflows.plans.plan import Limits
 from tidemill.workflows.ports import HELD_MS, SIZE_MAX, Changes, LastPoll, QueuedTask, TaskLog, Timer
 
 

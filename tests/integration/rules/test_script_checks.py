@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tidemill.core.clock import SystemClock
-from tidemill.rules.script_checks import CHECKED_MAX, script_findings
+from tidemill.rules.scripts.checks import CHECKED_MAX, script_findings
 from tidemill.sandbox.pool import SandboxPool
 from tidemill.sandbox.script import Script, Stage, Stages
 from tidemill.sandbox.settings import SandboxSettings

@@ -18,11 +18,11 @@ from tidemill.core.errors import Unavailable
 from tidemill.core.http import HttpRequest, HttpResponse
 from tidemill.expressions.template import compile_template
 from tidemill.web.client import WebClient
-from tidemill.workflows import calls as calls_module
-from tidemill.workflows.calls import CallBounds, CallRunner
 from tidemill.workflows.effects import StartWorkflow, TerminateExecution
-from tidemill.workflows.plan import Plan, Retry
-from tidemill.workflows.state import Execution
+from tidemill.workflows.plans.plan import Plan, Retry
+from tidemill.workflows.runners import calls as calls_module
+from tidemill.workflows.runners.calls import CallBounds, CallRunner
+from tidemill.workflows.state.state import Execution
 from tidemill.workflows.tasks.http import HTTP_QUEUE, HttpSettings, HttpTask
 from tidemill.workflows.workers import Workers
 
@@ -125,7 +125,7 @@ async def test_a_call_is_made_at_once(
     mill: Mill, client: WebClient, service: WebService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the commit that queued it: nobody looks into the queue meanwhile."""
-    monkeypatch.setattr("tidemill.workflows.polling.LOOK_AGAIN_S", 600.0)
+    monkeypatch.setattr("tidemill.workflows.runners.polling.LOOK_AGAIN_S", 600.0)
     monkeypatch.setattr(calls_module, "_WAIT_MS", 60_000)
     service.answers["/a"] = reply()
     mill.register(_plan(f"{service.url}/a"))

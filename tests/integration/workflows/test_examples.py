@@ -22,11 +22,11 @@ from tidemill.sandbox.pool import SandboxPool
 from tidemill.sandbox.settings import SandboxSettings
 from tidemill.workflows.catalog import Catalog
 from tidemill.workflows.effects import StartWorkflow, TaskPolled, TimerFired, UpdateTask
-from tidemill.workflows.engine import Engine
+from tidemill.workflows.engine.engine import Engine
 from tidemill.workflows.formats.conductor.types import TYPES
-from tidemill.workflows.plan import Limits, Plan
-from tidemill.workflows.rows import execution_of_row
-from tidemill.workflows.state import Execution
+from tidemill.workflows.plans.plan import Limits, Plan
+from tidemill.workflows.state.rows import execution_of_row
+from tidemill.workflows.state.state import Execution
 from tidemill.workflows.tasks.http import HTTP_QUEUE, answered, request_of
 
 FOLDER = Path(__file__).parents[3] / "examples" / "conductor"

@@ -23,7 +23,7 @@ from tidemill.workflows.effects import (
     UpdateVariables,
     UpgradeExecution,
 )
-from tidemill.workflows.state import Execution
+from tidemill.workflows.state.state import Execution
 
 X = "/api/workflow/x"
 

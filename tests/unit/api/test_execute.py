@@ -9,7 +9,7 @@ import pytest
 from conductor.client.http.api_client import ApiClient
 
 from tests.fakes.api import ApiRoom, plan_of
-from tidemill.workflows.state import Execution, Task
+from tidemill.workflows.state.state import Execution, Task
 from tidemill.workflows.waits import Blocking
 
 

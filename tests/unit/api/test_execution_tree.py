@@ -7,7 +7,7 @@ import pytest
 
 from tests.fakes.api import ApiRoom
 from tidemill.api import execution_tree
-from tidemill.workflows.state import Execution, Task
+from tidemill.workflows.state.state import Execution, Task
 
 PATH = "/api/tidemill/executions"
 

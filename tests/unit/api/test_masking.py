@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes.api import ApiRoom
 from tidemill.workflows.effects import StartWorkflow
-from tidemill.workflows.state import Execution, Task
+from tidemill.workflows.state.state import Execution, Task
 
 CARD = {"card": 4711, "city": "x"}
 SHOWN = (

@@ -8,7 +8,7 @@ import httpx
 from pydantic import BaseModel, Field
 
 from tests.fakes.api import ApiRoom
-from tidemill.rules.forms import fields_of
+from tidemill.rules.shown.forms import fields_of
 
 NODE = {"id": "broker", "type": "x/kafkaProducer", "name": "The broker", "configuration": {"server": "shop"}}
 

@@ -11,7 +11,7 @@ import pytest
 from tests.fakes.api import ApiRoom
 from tidemill.api.task_query import EXECUTIONS_MAX, read_task_search
 from tidemill.core.errors import BadInput, NotSupported
-from tidemill.workflows.state import Execution, Task, TaskStatus
+from tidemill.workflows.state.state import Execution, Task, TaskStatus
 
 
 def task(seq: int, status: TaskStatus = "COMPLETED", at_ms: int = 1_000, **fields: Any) -> Task:

@@ -15,8 +15,8 @@ from tidemill.ingest.ports import DeadLetter, Gap, Parked, Position, Seen, SeenR
 from tidemill.ingest.record import PartitionKey, Record
 from tidemill.ingest.route import Outcome
 from tidemill.ingest.subscription import GroupKey, Subscription, SubscriptionSet
-from tidemill.workflows.plan import Plan, Step
-from tidemill.workflows.state import Execution, Task
+from tidemill.workflows.plans.plan import Plan, Step
+from tidemill.workflows.state.state import Execution, Task
 from tidemill.workflows.tasks.publish import PublishSettings
 
 ROUTE = "event_handler:take"

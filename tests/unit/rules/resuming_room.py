@@ -15,10 +15,10 @@ from tidemill.ingest.doors import Doors
 from tidemill.ingest.effect import EffectGroup
 from tidemill.ingest.publication import Publication, PublicationRefused, Published
 from tidemill.ingest.record import Record
-from tidemill.rules.endpoint import message_of
-from tidemill.rules.held import HeldRun, Origin, Policy
-from tidemill.rules.holding import effects_of
-from tidemill.rules.resuming import Resuming
+from tidemill.rules.endpoints.route import message_of
+from tidemill.rules.waiting.held import HeldRun, Origin, Policy
+from tidemill.rules.waiting.holding import effects_of
+from tidemill.rules.waiting.resuming import Resuming
 
 OUT = node("out", "x/kafkaProducer", server="shop", topic="out", key="${metadata.key}")
 WAIT = node("wait", "delay", delayMs=5000)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.fakes.rules import RulesRoom, chain, message
 from tidemill.core.errors import BadInput
-from tidemill.rules.examination import examine
+from tidemill.rules.chains.examination import examine
 
 FILTER = {"id": "f", "type": "jsFilter", "configuration": {"jsScript": "return true;"}}
 SECOND = {"id": "g", "type": "jsFilter", "configuration": {"jsScript": "return true;"}}

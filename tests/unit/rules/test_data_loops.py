@@ -9,7 +9,7 @@ from tests.unit.rules.endpoints.kafka_room import KafkaRoom, chain_with, endpoin
 from tidemill.core.findings import Finding
 from tidemill.ingest.doors import Taken
 from tidemill.ingest.effect import EffectGroup
-from tidemill.rules.data_loops import DOMAIN
+from tidemill.rules.chains.data_loops import DOMAIN
 from tidemill.rules.effects import Publish
 from tidemill.server.rules import rule_parts
 from tidemill.workflows.catalog import Catalog

@@ -6,9 +6,9 @@ import pytest
 
 from tests.fakes.rules import RulesRoom, chain, message
 from tidemill.core.clock import HeldClock
-from tidemill.rules import debugging
-from tidemill.rules.debugging import BYTES_MAX, CHAINS_MAX, DATA_BYTES_MAX, DEBUG_MS, ENTRIES_MAX, DebugEntries
-from tidemill.rules.scripts import ScriptNode
+from tidemill.rules.scripts.scripts import ScriptNode
+from tidemill.rules.shown import debugging
+from tidemill.rules.shown.debugging import BYTES_MAX, CHAINS_MAX, DATA_BYTES_MAX, DEBUG_MS, ENTRIES_MAX, DebugEntries
 
 TRUE, LINE, THROW = "return true;", "return 'n is ' + msg.n;", "return msg.none.none;"
 NODES = [

@@ -9,7 +9,7 @@ import pytest
 from tidemill.core.codec import to_json
 from tidemill.core.errors import BadInput
 from tidemill.rules.given import read_message
-from tidemill.rules.views import message_json
+from tidemill.rules.shown.views import message_json
 
 NOW_MS = 1_700_000_000_000
 

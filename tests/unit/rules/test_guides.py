@@ -15,8 +15,8 @@ from tidemill.graph.message import Message
 from tidemill.graph.registry import Registry
 from tidemill.rules.endpoints import processors
 from tidemill.rules.endpoints.exchange import Answer, Exchange, Received
-from tidemill.rules.forms import component_form
 from tidemill.rules.plugged import Plugged
+from tidemill.rules.shown.forms import component_form
 from tidemill.rules.trial import Trial
 
 GUIDES = Path(__file__).parents[3] / "docs" / "guides"

@@ -11,8 +11,8 @@ from tests.unit.rules.endpoints.kafka_room import OUT, KafkaRoom, chain_with, en
 from tidemill.core.cipher import Cipher
 from tidemill.core.clock import HeldClock
 from tidemill.kafka.integrations import Integrations
-from tidemill.rules.chains import document_of
-from tidemill.rules.passwords import MASK, without_passwords
+from tidemill.rules.chains.compiled import document_of
+from tidemill.rules.chains.passwords import MASK, without_passwords
 from tidemill.rules.ports import Credentials, Stranger
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tidemill.graph.component import Component
-from tidemill.rules.reference import components, pages, slug, texts_of
+from tidemill.rules.shown.reference import components, pages, slug, texts_of
 
 ROOT = Path(__file__).parents[3]
 PAGES = ROOT / "docs" / "reference" / "nodes"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.fakes.rules import RulesRoom, chain, message
-from tidemill.rules.draft import ChainDraft, EndpointDraft, NodeDraft
-from tidemill.rules.references import SharedNodes, with_connection
+from tidemill.rules.chains.draft import ChainDraft, EndpointDraft, NodeDraft
+from tidemill.rules.chains.references import SharedNodes, with_connection
 
 KNOWN = ("server", "topic", "username", "password")
 

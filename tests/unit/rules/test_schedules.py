@@ -16,7 +16,7 @@ from tidemill.ingest.doors import Doors
 from tidemill.ingest.joined import JoinedSubscriptions
 from tidemill.ingest.replay import Replayer
 from tidemill.rules.endpoints.cron import Moments
-from tidemill.rules.schedules import LOOK_EVERY_S, Schedules
+from tidemill.rules.endpoints.schedules import LOOK_EVERY_S, Schedules
 
 EVERY_TEN = "*/10 * * * * *"
 PATH = "metadata.endpoints[0].routers[0].from.path"
@@ -202,6 +202,6 @@ def test_when_the_moments_are(text: str, zone: str, at_ms: int, after_ms: int) -
 
 
 def _key() -> Any:
-    from tidemill.rules.subscriptions import BY_TIME
+    from tidemill.rules.endpoints.subscriptions import BY_TIME
 
     return BY_TIME

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tidemill.rules.tbel import plain
+from tidemill.rules.scripts.tbel import plain
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from tests.fakes.rules import RulesRoom, chain, message
 from tests.fakes.thingsboard import PACKAGE, tb_chain, tb_node
-from tidemill.rules.draft import EdgeDraft, NodeDraft
+from tidemill.rules.chains.draft import EdgeDraft, NodeDraft
 from tidemill.rules.formats import read_chain
 
 SWITCH, FILTER = "filter.TbMsgTypeSwitchNode", "filter.TbMsgTypeFilterNode"

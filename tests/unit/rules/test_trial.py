@@ -14,7 +14,7 @@ from tidemill.graph.component import Component, Config
 from tidemill.graph.message import Message
 from tidemill.graph.node import SUCCESS, Batch, Hold, Wake
 from tidemill.graph.registry import Registry
-from tidemill.rules.building import Setup
+from tidemill.rules.chains.building import Setup
 from tidemill.rules.nowhere import NOWHERE, EmptyCache, NothingPending
 from tidemill.rules.ports import Ports
 from tidemill.rules.trial import AnyCluster, Logged, Trial

@@ -12,9 +12,9 @@ from tests.unit.workflows.engine.conftest import Mill
 from tidemill.core.codec import from_json
 from tidemill.ingest.effect import EffectGroup
 from tidemill.ingest.loops import find_loops
-from tidemill.workflows.data_loops import flows_of
 from tidemill.workflows.effects import StartWorkflow, TerminateExecution, UpdateTask, UpdateVariables
 from tidemill.workflows.handlers.definition import read_handler
+from tidemill.workflows.plans.data_loops import flows_of
 
 SINK = "kafka:shop:states"
 NOOP, WAIT = task("n", "NOOP"), task("w", "WAIT")

@@ -14,8 +14,8 @@ from tidemill.core.clock import HeldClock
 from tidemill.core.codec import from_json
 from tidemill.core.errors import BadInput, NotFound
 from tidemill.workflows.catalog import Catalog
+from tidemill.workflows.plans.shapes import Shape
 from tidemill.workflows.schemas import Schemas
-from tidemill.workflows.shapes import Shape
 
 
 class Shop:

@@ -8,9 +8,9 @@ import pytest
 
 from tests.unit.workflows.conductor.parts import plan_of, task, workflow
 from tidemill.ingest.loops import find_loops
-from tidemill.workflows.data_loops import flows_of
 from tidemill.workflows.handlers.definition import Handler, read_handler
-from tidemill.workflows.plan import Plan
+from tidemill.workflows.plans.data_loops import flows_of
+from tidemill.workflows.plans.plan import Plan
 
 
 def handler(name: str, topic: str, *starts: str, version: int | None = None) -> Handler:

@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 from tidemill.core.findings import Finding, Level, errors, near
 from tidemill.graph.component import Config
 from tidemill.graph.graph import Graph, Vertex
-from tidemill.rules.building import Setup, checked, filled, place
-from tidemill.rules.draft import ChainDraft, EndpointDraft, NodeDraft, RouterDraft
+from tidemill.rules.chains.building import Setup, checked, filled, place
+from tidemill.rules.chains.draft import ChainDraft, EndpointDraft, NodeDraft, RouterDraft
+from tidemill.rules.chains.references import with_connection
 from tidemill.rules.endpoints.processors import Processor
 from tidemill.rules.endpoints.router import Router
 from tidemill.rules.endpoints.target import COMPONENT, Destination, Target, has_placeholders, target_of
 from tidemill.rules.ports import Stranger
-from tidemill.rules.references import with_connection
 from tidemill.sandbox.script import Script
 
 C = TypeVar("C", bound=Config)

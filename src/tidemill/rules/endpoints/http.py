@@ -10,7 +10,7 @@ from pydantic import Field
 
 from tidemill.core.findings import errors
 from tidemill.graph.component import Config
-from tidemill.rules.draft import EndpointDraft, RouterDraft
+from tidemill.rules.chains.draft import EndpointDraft, RouterDraft
 from tidemill.rules.endpoints.building import Workshop
 from tidemill.rules.endpoints.router import Router
 

@@ -9,7 +9,7 @@ import msgspec
 from tidemill.core.findings import errors, near
 from tidemill.ingest.patterns import pattern_error
 from tidemill.ingest.subscription import StartAt
-from tidemill.rules.draft import EndpointDraft, RouterDraft
+from tidemill.rules.chains.draft import EndpointDraft, RouterDraft
 from tidemill.rules.endpoints.building import Workshop
 from tidemill.rules.endpoints.config import GROUP, FailurePolicy, KafkaConfig, RouterConfig, credentials, start_at
 from tidemill.rules.endpoints.response import TOPIC

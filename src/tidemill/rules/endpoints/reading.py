@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tidemill.core.findings import Finding, near
-from tidemill.rules.building import Setup
-from tidemill.rules.draft import ChainDraft
+from tidemill.rules.chains.building import Setup
+from tidemill.rules.chains.draft import ChainDraft
 from tidemill.rules.endpoints import http, kafka, schedule
 from tidemill.rules.endpoints.building import Workshop
 from tidemill.rules.endpoints.http import HttpRouter, http_routers

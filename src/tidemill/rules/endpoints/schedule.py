@@ -12,7 +12,7 @@ from tidemill.core.codec import to_json
 from tidemill.core.findings import errors
 from tidemill.graph.component import Config
 from tidemill.graph.message import DataType
-from tidemill.rules.draft import EndpointDraft, RouterDraft
+from tidemill.rules.chains.draft import EndpointDraft, RouterDraft
 from tidemill.rules.endpoints.building import Workshop
 from tidemill.rules.endpoints.config import FailurePolicy
 from tidemill.rules.endpoints.cron import Moments

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tidemill.core.findings import Finding
-from tidemill.rules.draft import ChainDraft
+from tidemill.rules.chains.draft import ChainDraft
 from tidemill.rules.formats.rulego import reading as rulego
 from tidemill.rules.formats.thingsboard import reading as thingsboard
 

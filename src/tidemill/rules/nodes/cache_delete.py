@@ -14,7 +14,7 @@ from tidemill.graph.component import Component, Config
 from tidemill.graph.node import SUCCESS, Batch
 from tidemill.rules.cache import WILDCARD, LevelKey, place_of
 from tidemill.rules.effects import DropCached
-from tidemill.rules.fields import Sight, field_findings, nodes_asked
+from tidemill.rules.fields.fields import Sight, field_findings, nodes_asked
 from tidemill.rules.ports import CacheKey
 from tidemill.rules.site import Site
 

@@ -15,7 +15,7 @@ from tidemill.graph.component import Component, Config
 from tidemill.graph.message import Message
 from tidemill.graph.node import SUCCESS, Batch
 from tidemill.rules.cache import MATCHES_MAX, WILDCARD, LevelKey, View, place_of
-from tidemill.rules.fields import Sight, field_findings, nodes_asked
+from tidemill.rules.fields.fields import Sight, field_findings, nodes_asked
 from tidemill.rules.ports import CacheEntry, CacheKey
 from tidemill.rules.site import Site
 

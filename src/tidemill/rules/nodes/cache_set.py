@@ -17,7 +17,7 @@ from tidemill.graph.component import Component, Config
 from tidemill.graph.node import SUCCESS, Batch
 from tidemill.rules.cache import NEVER_MS, VALUE_BYTES_MAX, Level, place_of
 from tidemill.rules.effects import KeepCached
-from tidemill.rules.fields import Sight, field_findings, nodes_asked
+from tidemill.rules.fields.fields import Sight, field_findings, nodes_asked
 from tidemill.rules.ports import CacheEntry
 from tidemill.rules.site import Site
 

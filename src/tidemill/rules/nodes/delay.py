@@ -13,7 +13,7 @@ from tidemill.expressions.exprlang.template import compile_template
 from tidemill.graph.component import Component, Config
 from tidemill.graph.message import Message
 from tidemill.graph.node import SUCCESS, Batch, Hold, Wake
-from tidemill.rules.fields import Sight, field_findings, nodes_asked
+from tidemill.rules.fields.fields import Sight, field_findings, nodes_asked
 from tidemill.rules.site import Site
 
 OFFSET = "_delayOffsetMs"

@@ -10,9 +10,9 @@ from tidemill.core.findings import Finding
 from tidemill.expressions.exprlang import EvaluationError
 from tidemill.graph.component import Component, Config
 from tidemill.graph.node import FALSE, TRUE, Batch
-from tidemill.rules.seen import View
+from tidemill.rules.fields.seen import View
+from tidemill.rules.fields.written import expression_findings, expression_of, nodes_of
 from tidemill.rules.site import Site
-from tidemill.rules.written import expression_findings, expression_of, nodes_of
 
 
 class ExprFilterConfig(Config):

@@ -15,6 +15,8 @@ from tidemill.expressions.exprlang import EvaluationError
 from tidemill.graph.component import Component, Config
 from tidemill.graph.message import Message
 from tidemill.graph.node import SUCCESS, Batch
+from tidemill.rules.fields.seen import environment
+from tidemill.rules.fields.written import do_entry, do_findings, expression_findings, expression_of, nodes_of
 from tidemill.rules.loops import (
     ASYNC,
     INDEX,
@@ -31,9 +33,7 @@ from tidemill.rules.loops import (
     text_of,
     with_metadata,
 )
-from tidemill.rules.seen import environment
 from tidemill.rules.site import Site
-from tidemill.rules.written import do_entry, do_findings, expression_findings, expression_of, nodes_of
 
 _INNER = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 

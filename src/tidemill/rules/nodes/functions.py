@@ -11,7 +11,7 @@ from tidemill.expressions.exprlang import BadExpression, EvaluationError
 from tidemill.expressions.exprlang.template import compile_template
 from tidemill.graph.component import Component, Config
 from tidemill.graph.node import Batch
-from tidemill.rules.fields import Sight, field_findings, nodes_asked
+from tidemill.rules.fields.fields import Sight, field_findings, nodes_asked
 from tidemill.rules.functions import FUNCTIONS, call
 from tidemill.rules.site import Site
 

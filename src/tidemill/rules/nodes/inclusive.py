@@ -5,7 +5,7 @@ from __future__ import annotations
 from tidemill.expressions.exprlang import EvaluationError
 from tidemill.graph.component import Component
 from tidemill.graph.node import DEFAULT, Batch
-from tidemill.rules.cases import Cases, CasesConfig, case_findings, nodes_of_cases
+from tidemill.rules.fields.cases import Cases, CasesConfig, case_findings, nodes_of_cases
 from tidemill.rules.site import Site
 
 

@@ -8,7 +8,7 @@ from tidemill.graph.component import Component, Config
 from tidemill.graph.message import Message
 from tidemill.graph.node import FALSE, TRUE
 from tidemill.rules.nodes.script_component import script_component
-from tidemill.rules.scripts import StageKind, Telling
+from tidemill.rules.scripts.scripts import StageKind, Telling
 from tidemill.sandbox.script import Staged
 
 

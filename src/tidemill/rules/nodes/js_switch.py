@@ -9,7 +9,7 @@ from tidemill.graph.component import Component, Config
 from tidemill.graph.message import Message
 from tidemill.graph.node import DEFAULT
 from tidemill.rules.nodes.script_component import script_component
-from tidemill.rules.scripts import StageKind, Telling
+from tidemill.rules.scripts.scripts import StageKind, Telling
 from tidemill.sandbox.script import Staged
 
 

@@ -16,12 +16,12 @@ from tidemill.graph.message import Message
 from tidemill.graph.node import SUCCESS, Batch, Wake
 from tidemill.ingest.publication import Publication
 from tidemill.ingest.record import HOPS_HEADER, ID_HEADER, TRACEPARENT_HEADER, Headers
-from tidemill.rules.acknowledged import acknowledged, until_acknowledged
 from tidemill.rules.effects import Publish
 from tidemill.rules.endpoints.config import SERVER, SaslConfig, TlsConfig, credentials
-from tidemill.rules.fields import Sight, field_findings, nodes_asked
+from tidemill.rules.fields.fields import Sight, field_findings, nodes_asked
 from tidemill.rules.ports import Stranger
 from tidemill.rules.site import Site
+from tidemill.rules.waiting.acknowledged import acknowledged, until_acknowledged
 
 PARTITION_MAX = 2**31 - 1
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")

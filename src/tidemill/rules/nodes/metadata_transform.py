@@ -11,9 +11,9 @@ from tidemill.expressions.exprlang import EvaluationError
 from tidemill.expressions.exprlang.template import as_text
 from tidemill.graph.component import Component, Config
 from tidemill.graph.node import SUCCESS, Batch
-from tidemill.rules.seen import View
+from tidemill.rules.fields.seen import View
+from tidemill.rules.fields.written import expression_findings, expression_of, nodes_of
 from tidemill.rules.site import Site
-from tidemill.rules.written import expression_findings, expression_of, nodes_of
 
 
 class MetadataTransformConfig(Config):

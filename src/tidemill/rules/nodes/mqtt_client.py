@@ -13,7 +13,7 @@ from tidemill.graph.component import Component, Config
 from tidemill.graph.message import Message
 from tidemill.graph.node import Batch
 from tidemill.rules.calling import Caller
-from tidemill.rules.fields import Sight, field_findings, nodes_asked
+from tidemill.rules.fields.fields import Sight, field_findings, nodes_asked
 from tidemill.rules.ports import MqttServer, OutsideFailed, mqtt_address
 from tidemill.rules.site import Site
 

@@ -16,7 +16,7 @@ from tidemill.graph.component import Component, Config
 from tidemill.graph.message import Message
 from tidemill.graph.node import Batch
 from tidemill.rules.calling import CALL_S_MAX, Caller, CallRefused
-from tidemill.rules.fields import Sight, field_findings, nodes_asked
+from tidemill.rules.fields.fields import Sight, field_findings, nodes_asked
 from tidemill.rules.site import Site
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tidemill.graph.component import Component, Config
-from tidemill.rules.scripts import Member, Scripted, ScriptNode
+from tidemill.rules.scripts.scripts import Member, Scripted, ScriptNode
 from tidemill.rules.site import Site
 
 

@@ -7,7 +7,7 @@ import msgspec
 from tidemill.graph.component import Component
 from tidemill.graph.message import Message
 from tidemill.rules.nodes.tb_script import tb_script_component
-from tidemill.rules.scripts import StageKind, Telling
+from tidemill.rules.scripts.scripts import StageKind, Telling
 from tidemill.sandbox.script import Staged
 
 _relations = msgspec.json.Decoder(str | list[str]).decode

@@ -10,9 +10,9 @@ from pydantic import Field
 from tidemill.core.findings import Finding
 from tidemill.graph.component import Component
 from tidemill.rules.nodes.tb_config import TbConfig, unknown_keys
-from tidemill.rules.scripts import Member, Scripted, ScriptNode
+from tidemill.rules.scripts.scripts import Member, Scripted, ScriptNode
+from tidemill.rules.scripts.tbel import plain
 from tidemill.rules.site import Site
-from tidemill.rules.tbel import plain
 
 
 class TbScriptConfig(TbConfig):

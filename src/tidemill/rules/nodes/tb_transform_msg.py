@@ -10,7 +10,7 @@ from tidemill.graph.component import Component
 from tidemill.graph.message import Message
 from tidemill.graph.node import SUCCESS
 from tidemill.rules.nodes.tb_script import tb_script_component
-from tidemill.rules.scripts import StageKind, Telling, changed
+from tidemill.rules.scripts.scripts import StageKind, Telling, changed
 from tidemill.sandbox.script import Changed, Staged
 
 if TYPE_CHECKING:

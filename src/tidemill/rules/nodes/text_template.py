@@ -11,7 +11,7 @@ from tidemill.expressions.exprlang import BadExpression, EvaluationError
 from tidemill.expressions.gotemplate.template import compile_go_template
 from tidemill.graph.component import Component, Config
 from tidemill.graph.node import SUCCESS, Batch
-from tidemill.rules.seen import View, nodes_in
+from tidemill.rules.fields.seen import View, nodes_in
 from tidemill.rules.site import Site
 
 

@@ -12,6 +12,8 @@ from tidemill.expressions.exprlang import EvaluationError
 from tidemill.graph.component import Component, Config
 from tidemill.graph.message import Message
 from tidemill.graph.node import SUCCESS, Batch
+from tidemill.rules.fields.seen import environment, seen_of
+from tidemill.rules.fields.written import do_entry, do_findings, expression_findings, expression_of, nodes_of
 from tidemill.rules.loops import (
     IGNORE,
     INDEX,
@@ -23,9 +25,7 @@ from tidemill.rules.loops import (
     run_rounds,
     with_metadata,
 )
-from tidemill.rules.seen import environment, seen_of
 from tidemill.rules.site import Site
-from tidemill.rules.written import do_entry, do_findings, expression_findings, expression_of, nodes_of
 
 ROUNDS_MAX = 10_000
 

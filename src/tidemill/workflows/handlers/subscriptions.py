@@ -10,8 +10,8 @@ from tidemill.core.transaction import Transaction
 from tidemill.ingest.subscription import GroupKey, Subscription, SubscriptionSet
 from tidemill.sandbox.script import Sandbox
 from tidemill.workflows.handlers.route import EventHandlerRoute
-from tidemill.workflows.plans import CompiledPlans
-from tidemill.workflows.snapshot import Snapshot
+from tidemill.workflows.plans.compiled import CompiledPlans
+from tidemill.workflows.plans.snapshot import Snapshot
 
 
 class HandlerSubscriptions:

@@ -10,7 +10,7 @@ import msgspec
 from tidemill.ingest.record import Headers
 from tidemill.sandbox.script import Script
 from tidemill.workflows.effects import IdempotencyStrategy
-from tidemill.workflows.plan import NEXT
+from tidemill.workflows.plans.plan import NEXT
 
 OWN_QUEUES = "tidemill:"
 """How the names of queues begin that users can neither fill nor poll."""

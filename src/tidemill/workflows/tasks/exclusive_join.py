@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from tidemill.workflows.plan import Step
-from tidemill.workflows.state import Task
+from tidemill.workflows.plans.plan import Step
+from tidemill.workflows.state.state import Task
 from tidemill.workflows.tasks.directive import Complete, Directive, Join
 from tidemill.workflows.tasks.kind import Context, Example, TaskKind
 

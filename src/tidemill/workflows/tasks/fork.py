@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tidemill.workflows.plan import Step
-from tidemill.workflows.state import Task
+from tidemill.workflows.plans.plan import Step
+from tidemill.workflows.state.state import Task
 from tidemill.workflows.tasks.directive import Directive, Fork
 from tidemill.workflows.tasks.kind import Context, Example, TaskKind
 

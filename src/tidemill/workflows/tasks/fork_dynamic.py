@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tidemill.workflows.plan import Expansion, Step
-from tidemill.workflows.state import Task
+from tidemill.workflows.plans.plan import Expansion, Step
+from tidemill.workflows.state.state import Task
 from tidemill.workflows.tasks.directive import Directive, Fail, Fork
 from tidemill.workflows.tasks.kind import Context, Example, TaskKind
 

@@ -15,8 +15,8 @@ from tidemill.core.codec import from_json, to_json
 from tidemill.core.http import CallFailed, HttpRequest, HttpResponse
 from tidemill.expressions.template import Template, as_text, compile_template
 from tidemill.workflows.effects import ReportedStatus, UpdateTask
-from tidemill.workflows.plan import Step
-from tidemill.workflows.state import Task
+from tidemill.workflows.plans.plan import Step
+from tidemill.workflows.state.state import Task
 from tidemill.workflows.tasks.directive import Directive, Queue
 from tidemill.workflows.tasks.kind import Context, Example, TaskKind
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from tidemill.workflows.plan import Step
-from tidemill.workflows.state import Task
+from tidemill.workflows.plans.plan import Step
+from tidemill.workflows.state.state import Task
 from tidemill.workflows.tasks.directive import Complete, Directive, Join
 from tidemill.workflows.tasks.kind import Context, Example, TaskKind
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tidemill.sandbox.script import Computed, Script
-from tidemill.workflows.plan import Step
-from tidemill.workflows.state import Task
+from tidemill.workflows.plans.plan import Step
+from tidemill.workflows.state.state import Task
 from tidemill.workflows.tasks.directive import Complete, Compute, Directive
 from tidemill.workflows.tasks.kind import Context, Example, TaskKind
 from tidemill.workflows.tasks.script import ScriptSettings, failure

@@ -14,8 +14,8 @@ import msgspec
 from tidemill.expressions.template import Template
 from tidemill.ingest.publication import Published
 from tidemill.sandbox.script import Computed
-from tidemill.workflows.plan import NEXT, Expansion, Step
-from tidemill.workflows.state import Task
+from tidemill.workflows.plans.plan import NEXT, Expansion, Step
+from tidemill.workflows.state.state import Task
 from tidemill.workflows.tasks.directive import Complete, Directive, Fail
 
 

@@ -9,8 +9,8 @@ import msgspec
 
 from tidemill.expressions.condition import is_true
 from tidemill.sandbox.script import Computed, Script
-from tidemill.workflows.plan import Step
-from tidemill.workflows.state import Task
+from tidemill.workflows.plans.plan import Step
+from tidemill.workflows.state.state import Task
 from tidemill.workflows.tasks.directive import Complete, Compute, Directive, EndLoop, Fail, Iterate
 from tidemill.workflows.tasks.kind import Context, Example, TaskKind
 from tidemill.workflows.tasks.script import failure

@@ -10,8 +10,8 @@ from tidemill.core.codec import to_json
 from tidemill.expressions.template import Template, compile_template
 from tidemill.ingest.publication import Published
 from tidemill.workflows.effects import unfit
-from tidemill.workflows.plan import Step
-from tidemill.workflows.state import Task
+from tidemill.workflows.plans.plan import Step
+from tidemill.workflows.state.state import Task
 from tidemill.workflows.tasks.directive import Complete, Directive, Fail, Publish, Wait
 from tidemill.workflows.tasks.kind import Context, Example, TaskKind
 from tidemill.workflows.tasks.publish import record_headers

@@ -6,8 +6,8 @@ import msgspec
 
 from tidemill.expressions.template import Template, as_text
 from tidemill.sandbox.script import Computed, Script
-from tidemill.workflows.plan import Step
-from tidemill.workflows.state import Task
+from tidemill.workflows.plans.plan import Step
+from tidemill.workflows.state.state import Task
 from tidemill.workflows.tasks.directive import Complete, Compute, Directive, Fail
 from tidemill.workflows.tasks.kind import Context, Example, TaskKind
 

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from tidemill.sandbox.script import Computed, Script
-from tidemill.workflows.plan import Step
-from tidemill.workflows.state import OPEN, Task
+from tidemill.workflows.plans.plan import Step
+from tidemill.workflows.state.state import OPEN, Task
 from tidemill.workflows.tasks.directive import Compute, Directive, EndJoin, Fail, Join, WaitOn
 from tidemill.workflows.tasks.kind import Context, Example, TaskKind
 from tidemill.workflows.tasks.script import failure

@@ -7,8 +7,8 @@ from typing import cast, get_args
 import msgspec
 
 from tidemill.expressions.template import Template, compile_template
-from tidemill.workflows.plan import Step
-from tidemill.workflows.state import Task
+from tidemill.workflows.plans.plan import Step
+from tidemill.workflows.state.state import Task
 from tidemill.workflows.tasks.directive import Directive, End, EndStatus, Fail
 from tidemill.workflows.tasks.kind import Context, Example, TaskKind
 

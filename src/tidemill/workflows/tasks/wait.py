@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from tidemill.expressions.template import Template, compile_template
-from tidemill.workflows.plan import Step
-from tidemill.workflows.state import Task
+from tidemill.workflows.plans.plan import Step
+from tidemill.workflows.state.state import Task
 from tidemill.workflows.tasks.directive import Directive, Fail, Wait
 from tidemill.workflows.tasks.kind import Context, Example, TaskKind
 from tidemill.workflows.tasks.moments import parse_date_ms, parse_duration_ms

@@ -114,7 +114,7 @@ async def test_what_is_wrong_with_a_component_is_found() -> None:
 
 
 async def examined(document: Any) -> Any:
-    from tidemill.rules.examination import examine
+    from tidemill.rules.chains.examination import examine
 
     room = KafkaRoom()
     return (await examine(document, room.parts.chains.setup, "c"))[1]

@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.rules import RulesRoom, chain, message
 from tidemill.core.findings import errors
 from tidemill.graph.message import Message
-from tidemill.rules.examination import examine
+from tidemill.rules.chains.examination import examine
 
 
 async def end_of(type_: str, configuration: dict[str, Any], sent: Message) -> tuple[str, str, dict[str, str]]:

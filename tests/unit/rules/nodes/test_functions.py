@@ -10,7 +10,7 @@ import tidemill
 from tests.fakes.rules import RulesRoom, chain, message
 from tidemill.core.errors import Unavailable
 from tidemill.graph.message import Message
-from tidemill.rules.examination import examine
+from tidemill.rules.chains.examination import examine
 
 
 @tidemill.function("test-double")

@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.rules import RulesRoom, chain, message
 from tidemill.core.findings import errors
 from tidemill.ingest.publication import Publication
-from tidemill.rules.examination import examine
+from tidemill.rules.chains.examination import examine
 
 SENT = message(b'{"room":"r1","n":3}', device="d1")
 

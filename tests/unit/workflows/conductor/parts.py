@@ -8,7 +8,7 @@ from typing import Any
 from tidemill.core.findings import Finding
 from tidemill.workflows.formats.conductor.definition import Compiled, compile_workflow
 from tidemill.workflows.formats.conductor.task_definition import TaskDefinition
-from tidemill.workflows.plan import Plan
+from tidemill.workflows.plans.plan import Plan
 
 
 def workflow(*tasks: Any, **keys: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.workflows.conductor.parts import compiled, plan_of, task, told, workflow
 from tidemill.workflows.formats.conductor.reference import CACHED
 from tidemill.workflows.formats.conductor.types import BY_NAME, TYPES
-from tidemill.workflows.plan import Cache
+from tidemill.workflows.plans.plan import Cache
 from tidemill.workflows.tasks import KINDS
 
 WHOLE: dict[str, Any] = {"key": "${uri}-${method}", "ttlInSecond": 60}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.unit.workflows.conductor.parts import compiled, plan_of, task, told, workflow
-from tidemill.workflows.plan import Step
+from tidemill.workflows.plans.plan import Step
 from tidemill.workflows.tasks.http import request_of
 
 ROOT = {"workflow": {"input": {"id": 17, "request": {"uri": "http://x/y", "method": "delete"}}}}

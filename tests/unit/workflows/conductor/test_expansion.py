@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.workflows.conductor.parts import plan_of, task, workflow
 from tidemill.workflows.formats.conductor.task_definition import read_task_definition
-from tidemill.workflows.plan import Expansion, Retry
+from tidemill.workflows.plans.plan import Expansion, Retry
 
 NAMED = {"dynamicForkTasksParam": "tasks", "dynamicForkTasksInputParamName": "inputs"}
 PACK, _ = read_task_definition({"name": "pack", "retryCount": 7, "inputTemplate": {"box": "small"}})

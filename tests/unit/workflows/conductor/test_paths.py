@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.workflows.conductor.parts import compiled, plan_of, task, told, workflow
 from tidemill.sandbox.script import Script
-from tidemill.workflows.plan import Plan
+from tidemill.workflows.plans.plan import Plan
 from tidemill.workflows.tasks.exclusive_join import ExclusiveJoinSettings
 from tidemill.workflows.tasks.join import JoinSettings
 from tidemill.workflows.tasks.loop import LoopSettings

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.workflows.conductor.parts import compiled, plan_of, task, told, workflow
 from tidemill.core.codec import from_json
 from tidemill.workflows.formats.conductor.task_definition import read_task_definition
-from tidemill.workflows.shapes import Shape
+from tidemill.workflows.plans.shapes import Shape
 
 ORDER = {"name": "order", "version": 2, "type": "JSON", "createdBy": "ann"}
 INLINE = {"type": "JSON", "data": {"required": ["id"]}}

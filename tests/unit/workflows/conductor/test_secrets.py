@@ -11,7 +11,7 @@ from tidemill.expressions.document import refuse
 from tidemill.workflows.formats.conductor.definition import compile_workflow
 from tidemill.workflows.formats.conductor.expansion import expander
 from tidemill.workflows.formats.conductor.source import constant
-from tidemill.workflows.plan import Step
+from tidemill.workflows.plans.plan import Step
 
 
 def test_secrets_go_into_the_inputs_of_tasks_that_are_handed_over() -> None:

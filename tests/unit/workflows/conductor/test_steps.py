@@ -9,7 +9,7 @@ import pytest
 from tests.unit.workflows.conductor.parts import compiled, plan_of, task, told, workflow
 from tidemill.sandbox.script import Script
 from tidemill.workflows.formats.conductor.task_definition import read_task_definition
-from tidemill.workflows.plan import Limits, Retry, Step
+from tidemill.workflows.plans.plan import Limits, Retry, Step
 from tidemill.workflows.tasks.kind import Context
 from tidemill.workflows.tasks.wait import WaitSettings
 

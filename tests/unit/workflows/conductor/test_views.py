@@ -13,8 +13,8 @@ from conductor.client.http.models.workflow_summary import WorkflowSummary as Sdk
 
 from tests.unit.workflows.conductor.parts import plan_of, task, workflow
 from tidemill.workflows.formats.conductor.views import execution_json, handed_json, summary_json, task_json
-from tidemill.workflows.scope import workflow_view
-from tidemill.workflows.state import Execution, Task
+from tidemill.workflows.state.scope import workflow_view
+from tidemill.workflows.state.state import Execution, Task
 
 PLAN = plan_of(workflow(task("a"), task("e", "EVENT", sink="kafka:shop:out"), task("z", startDelay=3), name="fulfil"))
 

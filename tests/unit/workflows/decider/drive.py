@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from tidemill.workflows import decider
-from tidemill.workflows.decision import Decision
+from tidemill.workflows.decider import decider
 from tidemill.workflows.effects import TaskPolled, TimerFired
-from tidemill.workflows.flow import release
-from tidemill.workflows.plan import Plan
-from tidemill.workflows.rows import pack, unpack
-from tidemill.workflows.running import run
-from tidemill.workflows.state import Execution
+from tidemill.workflows.flow.flow import release
+from tidemill.workflows.flow.running import run
+from tidemill.workflows.plans.plan import Plan
+from tidemill.workflows.state.decision import Decision
+from tidemill.workflows.state.rows import pack, unpack
+from tidemill.workflows.state.state import Execution
 
 T0 = 1_700_000_000_000
 

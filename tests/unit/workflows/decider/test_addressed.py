@@ -10,12 +10,12 @@ from tests.fakes.plans import loop_while, plan, step, switch_on
 from tests.unit.workflows.decider.drive import later, started
 from tidemill.core.errors import Conflict, NotFound, TidemillError
 from tidemill.sandbox.script import Computed
-from tidemill.workflows import decider
-from tidemill.workflows.addressed import TooEarly
-from tidemill.workflows.decider import Refused
-from tidemill.workflows.decision import Decision
+from tidemill.workflows.decider import decider
+from tidemill.workflows.decider.decider import Refused
 from tidemill.workflows.effects import TerminateExecution, UpdateTask
-from tidemill.workflows.plan import Plan
+from tidemill.workflows.flow.addressed import TooEarly
+from tidemill.workflows.plans.plan import Plan
+from tidemill.workflows.state.decision import Decision
 from tidemill.workflows.tasks.loop import LoopSettings
 
 LOOP = (True,)

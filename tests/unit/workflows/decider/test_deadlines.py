@@ -6,11 +6,11 @@ import pytest
 
 from tests.fakes.plans import plan, step, wait_for
 from tests.unit.workflows.decider.drive import T0, fire, later, polled, started, statuses
-from tidemill.workflows import decider
-from tidemill.workflows.decision import Decision
+from tidemill.workflows.decider import decider
 from tidemill.workflows.effects import TaskPolled, UpdateTask
-from tidemill.workflows.plan import Limits, Plan, Retry
+from tidemill.workflows.plans.plan import Limits, Plan, Retry
 from tidemill.workflows.ports import HELD_MS
+from tidemill.workflows.state.decision import Decision
 
 
 def _pack(limits: Limits, retry: Retry | None = None, *, is_optional: bool = False, response_s: float = 0) -> Plan:

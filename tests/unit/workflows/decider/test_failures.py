@@ -6,9 +6,9 @@ import pytest
 
 from tests.fakes.plans import plan, step, terminate_with, wait_for
 from tests.unit.workflows.decider.drive import T0, fire, later, polled, started, statuses
-from tidemill.workflows import decider
+from tidemill.workflows.decider import decider
 from tidemill.workflows.effects import TaskPolled, UpdateTask
-from tidemill.workflows.plan import Retry
+from tidemill.workflows.plans.plan import Retry
 from tidemill.workflows.tasks.switch import SwitchSettings
 
 

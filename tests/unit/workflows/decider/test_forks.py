@@ -11,11 +11,11 @@ import pytest
 from tests.fakes.plans import plan, script_of, step, switch_on
 from tests.unit.workflows.decider.drive import later, resumed, started, statuses
 from tidemill.sandbox.script import Computed, Script
-from tidemill.workflows import decider
-from tidemill.workflows.decision import Decision
+from tidemill.workflows.decider import decider
 from tidemill.workflows.effects import UpdateTask
-from tidemill.workflows.plan import Expansion, Plan, Retry, Step
-from tidemill.workflows.state import Skipped
+from tidemill.workflows.plans.plan import Expansion, Plan, Retry, Step
+from tidemill.workflows.state.decision import Decision
+from tidemill.workflows.state.state import Skipped
 from tidemill.workflows.tasks.exclusive_join import ExclusiveJoinSettings
 from tidemill.workflows.tasks.join import JoinSettings
 from tidemill.workflows.tasks.scripted_join import ScriptedJoinSettings

@@ -9,10 +9,10 @@ import pytest
 from tests.fakes.plans import loop_while, plan, step, switch_on
 from tests.unit.workflows.decider.drive import later, resumed, started, statuses
 from tidemill.sandbox.script import Computed, ScriptError
-from tidemill.workflows import decider
-from tidemill.workflows.decision import Decision
+from tidemill.workflows.decider import decider
 from tidemill.workflows.effects import UpdateTask
-from tidemill.workflows.plan import Plan
+from tidemill.workflows.plans.plan import Plan
+from tidemill.workflows.state.decision import Decision
 from tidemill.workflows.tasks import loop
 from tidemill.workflows.tasks.directive import Compute
 from tidemill.workflows.tasks.join import JoinSettings

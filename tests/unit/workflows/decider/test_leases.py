@@ -7,11 +7,11 @@ import pytest
 from tests.fakes.plans import plan, step
 from tests.unit.workflows.decider.drive import T0, later, started
 from tidemill.expressions.template import compile_template
-from tidemill.workflows import decider
-from tidemill.workflows.decider import Refused
-from tidemill.workflows.decision import Decision
+from tidemill.workflows.decider import decider
+from tidemill.workflows.decider.decider import Refused
 from tidemill.workflows.effects import TaskPolled, UpdateTask
 from tidemill.workflows.ports import QueuedTask
+from tidemill.workflows.state.decision import Decision
 from tidemill.workflows.tasks.directive import OWN_QUEUES
 from tidemill.workflows.tasks.http import HTTP_QUEUE, HttpSettings, HttpTask
 

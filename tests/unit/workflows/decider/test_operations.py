@@ -11,9 +11,8 @@ from tests.fakes.plans import plan, step, switch_on, wait_for
 from tests.fakes.workflows import MemoryPlans
 from tests.unit.workflows.decider.drive import fire, later, started, statuses
 from tidemill.core.errors import BadInput, Conflict, NotFound
-from tidemill.workflows import decider, operations
-from tidemill.workflows.decider import Refused
-from tidemill.workflows.decision import Decision
+from tidemill.workflows.decider import decider, operations
+from tidemill.workflows.decider.decider import Refused
 from tidemill.workflows.effects import (
     JumpToTask,
     PauseExecution,
@@ -23,9 +22,10 @@ from tidemill.workflows.effects import (
     UpdateTask,
     UpgradeExecution,
 )
-from tidemill.workflows.places import places_of
-from tidemill.workflows.plan import Plan, Retry
-from tidemill.workflows.state import Task
+from tidemill.workflows.plans.plan import Plan, Retry
+from tidemill.workflows.state.decision import Decision
+from tidemill.workflows.state.places import places_of
+from tidemill.workflows.state.state import Task
 from tidemill.workflows.tasks.join import JoinSettings
 from tidemill.workflows.tasks.loop import LoopSettings
 

@@ -9,13 +9,13 @@ import pytest
 from tests.fakes.plans import plan, step, wait_for
 from tests.unit.workflows.decider.drive import T0, later, polled, started, statuses
 from tidemill.core.errors import Conflict, NotFound
-from tidemill.workflows import decider, operations
-from tidemill.workflows.decider import Refused
-from tidemill.workflows.decision import Decision
+from tidemill.workflows.decider import decider, operations
+from tidemill.workflows.decider.decider import Refused
 from tidemill.workflows.effects import PauseExecution, TaskPolled, TerminateExecution, UpdateTask, UpdateVariables
-from tidemill.workflows.plan import Retry
-from tidemill.workflows.rows import pack, unpack
-from tidemill.workflows.state import Execution, Task
+from tidemill.workflows.plans.plan import Retry
+from tidemill.workflows.state.decision import Decision
+from tidemill.workflows.state.rows import pack, unpack
+from tidemill.workflows.state.state import Execution, Task
 
 
 def test_a_polled_task_leaves_its_queue_and_comes_back_when_it_says_so() -> None:

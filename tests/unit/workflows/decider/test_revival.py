@@ -11,9 +11,8 @@ from tests.fakes.workflows import MemoryPlans
 from tests.unit.workflows.decider.drive import T0, fire, later, started, statuses
 from tests.unit.workflows.decider.test_operations import CHAIN, FORKED, LOOP, after, done, newest
 from tidemill.core.errors import BadInput, Conflict, NotFound
-from tidemill.workflows import decider, revival
-from tidemill.workflows.decider import Refused
-from tidemill.workflows.decision import Decision
+from tidemill.workflows.decider import decider, revival
+from tidemill.workflows.decider.decider import Refused
 from tidemill.workflows.effects import (
     PauseExecution,
     RerunExecution,
@@ -22,7 +21,8 @@ from tidemill.workflows.effects import (
     TerminateExecution,
     UpdateTask,
 )
-from tidemill.workflows.plan import Plan, Retry
+from tidemill.workflows.plans.plan import Plan, Retry
+from tidemill.workflows.state.decision import Decision
 from tidemill.workflows.tasks.join import JoinSettings
 from tidemill.workflows.tasks.loop import LoopSettings
 

@@ -8,11 +8,12 @@ from tests.fakes.plans import plan, publish_to, script_of, step, switch_on, term
 from tests.unit.workflows.decider.drive import T0, fire, later, resumed, started, statuses
 from tidemill.ingest.publication import PublicationRefused, Published
 from tidemill.sandbox.script import Computed
-from tidemill.workflows import decider, running
+from tidemill.workflows.decider import decider
 from tidemill.workflows.effects import TerminateExecution, UpdateTask
-from tidemill.workflows.plan import Retry
-from tidemill.workflows.running import STEPS_IN_A_ROW_MAX
-from tidemill.workflows.state import Held, Skipped
+from tidemill.workflows.flow import running
+from tidemill.workflows.flow.running import STEPS_IN_A_ROW_MAX
+from tidemill.workflows.plans.plan import Retry
+from tidemill.workflows.state.state import Held, Skipped
 
 
 def test_a_plan_without_steps_completes_at_once() -> None:

@@ -11,7 +11,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from tests.fakes.plans import loop_while, plan, step, switch_on, workflow_of
-from tidemill.workflows.plan import Expansion, Plan, Retry, Step
+from tidemill.workflows.plans.plan import Expansion, Plan, Retry, Step
 from tidemill.workflows.tasks.join import JoinSettings
 from tidemill.workflows.tasks.loop import LoopSettings
 

@@ -14,12 +14,12 @@ from tidemill.core.clock import HeldClock
 from tidemill.ingest.effect import Effect, EffectGroup, Verdict
 from tidemill.ingest.gate import Gate
 from tidemill.workflows.effects import StartWorkflow
-from tidemill.workflows.engine import Engine, PreparedBatch, Written
-from tidemill.workflows.plan import Plan
-from tidemill.workflows.poll_data import PollData
-from tidemill.workflows.rows import execution_of_row
-from tidemill.workflows.state import Execution
-from tidemill.workflows.whole import whole
+from tidemill.workflows.engine.engine import Engine, PreparedBatch, Written
+from tidemill.workflows.plans.plan import Plan
+from tidemill.workflows.runners.poll_data import PollData
+from tidemill.workflows.state.rows import execution_of_row
+from tidemill.workflows.state.state import Execution
+from tidemill.workflows.state.whole import whole
 
 
 class Mill:

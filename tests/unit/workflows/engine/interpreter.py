@@ -11,7 +11,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from tests.fakes.plans import plan, publish_to, step, switch_on, terminate_with, wait_for
-from tidemill.workflows.plan import Plan, Retry, Step
+from tidemill.workflows.plans.plan import Plan, Retry, Step
 
 Outcome = Literal["ok", "fail", "terminal"]
 

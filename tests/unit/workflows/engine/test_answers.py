@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.fakes.plans import loop_while, needs, plan, script_of, step
 from tests.unit.workflows.engine.conftest import Mill
-from tidemill.workflows.plan import Plan
+from tidemill.workflows.plans.plan import Plan
 from tidemill.workflows.tasks.join import JoinSettings
 
 

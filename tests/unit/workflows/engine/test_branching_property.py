@@ -27,10 +27,10 @@ from tests.unit.workflows.engine.branching import (
 )
 from tests.unit.workflows.engine.conftest import Mill
 from tidemill.ingest.effect import Effect, EffectGroup
-from tidemill.workflows import departed
 from tidemill.workflows.effects import StartWorkflow, UpdateTask
-from tidemill.workflows.state import Execution, execution_of
-from tidemill.workflows.timers import effect_of
+from tidemill.workflows.runners.timers import effect_of
+from tidemill.workflows.state import departed
+from tidemill.workflows.state.state import Execution, execution_of
 
 
 class World:

@@ -11,9 +11,10 @@ from tests.unit.workflows.engine.conftest import Mill
 from tidemill.core.clock import HeldClock
 from tidemill.expressions.template import compile_template
 from tidemill.ingest.effect import EffectGroup
-from tidemill.workflows import caching, departed
 from tidemill.workflows.effects import StartWorkflow, UpdateTask, UpdateVariables
-from tidemill.workflows.plan import Cache, Plan, Retry
+from tidemill.workflows.flow import caching
+from tidemill.workflows.plans.plan import Cache, Plan, Retry
+from tidemill.workflows.state import departed
 from tidemill.workflows.tasks.join import JoinSettings
 from tidemill.workflows.tasks.loop import LoopSettings
 

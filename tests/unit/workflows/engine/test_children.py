@@ -8,12 +8,12 @@ import pytest
 
 from tests.fakes.plans import loop_while, plan, script_of, step, terminate_with, wait_for, workflow_of
 from tests.unit.workflows.engine.conftest import Mill
-from tidemill.workflows import families
 from tidemill.workflows.effects import StartWorkflow, TerminateExecution, UpdateTask
-from tidemill.workflows.plan import Plan, Retry
-from tidemill.workflows.state import Execution
+from tidemill.workflows.engine import families
+from tidemill.workflows.plans.plan import Plan, Retry
+from tidemill.workflows.runners.timers import effect_of
+from tidemill.workflows.state.state import Execution
 from tidemill.workflows.tasks.join import JoinSettings
-from tidemill.workflows.timers import effect_of
 
 
 def _parent(name: str = "child", **settings: Any) -> Plan:

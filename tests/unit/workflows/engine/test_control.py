@@ -23,12 +23,12 @@ from tidemill.workflows.effects import (
     UpdateVariables,
     UpgradeExecution,
 )
-from tidemill.workflows.plan import Plan
+from tidemill.workflows.plans.plan import Plan
 from tidemill.workflows.ports import FinishedTask
 from tidemill.workflows.removals import ExecutionRemovals
-from tidemill.workflows.rows import row_of
-from tidemill.workflows.state import Execution
-from tidemill.workflows.timers import effect_of
+from tidemill.workflows.runners.timers import effect_of
+from tidemill.workflows.state.rows import row_of
+from tidemill.workflows.state.state import Execution
 
 PACK = plan(step("a", "worker", to="b"), step("b", "worker"))
 

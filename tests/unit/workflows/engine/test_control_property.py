@@ -26,12 +26,12 @@ from tidemill.workflows.effects import (
     UpdateTask,
     UpgradeExecution,
 )
-from tidemill.workflows.plan import Plan, Step
+from tidemill.workflows.plans.plan import Plan, Step
 from tidemill.workflows.removals import ExecutionRemovals
-from tidemill.workflows.state import Execution, Task
+from tidemill.workflows.runners.timers import effect_of
+from tidemill.workflows.state.state import Execution, Task
 from tidemill.workflows.tasks.join import JoinSettings
 from tidemill.workflows.tasks.loop import LoopSettings
-from tidemill.workflows.timers import effect_of
 
 ROOTS = ("x", "y")
 STEPS_MAX = 60

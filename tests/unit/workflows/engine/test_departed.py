@@ -10,12 +10,12 @@ from tests.fakes.plans import plan, script_of, step
 from tests.unit.workflows.engine.conftest import Mill
 from tidemill.core.errors import Conflict, NotFound
 from tidemill.ingest.effect import EffectGroup
-from tidemill.workflows import departed
 from tidemill.workflows.effects import StartWorkflow, UpdateTask, UpdateVariables
-from tidemill.workflows.plan import Plan
+from tidemill.workflows.plans.plan import Plan
 from tidemill.workflows.ports import Unread
-from tidemill.workflows.rows import execution_of_row, unpack
-from tidemill.workflows.state import Execution
+from tidemill.workflows.state import departed
+from tidemill.workflows.state.rows import execution_of_row, unpack
+from tidemill.workflows.state.state import Execution
 from tidemill.workflows.tasks.join import JoinSettings
 from tidemill.workflows.tasks.loop import LoopSettings
 
@@ -197,7 +197,7 @@ async def test_a_document_is_read_again_only_where_something_has_to_be_put_back(
         read.append(document)
         return unpack(document)
 
-    monkeypatch.setattr("tidemill.workflows.decision.unpack", counted)
+    monkeypatch.setattr("tidemill.workflows.state.decision.unpack", counted)
     await mill.run(*(UpdateTask("COMPLETED", execution_id="x", ref=ref) for ref in refs[half:-1]))
     assert not read
     await mill.run(UpdateTask("COMPLETED", execution_id="x", ref=refs[-1]))

@@ -11,7 +11,6 @@ from tests.unit.workflows.engine.conftest import Mill
 from tidemill.core.errors import BadInput, Conflict, NotFound, StaleWrite
 from tidemill.ingest.effect import EffectGroup
 from tidemill.ingest.publication import PublicationRefused, Published
-from tidemill.workflows import rows
 from tidemill.workflows.effects import (
     StartWorkflow,
     TaskPolled,
@@ -20,6 +19,7 @@ from tidemill.workflows.effects import (
     UpdateTask,
     UpdateVariables,
 )
+from tidemill.workflows.state import rows
 
 WAITING = plan(step("a", "wait", wait_for()))
 COUNTING = plan(
@@ -289,7 +289,7 @@ async def test_an_execution_that_grows_too_large_fails_and_survives(
     mill: Mill, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rows, "DOCUMENT_BYTES_MAX", 10_000)
-    monkeypatch.setattr("tidemill.workflows.draft.DOCUMENT_BYTES_MAX", 10_000)
+    monkeypatch.setattr("tidemill.workflows.engine.draft.DOCUMENT_BYTES_MAX", 10_000)
     mill.register(plan(step("a", "worker", to="b"), step("b", "wait", wait_for()), failure_workflow=("repair", None)))
     mill.register(plan(name="repair"))
     await mill.start(given={"small": 1})

@@ -7,12 +7,12 @@ import pytest
 from tests.fakes.plans import plan, step, workflow_of
 from tests.unit.workflows.engine.conftest import Mill
 from tidemill.core.errors import Conflict
-from tidemill.workflows import lost_children
 from tidemill.workflows.control import Control
+from tidemill.workflows.decider import lost_children
 from tidemill.workflows.effects import RestartExecution, RetryExecution, TerminateExecution, UpdateTask
 from tidemill.workflows.removals import ExecutionRemovals
-from tidemill.workflows.rows import row_of
-from tidemill.workflows.timers import effect_of
+from tidemill.workflows.runners.timers import effect_of
+from tidemill.workflows.state.rows import row_of
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import pytest
 from tests.fakes.plans import plan
 from tidemill.core.clock import SystemClock
 from tidemill.core.errors import Unavailable
-from tidemill.workflows import polling
-from tidemill.workflows.polling import Line, PolledTask
-from tidemill.workflows.state import Execution, Task
+from tidemill.workflows.runners import polling
+from tidemill.workflows.runners.polling import Line, PolledTask
+from tidemill.workflows.state.state import Execution, Task
 
 PLAN = plan()
 

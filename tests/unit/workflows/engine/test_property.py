@@ -13,9 +13,9 @@ from tests.unit.workflows.engine.conftest import Mill
 from tests.unit.workflows.engine.interpreter import Node, compiled, interpreted, outcome_of, trees
 from tidemill.ingest.effect import Effect, EffectGroup
 from tidemill.ingest.publication import PublicationRefused, Published
-from tidemill.workflows import departed
 from tidemill.workflows.effects import StartWorkflow, TaskPolled, TimerFired, UpdateTask
-from tidemill.workflows.state import Execution, Task, execution_of
+from tidemill.workflows.state import departed
+from tidemill.workflows.state.state import Execution, Task, execution_of
 
 
 class World:

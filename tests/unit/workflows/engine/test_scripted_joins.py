@@ -11,8 +11,8 @@ from tests.fakes.plans import plan, script_of, step, switch_on
 from tests.unit.workflows.engine.conftest import Mill
 from tidemill.sandbox.script import Script
 from tidemill.workflows.effects import PauseExecution, ResumeExecution, RetryExecution, UpdateTask
-from tidemill.workflows.plan import Expansion, Plan, Step
-from tidemill.workflows.state import Task
+from tidemill.workflows.plans.plan import Expansion, Plan, Step
+from tidemill.workflows.state.state import Task
 from tidemill.workflows.tasks.scripted_join import ScriptedJoinSettings
 
 BY = Script("javascript", "enough", "expression")

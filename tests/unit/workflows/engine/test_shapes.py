@@ -13,9 +13,9 @@ from tidemill.expressions.json_schema import JUDGE
 from tidemill.ingest.effect import EffectGroup
 from tidemill.sandbox.script import Computed, ScriptError
 from tidemill.workflows.effects import ResetCallbacks, RetryExecution, StartWorkflow, UpdateTask
-from tidemill.workflows.plan import Retry
-from tidemill.workflows.shapes import Check, Shape, misfits, problem
-from tidemill.workflows.state import Execution
+from tidemill.workflows.plans.plan import Retry
+from tidemill.workflows.plans.shapes import Check, Shape, misfits, problem
+from tidemill.workflows.state.state import Execution
 
 
 def _statuses(execution: Execution) -> list[tuple[str, str]]:

@@ -13,8 +13,6 @@ from tidemill.core.codec import from_json
 from tidemill.ingest.effect import EffectGroup
 from tidemill.ingest.loops import find_loops
 from tidemill.ingest.publication import PublicationRefused
-from tidemill.workflows import departed, families, rows
-from tidemill.workflows.data_loops import flows_of
 from tidemill.workflows.effects import (
     JumpToTask,
     RerunExecution,
@@ -25,8 +23,11 @@ from tidemill.workflows.effects import (
     TerminateExecution,
     UpdateTask,
 )
+from tidemill.workflows.engine import families
 from tidemill.workflows.handlers.definition import read_handler
-from tidemill.workflows.timers import effect_of
+from tidemill.workflows.plans.data_loops import flows_of
+from tidemill.workflows.runners.timers import effect_of
+from tidemill.workflows.state import departed, rows
 
 SINK = "kafka:shop:states"
 EVERY = "onScheduled,onStart, onFailed,onSuccess,onCancelled"
@@ -275,7 +276,7 @@ async def test_one_that_grows_too_large_tells_its_end_without_what_has_left(
         await mill.run(UpdateTask("COMPLETED", task_id=f"x.{seq}", output={"n": seq}))
     assert mill.places.left
     monkeypatch.setattr(rows, "DOCUMENT_BYTES_MAX", 10_000)
-    monkeypatch.setattr("tidemill.workflows.draft.DOCUMENT_BYTES_MAX", 10_000)
+    monkeypatch.setattr("tidemill.workflows.engine.draft.DOCUMENT_BYTES_MAX", 10_000)
     await mill.run(UpdateTask("IN_PROGRESS", task_id="x.3", output={"big": "x" * 20_000}))
     assert mill.execution().status == "FAILED"
     assert bodies(mill) == [{"status": "CANCELED", "first": None}]

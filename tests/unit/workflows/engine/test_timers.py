@@ -13,11 +13,11 @@ from tests.fakes.workflows import MemoryWorkflows
 from tests.unit.workflows.engine.conftest import Mill
 from tidemill.core.clock import SystemClock
 from tidemill.core.errors import Unavailable
-from tidemill.workflows import timers
 from tidemill.workflows.effects import StartWorkflow, UpdateTask, UpdateVariables
-from tidemill.workflows.engine import Engine, Written
-from tidemill.workflows.plan import Limits
-from tidemill.workflows.timers import TimerRunner
+from tidemill.workflows.engine.engine import Engine, Written
+from tidemill.workflows.plans.plan import Limits
+from tidemill.workflows.runners import timers
+from tidemill.workflows.runners.timers import TimerRunner
 
 SLEEPY = plan(step("a", "wait", wait_for("10s")))
 
@@ -134,7 +134,7 @@ async def test_a_busy_execution_does_not_hold_up_the_others(mill: Mill, monkeypa
 
 
 async def test_it_goes_on_when_the_world_is_back(mill: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tidemill.workflows.timers._BACK_OFF_S", 0.01)
+    monkeypatch.setattr("tidemill.workflows.runners.timers._BACK_OFF_S", 0.01)
     mill.register(SLEEPY)
     await mill.start()
     mill.clock.advance(10)

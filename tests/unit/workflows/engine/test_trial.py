@@ -14,8 +14,8 @@ from tidemill.core.clock import HeldClock
 from tidemill.core.errors import NotFound
 from tidemill.workflows import trial
 from tidemill.workflows.effects import StartWorkflow
-from tidemill.workflows.plan import Plan, Retry
-from tidemill.workflows.state import Execution
+from tidemill.workflows.plans.plan import Plan, Retry
+from tidemill.workflows.state.state import Execution
 from tidemill.workflows.trial import Mock, Mocks, Trials
 
 

@@ -25,8 +25,8 @@ from tidemill.workflows.effects import (
     TerminateExecution,
     UpdateTask,
 )
-from tidemill.workflows.plan import AtOnce, Plan
-from tidemill.workflows.turn_keeper import TurnKeeper
+from tidemill.workflows.plans.plan import AtOnce, Plan
+from tidemill.workflows.runners.turn_keeper import TurnKeeper
 
 
 def limited(most: int = 2, key: str = "shop", name: str = "wf", **options: Any) -> Plan:

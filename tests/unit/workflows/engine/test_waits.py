@@ -10,9 +10,9 @@ from tests.fakes.plans import plan, step, wait_for
 from tests.unit.workflows.engine.conftest import Mill
 from tidemill.core.errors import NotFound
 from tidemill.workflows.effects import UpdateTask
-from tidemill.workflows.engine import Engine
-from tidemill.workflows.rows import row_of
-from tidemill.workflows.state import Task
+from tidemill.workflows.engine.engine import Engine
+from tidemill.workflows.state.rows import row_of
+from tidemill.workflows.state.state import Task
 from tidemill.workflows.waits import ExecutionWaits, Rest
 
 LONG_S = 100.0

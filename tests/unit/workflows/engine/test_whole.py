@@ -10,9 +10,9 @@ from tests.unit.workflows.engine.test_departed import looping, run_loop
 from tidemill.core.errors import NotFound
 from tidemill.workflows.executions import Executions
 from tidemill.workflows.ports import ExecutionQuery, Unread
-from tidemill.workflows.rows import execution_of_row
+from tidemill.workflows.state.rows import execution_of_row
+from tidemill.workflows.state.whole import read_page, read_task
 from tidemill.workflows.waits import ExecutionWaits
-from tidemill.workflows.whole import read_page, read_task
 
 
 @pytest.fixture

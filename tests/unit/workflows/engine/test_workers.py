@@ -11,13 +11,13 @@ from tests.unit.workflows.engine.conftest import Mill
 from tidemill.core.clock import SystemClock
 from tidemill.core.errors import Conflict, NotFound
 from tidemill.ingest.effect import EffectGroup
-from tidemill.workflows import polling
 from tidemill.workflows.control import Control
 from tidemill.workflows.effects import StartWorkflow, TerminateExecution, UpdateTask, UpdateVariables
 from tidemill.workflows.executions import Executions
-from tidemill.workflows.plan import Limits
+from tidemill.workflows.plans.plan import Limits
 from tidemill.workflows.ports import ExecutionQuery, LastPoll
 from tidemill.workflows.removals import ExecutionRemovals
+from tidemill.workflows.runners import polling
 from tidemill.workflows.workers import Workers
 
 PACK = plan(step("pack", "worker"))

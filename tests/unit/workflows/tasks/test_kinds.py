@@ -11,7 +11,7 @@ from tests.fakes.plans import jq_of, publish_to, script_of, step, switch_on, ter
 from tidemill.expressions.template import Template, compile_template
 from tidemill.ingest.publication import Published
 from tidemill.sandbox.script import Computed, Script, ScriptError
-from tidemill.workflows.state import Task
+from tidemill.workflows.state.state import Task
 from tidemill.workflows.tasks import BUILT_IN, KINDS, registry
 from tidemill.workflows.tasks.directive import Complete, Compute, Directive, End, Fail, Publish, Wait
 from tidemill.workflows.tasks.kind import Context

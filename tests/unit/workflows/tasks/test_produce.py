@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.plans import step
 from tidemill.expressions.template import Template, compile_template
 from tidemill.ingest.publication import Published
-from tidemill.workflows.state import Task
+from tidemill.workflows.state.state import Task
 from tidemill.workflows.tasks.directive import Complete, Directive, Fail, Publish, Wait
 from tidemill.workflows.tasks.kind import Context
 from tidemill.workflows.tasks.produce import KeyForm, ProduceSettings, ProduceTask

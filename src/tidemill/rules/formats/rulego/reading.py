@@ -7,7 +7,7 @@ from typing import Any
 
 from tidemill.core.findings import Finding
 from tidemill.expressions.document import Fields
-from tidemill.rules.draft import ChainDraft, EdgeDraft, EndpointDraft, NodeDraft, RouterDraft
+from tidemill.rules.chains.draft import ChainDraft, EdgeDraft, EndpointDraft, NodeDraft, RouterDraft
 
 FORMAT = "rulego"
 

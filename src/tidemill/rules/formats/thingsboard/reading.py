@@ -9,7 +9,7 @@ from typing import Any
 
 from tidemill.core.findings import Finding, near
 from tidemill.expressions.document import Fields
-from tidemill.rules.draft import ChainDraft, EdgeDraft, NodeDraft
+from tidemill.rules.chains.draft import ChainDraft, EdgeDraft, NodeDraft
 from tidemill.rules.listed import LISTED
 
 FORMAT = "thingsboard"

@@ -7,8 +7,8 @@ from typing import Any
 from tidemill.expressions.document import Fields
 from tidemill.workflows.address import read_address
 from tidemill.workflows.formats.conductor.views import execution_json
-from tidemill.workflows.plan import Announce, Plan
-from tidemill.workflows.state import Execution
+from tidemill.workflows.plans.plan import Announce, Plan
+from tidemill.workflows.state.state import Execution
 
 SINK = "workflowStatusListenerSink"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tidemill.workflows.formats.conductor.source import Source, TaskType
-from tidemill.workflows.plan import Cache
+from tidemill.workflows.plans.plan import Cache
 from tidemill.workflows.tasks.kind import TaskKind
 
 KEY = "cacheConfig"

@@ -27,9 +27,9 @@ from tidemill.workflows.formats.conductor.task_definition import (
     read_embedded,
 )
 from tidemill.workflows.formats.conductor.types import BY_NAME, TYPES
-from tidemill.workflows.plan import NEXT, Step
+from tidemill.workflows.plans.plan import NEXT, Step
+from tidemill.workflows.plans.shapes import Shape
 from tidemill.workflows.secrets import mentions_secrets
-from tidemill.workflows.shapes import Shape
 from tidemill.workflows.tasks import KINDS
 
 CHOICES = frozenset({"SWITCH", "DECISION"})

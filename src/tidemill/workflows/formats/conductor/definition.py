@@ -23,9 +23,9 @@ from tidemill.workflows.formats.conductor.rate_limit import read_rate_limit
 from tidemill.workflows.formats.conductor.references import references
 from tidemill.workflows.formats.conductor.schema import placed, read_shapes
 from tidemill.workflows.formats.conductor.task_definition import TaskDefinition, warn_not_yet
-from tidemill.workflows.plan import Plan
+from tidemill.workflows.plans.plan import Plan
+from tidemill.workflows.plans.shapes import Shape
 from tidemill.workflows.secrets import KEEP
-from tidemill.workflows.shapes import Shape
 
 _EXPANDED = frozenset({"dynamic", "fork_dynamic"})
 _OUTPUT = "the output of a workflow"

@@ -15,7 +15,7 @@ from tidemill.workflows.formats.conductor.references import references
 from tidemill.workflows.formats.conductor.task_definition import TaskDefinition
 from tidemill.workflows.formats.conductor.types import BY_NAME
 from tidemill.workflows.formats.conductor.types.fork_join_dynamic import BRANCHES_MAX
-from tidemill.workflows.plan import Expand, Expansion, Step
+from tidemill.workflows.plans.plan import Expand, Expansion, Step
 
 _TOLD_MAX = 3
 _OF_THE_TASK = ("sink", "asyncComplete", "subWorkflowParam", "evaluatorType", "expression")

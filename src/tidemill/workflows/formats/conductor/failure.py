@@ -6,8 +6,8 @@ from typing import Any
 
 from tidemill.core.codec import to_json
 from tidemill.workflows.formats.conductor.views import execution_json
-from tidemill.workflows.plan import Plan
-from tidemill.workflows.state import Execution
+from tidemill.workflows.plans.plan import Plan
+from tidemill.workflows.state.state import Execution
 
 WHOLE_BYTES_MAX = 1024 * 1024
 """What `failedWorkflow` may take: a failure workflow whose own input is too large could not say what has failed."""

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from typing import Any
 
 from tidemill.expressions.document import Fields
-from tidemill.workflows.plan import Plan
+from tidemill.workflows.plans.plan import Plan
 
 KEY = "maskedFields"
 MASK = "***"

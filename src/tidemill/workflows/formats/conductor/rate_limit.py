@@ -7,7 +7,7 @@ from typing import Any
 
 from tidemill.expressions.document import Fields
 from tidemill.expressions.template import Template
-from tidemill.workflows.plan import AtOnce
+from tidemill.workflows.plans.plan import AtOnce
 
 KEY = "rateLimitConfig"
 _POLICIES = ("QUEUE", "REJECT")

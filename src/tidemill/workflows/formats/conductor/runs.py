@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from tidemill.workflows.formats.conductor.views import execution_json, task_json
-from tidemill.workflows.plan import Plan
-from tidemill.workflows.state import Execution, Task
+from tidemill.workflows.plans.plan import Plan
+from tidemill.workflows.state.state import Execution, Task
 
 ReturnStrategy = Literal["TARGET_WORKFLOW", "BLOCKING_WORKFLOW", "BLOCKING_TASK", "BLOCKING_TASK_INPUT"]
 

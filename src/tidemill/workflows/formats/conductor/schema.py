@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tidemill.core.codec import to_json
 from tidemill.expressions.document import Fields
-from tidemill.workflows.shapes import Shape
+from tidemill.workflows.plans.shapes import Shape
 
 TYPES = ("JSON", "AVRO", "PROTOBUF")
 _NOTED = ("createTime", "updateTime", "createdBy", "updatedBy", "ownerApp", "description", "tags")

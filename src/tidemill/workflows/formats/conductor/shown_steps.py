@@ -8,11 +8,11 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tidemill.workflows.expansion import FORK_DYNAMIC, Expansions, step_of
 from tidemill.workflows.formats.conductor.keys import WORKER_TYPES
-from tidemill.workflows.paths import iterations
-from tidemill.workflows.plan import Plan, Step
-from tidemill.workflows.state import Execution, Task
+from tidemill.workflows.plans.plan import Plan, Step
+from tidemill.workflows.state.expansion import FORK_DYNAMIC, Expansions, step_of
+from tidemill.workflows.state.paths import iterations
+from tidemill.workflows.state.state import Execution, Task
 
 _MADE = Expansions()
 """A cache and nothing more: each of a thousand branches asks for the same expansion."""

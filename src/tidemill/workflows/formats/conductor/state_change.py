@@ -9,8 +9,8 @@ from tidemill.expressions.document import Fields
 from tidemill.expressions.template import Template
 from tidemill.workflows.address import read_address
 from tidemill.workflows.formats.conductor.masking import masked
-from tidemill.workflows.plan import Plan, TaskAnnounce
-from tidemill.workflows.state import Execution, Task, TaskStatus
+from tidemill.workflows.plans.plan import Plan, TaskAnnounce
+from tidemill.workflows.state.state import Execution, Task, TaskStatus
 
 KEY = "onStateChange"
 _STATUSES: Mapping[str, Sequence[TaskStatus]] = {

@@ -11,8 +11,8 @@ from tidemill.core.findings import Finding
 from tidemill.expressions.document import Fields, read_label
 from tidemill.workflows.formats.conductor.keys import TASK_DEF_NOTED
 from tidemill.workflows.formats.conductor.schema import placed, read_shapes
-from tidemill.workflows.plan import Limits, Retry
-from tidemill.workflows.shapes import Shape
+from tidemill.workflows.plans.plan import Limits, Retry
+from tidemill.workflows.plans.shapes import Shape
 
 _LOGIC: Mapping[str, Literal["fixed", "exponential", "linear"]] = {
     "FIXED": "fixed",

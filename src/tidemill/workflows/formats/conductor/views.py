@@ -12,9 +12,9 @@ from typing import Any
 from tidemill.core.codec import to_json
 from tidemill.workflows.formats.conductor.masking import masked
 from tidemill.workflows.formats.conductor.shown_steps import reference_name, shown_input, step_in, type_and_name
-from tidemill.workflows.plan import Limits, Plan, Step
+from tidemill.workflows.plans.plan import Limits, Plan, Step
 from tidemill.workflows.ports import LastPoll
-from tidemill.workflows.state import Execution, Task, execution_of
+from tidemill.workflows.state.state import Execution, Task, execution_of
 
 FAILURE_WORKFLOW = "conductor.failure_workflow"
 

@@ -1,0 +1,258 @@
+"""From a draft to a graph that can run: configurations checked and filled in, edges examined, nodes built.
+
+Finds everything that is wrong at once. Asks no sandbox: what a script is worth is
+asked when it is saved (`catalog`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from tidemill.core.findings import Finding, errors, near
+from tidemill.graph.component import Component, Config
+from tidemill.graph.graph import Edge, Graph, Vertex
+from tidemill.graph.registry import Registry
+from tidemill.rules.chains.chain_calls import ChainCall, cannot_wait
+from tidemill.rules.chains.draft import ChainDraft, NodeDraft
+from tidemill.rules.chains.references import SharedNodes, with_connection
+from tidemill.rules.endpoints.processors import Processors
+from tidemill.rules.loops import BREAK
+from tidemill.rules.ports import Ports, Stranger
+from tidemill.rules.scripts.scripts import fuse
+from tidemill.rules.site import Site
+from tidemill.sandbox.script import Script
+
+C = TypeVar("C", bound=Config)
+
+NODES_MAX = 20_000
+_VARIABLE = re.compile(r"\$\{\s*(global|vars|ruleChain)\.([\w.-]+)\s*\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """`graph` is None where an error is among the findings. `scripts` are what the sandbox has to judge, by path;
+    `calls` the other chains, or nodes of them, that it runs: see `chain_calls`; `holders` its nodes where messages
+    may wait; `strangers` are clusters that nobody knows, `publishes` the topics that it publishes to, by cluster."""
+
+    draft: ChainDraft
+    graph: Graph | None
+    findings: Sequence[Finding]
+    scripts: Sequence[tuple[str, Script]] = ()
+    calls: Sequence[ChainCall] = ()
+    holders: Sequence[str] = ()
+    strangers: Sequence[Stranger] = ()
+    publishes: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What all chains of a server are built with."""
+
+    registry: Registry
+    ports: Ports
+    globals_: Mapping[str, str]
+    shared: SharedNodes = field(default_factory=SharedNodes)
+    processors: Processors = field(default_factory=Processors)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A node whose configuration is right."""
+
+    draft: NodeDraft
+    component: Component
+    config: Config
+    site: Site
+
+
+def build(draft: ChainDraft, setup: Setup) -> Built:
+    findings: list[Finding] = []
+    placed = [found for node in draft.nodes if (found := place(node, draft, setup, findings)) is not None]
+    findings += _edge_findings(draft, {one.draft.id: one.component for one in placed})
+    findings += _cycle_findings(draft)
+    findings += _read_findings(draft, placed)
+    calls = list(_calls(draft, placed, findings))
+    if len(draft.nodes) > NODES_MAX:
+        findings.append(Finding("metadata.nodes", f"a chain has at most {NODES_MAX} nodes, not {len(draft.nodes)}"))
+    if draft.is_disabled:
+        findings.append(Finding("ruleChain.disabled", "the chain is disabled", "disabled"))
+    scripts = [
+        (f"{one.site.path}.{key}", script)
+        for one in placed
+        for key, script in one.component.scripts(one.config, one.site)
+    ]
+    graph = None if errors(findings) else _graph(draft, placed)
+    strangers = [stranger for one in placed for stranger in one.component.clusters(one.config, one.site)]
+    publishes = [target for one in placed for target in one.component.publishes(one.config)]
+    holders = [one.draft.id for one in placed if one.component.holds(one.config)]
+    return Built(draft, graph, findings, scripts, calls, holders, strangers, publishes)
+
+
+def filled(value: Any, draft: ChainDraft, globals_: Mapping[str, str]) -> Any:
+    """With `${global.x}`, `${vars.x}` and `${ruleChain.x}` in all texts; what is not known stays as it is written."""
+    if isinstance(value, str):
+        return _VARIABLE.sub(lambda found: _variable(found, draft, globals_), value) if "${" in value else value
+    if isinstance(value, Mapping):
+        return {key: filled(item, draft, globals_) for key, item in value.items()}
+    if isinstance(value, list):
+        return [filled(item, draft, globals_) for item in value]
+    return value
+
+
+def _variable(found: re.Match[str], draft: ChainDraft, globals_: Mapping[str, str]) -> str:
+    room, name = found.groups()
+    known: Mapping[str, Any] = {"global": globals_, "vars": draft.vars, "ruleChain": draft.about}[room]
+    value = known.get(name)
+    return str(value) if isinstance(value, (str, int, float)) else found.group()
+
+
+def checked(model: type[C], value: Mapping[str, Any], path: str, findings: list[Finding]) -> C | None:
+    """Every mistake with its place; an unknown key with the one that was meant, where one is near."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        known = [field.alias or name for name, field in model.model_fields.items()]
+        for each in error.errors(include_url=False, include_input=False, include_context=False):
+            at = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in each["loc"])
+            if each["type"] == "extra_forbidden":
+                key = str(each["loc"][-1])
+                findings.append(Finding(path + at, f"unknown key {key!r}{near(key, known)}", "unknown_key"))
+            else:
+                kind = "missing" if each["type"] == "missing" else "type"
+                findings.append(Finding(path + at, each["msg"][:1].lower() + each["msg"][1:], kind))
+        return None
+
+
+def place(node: NodeDraft, draft: ChainDraft, setup: Setup, findings: list[Finding]) -> Placed | None:
+    component = setup.registry.get(node.type)
+    if component is None:
+        message = f"there is no node type {node.type!r}{near(node.type, setup.registry.types())}"
+        findings.append(Finding(f"{node.path}.type", message, "unknown_type"))
+        return None
+    path = f"{node.path}.{node.config_key}"
+    site = Site(draft.id, node.id, path, setup.ports, draft.vars, setup.globals_, node.name)
+    known = [field.alias or name for name, field in component.config.model_fields.items()]
+    given, strange = with_connection(node.config, known, draft, setup.shared, path)
+    findings += strange
+    config = checked(component.config, filled(given, draft, setup.globals_), path, findings)
+    if config is None or strange:
+        return None
+    found = list(component.check(config, site))
+    findings += found
+    return None if errors(found) else Placed(node, component, config, site)
+
+
+def _edge_findings(draft: ChainDraft, components: Mapping[str, Component]) -> Iterator[Finding]:
+    ids = {node.id for node in draft.nodes}
+    for edge in draft.edges:
+        for end, id_ in (("fromId", edge.origin), ("toId", edge.target)):
+            if id_ not in ids:
+                yield Finding(f"{edge.path}.{end}", f"there is no node {id_!r}{near(id_, ids)}", "unknown_node")
+        component = components.get(edge.origin)
+        relations = component.relations if component is not None else None
+        if relations is not None and edge.relation not in relations:
+            message = f"{edge.origin} never tells {edge.relation!r}{near(edge.relation, relations)}"
+            yield Finding(f"{edge.path}.type", message, "unknown_relation", "warning")
+
+
+def _read_findings(draft: ChainDraft, placed: Sequence[Placed]) -> Iterator[Finding]:
+    ids = {node.id for node in draft.nodes}
+    for one in placed:
+        for key, node in one.component.reads(one.config):
+            if node not in ids:
+                yield one.site.finding(key, f"there is no node {node!r}{near(node, ids)}", "unknown_node")
+
+
+def _calls(draft: ChainDraft, placed: Sequence[Placed], findings: list[Finding]) -> Iterator[ChainCall]:
+    """Those that lead to other chains; what leads to nodes of this one is examined here."""
+    ids = {node.id for node in draft.nodes}
+    holders = {one.draft.id for one in placed if one.component.holds(one.config)}
+    for one in placed:
+        for key, entry in one.component.entries(one.config):
+            if entry.startswith("chain:"):
+                chain, _, node = entry.removeprefix("chain:").partition(":")
+                yield ChainCall(one.draft.id, f"{one.site.path}.{key}", chain, node or None)
+            elif entry not in ids:
+                findings.append(one.site.finding(key, f"there is no node {entry!r}{near(entry, ids)}", "unknown_node"))
+            elif entry == one.draft.id:
+                findings.append(one.site.finding(key, "the node runs itself", "cycle"))
+            elif holders and (holder := min(holders & _reached(draft, entry), default=None)):
+                findings.append(one.site.finding(key, cannot_wait(holder), "cannot_wait", "warning"))
+
+
+def _reached(draft: ChainDraft, origin: str) -> set[str]:
+    """The node, and those that edges lead to from it."""
+    following: dict[str, list[str]] = {}
+    for edge in draft.edges:
+        following.setdefault(edge.origin, []).append(edge.target)
+    seen, waiting = {origin}, [origin]
+    while waiting:
+        more = set(following.get(waiting.pop(), ())) - seen
+        seen |= more
+        waiting += more
+    return seen
+
+
+def _cycle_findings(draft: ChainDraft) -> Iterator[Finding]:
+    """One for each edge that closes a cycle, with the nodes on it."""
+    following: dict[str, list[tuple[str, str]]] = {node.id: [] for node in draft.nodes}
+    for edge in draft.edges:
+        if edge.origin in following and edge.target in following:
+            following[edge.origin].append((edge.target, edge.path))
+    done: set[str] = set()
+    for start in following:
+        way: list[str] = []
+        on_way: set[str] = set()
+        waiting: list[tuple[str, Iterator[tuple[str, str]]]] = []
+        if start not in done:
+            waiting.append((start, iter(following[start])))
+            way.append(start)
+            on_way.add(start)
+        while waiting:
+            node, rest = waiting[-1]
+            for target, path in rest:
+                if target in on_way:
+                    circle = " → ".join([*way[way.index(target) :], target])
+                    yield Finding(path, f"closes a cycle: {circle}", "cycle")
+                elif target not in done:
+                    waiting.append((target, iter(following[target])))
+                    way.append(target)
+                    on_way.add(target)
+                    break
+            else:
+                waiting.pop()
+                done.add(node)
+                on_way.discard(way.pop())
+
+
+def _may_break(one: Placed) -> bool:
+    """A script may set the mark, too."""
+    return one.component.name == "break" or any(BREAK in str(value) for value in one.draft.config.values())
+
+
+def _graph(draft: ChainDraft, placed: Sequence[Placed]) -> Graph:
+    vertices = []
+    for one in placed:
+        component = one.component
+        vertex = Vertex(
+            one.draft.id,
+            component.name,
+            component.build(one.config, one.site),
+            entries=[entry for _, entry in component.entries(one.config)],
+            may_break=_may_break(one),
+            gathers=component.gathers,
+            is_last=component.is_last,
+            is_watched=one.draft.is_debug or draft.is_debug,
+        )
+        vertices.append(vertex)
+    edges = [Edge(edge.origin, edge.relation, edge.target) for edge in draft.edges]
+    asked = {name for one in placed for name in one.component.asks_for(one.config)}
+    asked |= {name for one in placed for _, name in one.component.reads(one.config)}
+    graph = Graph(draft.id, vertices, edges, draft.first, asked)
+    fuse(graph)
+    return graph

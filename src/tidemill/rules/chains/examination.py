@@ -1,0 +1,31 @@
+"""Everything that there is to say of a chain as a document: its shape, its nodes, and what its scripts are worth.
+
+Stores nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from tidemill.core.errors import BadInput
+from tidemill.core.findings import Finding
+from tidemill.expressions.document import refuse_depth
+from tidemill.rules.chains.building import Built, Setup, build
+from tidemill.rules.endpoints.reading import build_endpoints
+from tidemill.rules.formats import read_chain
+from tidemill.rules.scripts.checks import script_findings
+
+
+async def examine(document: Any, setup: Setup, id_: str = "") -> tuple[Built, Sequence[Finding]]:
+    """`id_` is what the chain is saved under; without it the document's own id counts. Raises `BadInput` for what is no
+    chain at all."""
+    if not isinstance(document, dict):
+        raise BadInput("a rule chain is a JSON object")
+    refuse_depth(document, "rule chain")
+    draft, findings = read_chain(document, id_)
+    built, endpoints = build(draft, setup), build_endpoints(draft, setup)
+    found = [*findings, *built.findings, *endpoints.findings]
+    found += await script_findings(setup.ports.sandbox, [*built.scripts, *endpoints.scripts])
+    return replace(built, strangers=[*built.strangers, *endpoints.strangers]), found

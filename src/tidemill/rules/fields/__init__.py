@@ -1,0 +1,1 @@
+"""What stands in nodes' configuration, and what its expressions and templates see of a message."""

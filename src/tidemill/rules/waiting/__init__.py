@@ -1,0 +1,1 @@
+"""Runs of chains that wait: kept in the database, taken up again, and settled."""

@@ -1,0 +1,1 @@
+"""What comes of what happens, pure: reports, timers, operations, ends of children."""

@@ -1,0 +1,1 @@
+"""The door: reads executions, has them decided, asks the sandbox, and writes."""

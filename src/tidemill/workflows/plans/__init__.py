@@ -1,0 +1,1 @@
+"""Plans: what definitions are compiled to, kept and judged. Knows no format."""

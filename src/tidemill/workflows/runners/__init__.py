@@ -1,0 +1,1 @@
+"""What works beside the engine by itself: timers, turns, calls, polls."""
