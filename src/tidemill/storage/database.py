@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import structlog
@@ -15,7 +15,8 @@ from tidemill.core.clock import Clock
 from tidemill.core.errors import BadInput, Unavailable
 from tidemill.core.file_lock import FileLock
 from tidemill.storage import schema
-from tidemill.storage.engines import database_url, make_engines, sqlite_file
+from tidemill.storage.connections import Connections
+from tidemill.storage.engines import READERS_MAX, database_url, make_engines, sqlite_file
 from tidemill.storage.failures import translated
 from tidemill.storage.session import Session
 
@@ -36,8 +37,9 @@ class Database:
         self._file = sqlite_file(self._url)
         self._lock = FileLock(self._file, ONE_PROCESS) if self._file else None
         self._writer, self._reader = make_engines(self._url, connections_max)
-        # On PostgreSQL a session begins and ends its transaction itself.
-        self._sessions = self._writer if self._file else self._reader
+        self._readers = Connections(self._reader, READERS_MAX if self._file else connections_max)
+        # On PostgreSQL a session begins and ends its transaction itself, so that both can have one lot.
+        self._writers = Connections(self._writer, 1) if self._file else self._readers
         self.clock = clock
 
     @property
@@ -62,10 +64,7 @@ class Database:
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Session]:
         """See `core.transaction.Transactions.begin`. One at a time per task: on SQLite a second waits for ever."""
-        async with AsyncExitStack() as stack:
-            with translated():
-                connection = await stack.enter_async_context(self._sessions.connect())
-                session = await Session.over(connection)
+        async with self._session(self._writers) as session:
             try:
                 yield session
                 await session.commit()
@@ -74,21 +73,16 @@ class Database:
                 raise
             except Unavailable:
                 # Nobody knows what state it is in (a full disk, a lost server): the next one gets a new connection.
-                await connection.invalidate()
+                await session.connection.invalidate()
                 raise
             except BaseException:
                 await _roll_back(session)
                 raise
-            finally:
-                session.close()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Session]:
         """A connection that sees what is committed, each statement for itself."""
-        async with AsyncExitStack() as stack:
-            with translated():
-                connection = await stack.enter_async_context(self._reader.connect())
-                session = await Session.over(connection, is_reading=True)
+        async with self._session(self._readers, is_reading=True) as session:
             try:
                 yield session
             except asyncio.CancelledError:
@@ -96,15 +90,25 @@ class Database:
                     await self._abandon(session)
                 raise
             except Unavailable:
-                await connection.invalidate()
+                await session.connection.invalidate()
                 raise
-            finally:
-                session.close()
+
+    @asynccontextmanager
+    async def _session(self, connections: Connections, *, is_reading: bool = False) -> AsyncIterator[Session]:
+        with translated():
+            connection, driver = await connections.take()
+        session = Session(connection, driver, is_reading=is_reading)
+        try:
+            yield session
+        finally:
+            session.close()
+            await connections.give(connection, driver)
 
     async def close(self) -> None:
         # On PostgreSQL both have one pool.
-        for engine in (self._reader, self._writer) if self.is_sqlite else (self._writer,):
-            await _dispose(engine)
+        lots = {self._readers: self._reader, self._writers: self._writer}
+        for connections, engine in lots.items():
+            await _dispose(connections, engine)
         if self._lock is not None:
             self._lock.release()
 
@@ -136,8 +140,10 @@ async def _roll_back(session: Session) -> None:
         await session.connection.invalidate()
 
 
-async def _dispose(engine: AsyncEngine) -> None:
+async def _dispose(connections: Connections, engine: AsyncEngine) -> None:
     try:
-        await asyncio.wait_for(engine.dispose(), DISPOSE_TIMEOUT_S)
+        async with asyncio.timeout(DISPOSE_TIMEOUT_S):
+            await connections.close()
+            await engine.dispose()
     except (DBAPIError, OSError, TimeoutError) as error:
         log.warning("closing a database connection failed", error=str(error))

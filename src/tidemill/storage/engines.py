@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, event, make_url
-from sqlalchemy.exc import ArgumentError, DisconnectionError
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tidemill.core.errors import BadInput
@@ -109,7 +109,7 @@ def _run(connection: Any, statements: tuple[str, ...]) -> None:
 
 
 def _postgres(url: URL, connections_max: int) -> AsyncEngine:
-    engine = create_async_engine(
+    return create_async_engine(
         url,
         pool_size=connections_max,
         max_overflow=0,
@@ -126,11 +126,3 @@ def _postgres(url: URL, connections_max: int) -> AsyncEngine:
             },
         },
     )
-
-    @event.listens_for(engine.sync_engine, "checkout")
-    def refuse_dead(connection: Any, _record: Any, _proxy: Any) -> None:
-        # Cheaper than a ping: asyncpg has already noticed a connection that the server closed.
-        if connection.driver_connection.is_closed():
-            raise DisconnectionError
-
-    return engine

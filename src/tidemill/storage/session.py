@@ -66,11 +66,6 @@ class Session:
         self.locks: set[object] = set()
         """What this transaction is known to hold already, by names of those who lock."""
 
-    @classmethod
-    async def over(cls, connection: AsyncConnection, *, is_reading: bool = False) -> Session:
-        raw = await connection.get_raw_connection()
-        return cls(connection, raw.driver_connection, is_reading=is_reading)
-
     @property
     def is_postgres(self) -> bool:
         return self.connection.dialect.name == "postgresql"

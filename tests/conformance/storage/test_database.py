@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 from alembic.config import Config
@@ -12,11 +13,11 @@ from sqlalchemy.engine import Connection
 
 from tests.parts.postgres import Postgres
 from tidemill.core.clock import HeldClock
-from tidemill.core.errors import Conflict, StaleWrite
+from tidemill.core.errors import Conflict, StaleWrite, Unavailable
 from tidemill.ingest.ports import Gap, Seen, SeenRun, SeenTotals
 from tidemill.ingest.record import PartitionKey
 from tidemill.ingest.subscription import GroupKey
-from tidemill.storage import schema, tables
+from tidemill.storage import connections, schema, tables
 from tidemill.storage.database import Database
 from tidemill.storage.engines import database_url, make_engines
 from tidemill.storage.gaps import StoredGaps
@@ -77,6 +78,16 @@ async def test_a_task_that_is_cancelled_at_any_step_of_a_statement_ends_as_cance
         assert ended is None or isinstance(ended, asyncio.CancelledError), turns
     async with database.begin() as tx:
         await gaps.add(tx, GROUP, [GAP])
+
+
+async def test_who_gets_no_connection_in_time_is_told(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "POOL_WAIT_S", 0.05)
+    async with AsyncExitStack() as stack:
+        with pytest.raises(Unavailable, match="no connection came free"):
+            for _ in range(100):
+                await stack.enter_async_context(database.read())
+    async with database.read() as session:
+        await session.execute(text("SELECT 1"))
 
 
 async def test_readers_see_what_is_committed_and_do_not_wait_for_writers(database: Database) -> None:
