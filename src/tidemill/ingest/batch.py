@@ -77,7 +77,7 @@ class BatchWriter:
         await self._handle(batch.lanes)
         handled_s = self._clock.monotonic_s()
         self._handle_s.observe(handled_s - started_s)
-        for _ in range(REPEATS_MAX):
+        for attempt in range(REPEATS_MAX):
             started_s = self._clock.monotonic_s()
             prepared = await self._prepare(batch)
             prepared_s = self._clock.monotonic_s()
@@ -85,7 +85,7 @@ class BatchWriter:
             if confirmed is not None and not await confirmed:
                 raise Unconfirmed("the topic was made again, or the broker does not say if it was")
             try:
-                await self.write(batch, prepared, ledger)
+                await self.write(batch, prepared, ledger, claims_first=attempt > 0)
             except Superseded:
                 raise
             except StaleWrite:
@@ -96,10 +96,13 @@ class BatchWriter:
             return ledger
         raise StaleWrite(f"gave up after {REPEATS_MAX} repeats: other writers keep changing the same executions")
 
-    async def write(self, batch: Batch, prepared: Prepared | None, ledger: Ledger) -> None:
-        """The one transaction."""
+    async def write(
+        self, batch: Batch, prepared: Prepared | None, ledger: Ledger, *, claims_first: bool = True
+    ) -> None:
+        """The one transaction. All of it goes to the database together, unless it `claims_first`: that takes one more
+        crossing, and tells `Superseded` from any other `StaleWrite`."""
         async with self._transactions.begin() as tx:
-            await self._claim(tx, batch, ledger)
+            await self._claim(tx, batch, ledger, claims_first)
             if prepared is not None:
                 await prepared.write(tx)
             await self._keep(tx, ledger)
@@ -110,7 +113,7 @@ class BatchWriter:
         for (route, outcome), count in ledger.outcomes.items():
             metrics.outcomes.labels(route, outcome).inc(count)
 
-    async def _claim(self, tx: Transaction, batch: Batch, ledger: Ledger) -> None:
+    async def _claim(self, tx: Transaction, batch: Batch, ledger: Ledger, is_at_once: bool) -> None:
         """What makes each record count once: of all workers that hold these records, one gets past here."""
         try:
             await self._subscriptions.verify(tx, batch.revision)
@@ -120,7 +123,8 @@ class BatchWriter:
                 await self._places.parking.remove(tx, [parked.id for parked in ledger.unparked])
             for parked in ledger.postponed:
                 await self._places.parking.postpone(tx, parked)
-            await tx.flush()
+            if is_at_once:
+                await tx.flush()
         except StaleWrite as error:
             raise Superseded(str(error)) from error
 

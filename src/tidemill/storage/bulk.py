@@ -88,10 +88,6 @@ class Query:
     async def run(self, session: Session, *values: Any) -> Sequence[Any]:
         return await session.run(self, values)
 
-    def verify(self, session: Session, values: tuple[Any, ...], expected: Sequence[Any], else_: str) -> None:
-        """With the commit at the latest, which raises `StaleWrite` unless this is the answer."""
-        session.later(self, values, partial(_expect, expected, else_))
-
     def on_sqlite(self, connection: sqlite3.Connection, values: tuple[Any, ...]) -> Sequence[Any]:
         return connection.execute(self._sqlite, values).fetchall()
 
@@ -99,19 +95,19 @@ class Query:
         return values
 
 
-class Lock:
-    """Holds rows until the transaction ends: the condition, with `?1`, `?2`, is still so, and stays so. On SQLite a
-    transaction is alone anyway, and this only looks."""
+class Condition:
+    """What must be so, asked with `?1`, `?2` for its values: `SELECT 1` and one row if it is. `counts` names what it
+    reads."""
 
-    def __init__(self, table: Table, where: str) -> None:
-        self.counts = table.name
-        self._sqlite = f'SELECT 1 FROM "{table.name}" WHERE {where}'
-        self.postgres = f"{self._sqlite.replace('?', '$')} FOR UPDATE"
+    def __init__(self, counts: str, text: str, *, end: str = "") -> None:
+        self.counts = counts
+        self._sqlite = text
+        self.postgres = text.replace("?", "$") + end
 
-    def hold(self, session: Session, values: tuple[Any, ...], else_: str) -> None:
-        """With the commit at the latest, which raises `StaleWrite` unless one row was met."""
-        if (self, values) not in session.locks:
-            session.locks.add((self, values))
+    def require(self, session: Session, values: tuple[Any, ...], else_: str) -> None:
+        """With the commit at the latest, which raises `StaleWrite` unless it is so. Once is enough in a transaction."""
+        if (self, values) not in session.known:
+            session.known.add((self, values))
             session.later(self, values, partial(_require, 1, else_))
 
     def on_sqlite(self, connection: sqlite3.Connection, values: tuple[Any, ...]) -> int:
@@ -119,6 +115,11 @@ class Lock:
 
     def parameters(self, values: tuple[Any, ...]) -> Sequence[Any]:
         return values
+
+
+def lock(table: Table, where: str) -> Condition:
+    """There is a row like that, and it stays so until the transaction ends. On SQLite a transaction is alone anyway."""
+    return Condition(table.name, f'SELECT 1 FROM "{table.name}" WHERE {where}', end=" FOR UPDATE")
 
 
 def insert(table: Table, columns: Sequence[str]) -> Bulk:
@@ -171,11 +172,6 @@ def delete(table: Table, where: Sequence[str]) -> Bulk:
 def _require(count: int, else_: str, met: int) -> None:
     if met != count:
         raise StaleWrite(f"{else_} ({count - met} of {count})")
-
-
-def _expect(expected: Sequence[Any], else_: str, found: Sequence[Any]) -> None:
-    if [tuple(row) for row in found] != list(expected):
-        raise StaleWrite(else_)
 
 
 def _names(columns: Sequence[str]) -> str:

@@ -23,6 +23,7 @@ from tidemill.storage.tables import counters, definitions
 
 _COUNTER = "definitions"
 _REVISION = bulk.Query("SELECT value FROM counters WHERE name = ?1")
+_IS_AT = bulk.Condition("counters", "SELECT 1 WHERE COALESCE((SELECT value FROM counters WHERE name = ?1), 0) = ?2")
 _COLUMNS = (
     definitions.c.kind,
     definitions.c.name,
@@ -121,8 +122,7 @@ class StoredDefinitions:
 
 def verify_revision(session: Session, revision: int) -> None:
     """With the commit at the latest, which raises `StaleWrite` unless the definitions are at this revision."""
-    expected = [(revision,)] if revision else []
-    _REVISION.verify(session, (_COUNTER,), expected, f"the definitions are no longer at revision {revision}")
+    _IS_AT.require(session, (_COUNTER, revision), f"the definitions are no longer at revision {revision}")
 
 
 async def _revision(session: Session) -> int:

@@ -19,7 +19,7 @@ NOBODY = ""
 _IS_HELD = and_(leases.c.integration == bindparam("of"), leases.c.epoch == bindparam("with_epoch"))
 _RENEW = update(leases).where(_IS_HELD).values(until_ms=bindparam("until"))
 _GIVE_BACK = update(leases).where(_IS_HELD).values(until_ms=0, holder=NOBODY)
-_LOCK = bulk.Lock(leases, "integration = ?1 AND epoch = ?2")
+_LOCK = bulk.lock(leases, "integration = ?1 AND epoch = ?2")
 _NEXT = bulk.update(leases, ("integration", "epoch", "last_number"), ("last_number",))
 
 
@@ -54,7 +54,7 @@ async def give_back(session: Session, lease: Lease) -> None:
 def lock(session: Session, lease: Lease) -> None:
     """Nobody takes the lease over until this transaction has ended. If somebody has, it ends with `StaleWrite`."""
     else_ = f"another publisher has integration {lease.integration} now"
-    _LOCK.hold(session, (lease.integration, lease.epoch), else_)
+    _LOCK.require(session, (lease.integration, lease.epoch), else_)
 
 
 def count_on(session: Session, lease: Lease, number: int) -> None:

@@ -63,8 +63,8 @@ class Session:
         self._is_reading = is_reading
         self._is_open = True
         self._waiting: list[Write] = []
-        self.locks: set[object] = set()
-        """What this transaction is known to hold already, by names of those who lock."""
+        self.known: set[object] = set()
+        """What was asked of the database already and stays so in this transaction, by names of those who ask."""
 
     @property
     def is_postgres(self) -> bool:

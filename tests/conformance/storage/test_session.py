@@ -15,6 +15,7 @@ MOVE = bulk.update(counters, ("name", "value"), ("value",))
 REMOVE = bulk.delete(counters, ("name",))
 NOTE = bulk.insert(meta, ("name", "value"))
 ALL = bulk.Query("SELECT name, value FROM counters ORDER BY name")
+IS_AT = bulk.Condition("counters", "SELECT 1 FROM counters WHERE name = ?1 AND value = ?2")
 
 
 async def stored(database: Database) -> dict[str, int]:
@@ -58,10 +59,24 @@ async def test_a_flush_fails_where_it_is_called(filled: Database) -> None:
     async with filled.begin() as tx:
         MOVE.write(tx, [("a", 1, 2)], all_or="moved")
         await tx.flush()
-        ALL.verify(tx, (), [("a", 1), ("b", 1)], "no longer so")
+        IS_AT.require(tx, ("a", 1), "no longer so")
         with pytest.raises(StaleWrite, match="no longer so"):
             await tx.flush()
     assert await stored(filled) == {"a": 2, "b": 1}
+
+
+async def test_conditions_and_writes_go_together_and_one_that_does_not_hold_undoes_all(filled: Database) -> None:
+    async with filled.begin() as tx:
+        IS_AT.require(tx, ("a", 1), "no longer so")
+        NOTE.write(tx, [("x", "1")])
+        IS_AT.require(tx, ("a", 1), "no longer so")
+
+    with pytest.raises(StaleWrite, match="no longer so"):
+        async with filled.begin() as tx:
+            NOTE.write(tx, [("y", "2")])
+            IS_AT.require(tx, ("b", 7), "no longer so")
+    async with filled.begin() as tx:
+        NOTE.write(tx, [("y", "3")])
 
 
 async def test_a_taken_key_fails_the_commit(filled: Database) -> None:
@@ -98,16 +113,16 @@ async def test_writes_of_one_table_see_each_other_and_those_of_several_are_count
 
 
 async def test_a_lock_is_asked_for_once_and_says_when_its_row_is_no_longer_so(filled: Database) -> None:
-    lock = bulk.Lock(counters, "name = ?1 AND value = ?2")
+    lock = bulk.lock(counters, "name = ?1 AND value = ?2")
     async with filled.begin() as tx:
-        lock.hold(tx, ("a", 1), "somebody was here")
+        lock.require(tx, ("a", 1), "somebody was here")
         MOVE.write(tx, [("a", 1, 2)], all_or="moved")
         await tx.flush()
-        lock.hold(tx, ("a", 1), "somebody was here")
+        lock.require(tx, ("a", 1), "somebody was here")
     assert await stored(filled) == {"a": 2, "b": 1}
 
     with pytest.raises(StaleWrite, match="somebody was here"):
         async with filled.begin() as tx:
-            lock.hold(tx, ("a", 1), "somebody was here")
+            lock.require(tx, ("a", 1), "somebody was here")
             MOVE.write(tx, [("b", 1, 2)], all_or="moved")
     assert await stored(filled) == {"a": 2, "b": 1}
