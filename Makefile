@@ -7,18 +7,22 @@ KILLS ?= 1000
 BROKER_KILLS ?= 100
 FRAMES ?= 100000
 
-.PHONY: setup demo serve test check bench soak parts format reference clean
+.PHONY: setup compiled demo serve test check bench soak parts format reference clean
 
 setup: $(VENV)/.ready-dev
 
-demo: $(VENV)/.ready
+# As an installed wheel is. Where Python is told to write no bytecode, each process would compile all of it anew.
+compiled: $(VENV)/.ready
+	@$(BIN)/python -m compileall -q src
+
+demo: compiled
 	@$(BIN)/tidemill demo
 
-serve: $(VENV)/.ready
+serve: compiled
 	@$(BIN)/tidemill serve
 
 # By files, one for each of two processes; most of them wait for other processes most of the time.
-test: $(VENV)/.ready-dev parts
+test: $(VENV)/.ready-dev compiled parts
 	$(BIN)/pytest -n 2 --dist loadfile -m "not alone"
 	$(BIN)/pytest -m alone
 
@@ -30,10 +34,10 @@ check: $(VENV)/.ready-dev
 	$(BIN)/pytest -q tests/unit/test_tidy.py
 
 # What Tidemill is measured beside has an environment of its own: it asks for other versions of the Kafka client.
-bench: $(VENV)/.ready-dev .venv-rivals/.ready parts
+bench: $(VENV)/.ready-dev compiled .venv-rivals/.ready parts
 	$(BIN)/python -m bench
 
-soak: $(VENV)/.ready-dev parts
+soak: $(VENV)/.ready-dev compiled parts
 	TIDEMILL_KILLS=$(KILLS) $(BIN)/pytest tests/faults/test_kills.py -s
 	TIDEMILL_BROKER_KILLS=$(BROKER_KILLS) $(BIN)/pytest tests/faults/test_broker_kills.py -s
 	TIDEMILL_FRAMES=$(FRAMES) $(BIN)/pytest tests/faults/test_rubbish.py -s
