@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import uvloop
 
+import tidemill.core.logs  # noqa: F401 - the first of ours: see there
 from tidemill.broker.broker import Broker
 from tidemill.broker.order import Order, Report, read_order
 from tidemill.core.clock import Clock, SystemClock
@@ -68,7 +69,7 @@ async def _run(order: Order, clock: Clock) -> bool:
     await _listen_for_the_end(ended)
     broker = Broker(order.settings, clock=clock, on_death=died)
     try:
-        await _start(broker, order.lock_wait_s, clock)
+        await _start(broker, order.lock_wait_s, clock, ended)
     except TidemillError as error:
         say(Report(error=str(error)))
         return False
@@ -80,14 +81,15 @@ async def _run(order: Order, clock: Clock) -> bool:
     return not dead
 
 
-async def _start(broker: Broker, lock_wait_s: float, clock: Clock) -> None:
+async def _start(broker: Broker, lock_wait_s: float, clock: Clock, ended: asyncio.Event) -> None:
+    """Waits for a predecessor to go, but not longer than somebody wants this one. Raises `TidemillError`."""
     until_s = clock.monotonic_s() + lock_wait_s
     while True:
         try:
             await broker.start()
             return
         except Conflict:
-            if clock.monotonic_s() >= until_s:
+            if ended.is_set() or clock.monotonic_s() >= until_s:
                 raise
         await clock.sleep(LOCK_PAUSE_S)
 

@@ -1,5 +1,5 @@
-"""The embedded broker behind its seam: start, address, stop. It runs as a child process that is started again when it
-dies or hangs, on the same port, so that its clients find it again. Nothing else may know which broker it is.
+"""The embedded broker behind its seam: begin, start, address, stop. It runs as a child process that is started again
+when it dies or hangs, on the same port, so that its clients find it again. Nothing else may know which broker it is.
 """
 
 from __future__ import annotations
@@ -69,11 +69,17 @@ class BrokerProcess:
         """Of the child that runs now."""
         return self._child.pid if self._child is not None else None
 
+    async def begin(self) -> None:
+        """The child exists and gets ready by itself; `start` waits for it. Raises `Unavailable`."""
+        if self._child is None:
+            await self._spawn(self._settings)
+
     async def start(self) -> None:
         """Raises `Unavailable`. Does nothing if it runs already."""
         if self._address is not None:
             return
-        self._address = await self._launch(self._settings)
+        await self.begin()
+        self._address = await self._ready()
         _ = self._supervisor.start("embedded broker", self._keep_alive())
 
     async def stop(self) -> None:
@@ -92,8 +98,7 @@ class BrokerProcess:
             log.warning("embedded broker did not stop in time and is killed", pid=child.pid)
         await self._bury()
 
-    async def _launch(self, settings: BrokerSettings) -> str:
-        """The address of a new child. Raises `Unavailable`."""
+    async def _spawn(self, settings: BrokerSettings) -> None:
         order = Order(
             parent=os.getpid(),
             settings=settings,
@@ -108,6 +113,13 @@ class BrokerProcess:
             self._child = await asyncio.create_subprocess_exec(
                 *command, stdin=PIPE, stdout=PIPE, start_new_session=True
             )
+        except OSError as error:
+            raise Unavailable(f"the embedded broker did not start: {error}") from error
+
+    async def _ready(self) -> str:
+        """The address of the child. Raises `Unavailable`, and leaves none."""
+        assert self._child is not None, "it has been begun"
+        try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 first = await self._heard(self._child)
         except (OSError, TimeoutError) as error:
@@ -140,7 +152,8 @@ class BrokerProcess:
             await self._clock.sleep(pause_s)
             pause_s = min(pause_s * 2, BACKOFF_MAX_S)
             try:
-                await self._launch(again)
+                await self._spawn(again)
+                await self._ready()
             except Unavailable as error:
                 log.error("embedded broker waits", reason=str(error), pause_s=pause_s)
 

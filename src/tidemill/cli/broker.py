@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+import tidemill.core.logs  # noqa: F401 - the first of ours: see there
 from tidemill.cli.failure import fail
 from tidemill.core.errors import TidemillError
 from tidemill.core.logs import configure_logs

@@ -1,12 +1,23 @@
-"""Structured logs on stderr: constant event text, everything else as fields."""
+"""Structured logs on stderr: constant event text, everything else as fields.
+
+A process that is to be small imports this module before any other of ours, so that structlog finds no rich: it would
+load all of it, 4 MB and a tenth of a second, for tracebacks that are printed plainly here.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
-from typing import TextIO, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
-import structlog
+if "rich" in sys.modules or TYPE_CHECKING:
+    import structlog
+else:
+    sys.modules["rich"] = None
+    try:
+        import structlog
+    finally:
+        del sys.modules["rich"]
 
 CACHED = True
 """Whether a logger stays what it was at its first line; else it follows what is set up later."""

@@ -144,9 +144,9 @@ class Server:
         return await self.access.token_for(ADMIN)
 
 
-async def build(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Server:
+async def build(settings: Settings, clock: Clock, stack: AsyncExitStack, broker: BrokerProcess | None) -> Server:
     """Everything is closed by `stack`, last opened first. Raises `TidemillError` where something cannot be had."""
-    ground = await open_ground(settings, clock, stack)
+    ground = await open_ground(settings, clock, stack, broker)
     database, web = ground.database, open_web(ground.settings, stack)
     definitions, executions, places = StoredDefinitions(database), StoredExecutions(database), StoredPlaces(database)
     integrations = Integrations(definitions, ground.cipher, clock, ground.embedded_address)

@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from tidemill.broker.process import BrokerProcess
-from tidemill.broker.settings import BrokerSettings, Fsync
 from tidemill.core.cipher import Cipher
 from tidemill.core.clock import Clock
 from tidemill.core.settings import Settings
@@ -33,8 +32,9 @@ class Ground:
         return self.broker.address if self.broker else None
 
 
-async def open_ground(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Ground:
-    """`stack` closes it, last opened first. Raises `TidemillError` where something cannot be had."""
+async def open_ground(settings: Settings, clock: Clock, stack: AsyncExitStack, broker: BrokerProcess | None) -> Ground:
+    """`stack` closes it, last opened first. `broker` has been begun. Raises `TidemillError` where something cannot be
+    had."""
     database = Database(settings.database_url, clock)
     await database.open()
     stack.push_async_callback(database.close)
@@ -42,7 +42,7 @@ async def open_ground(settings: Settings, clock: Clock, stack: AsyncExitStack) -
     sandbox = SandboxPool(_sandbox_settings(settings), clock)
     await sandbox.start()
     stack.push_async_callback(sandbox.close)
-    return Ground(
+    ground = Ground(
         settings=settings,
         clock=clock,
         worker=worker_name(settings.data, clock.now_ms(), stack),
@@ -50,20 +50,11 @@ async def open_ground(settings: Settings, clock: Clock, stack: AsyncExitStack) -
         installation_id=await meta.installation_id(),
         cipher=await open_cipher(settings, meta),
         sandbox=sandbox,
-        broker=await _embedded_broker(settings, clock, stack),
+        broker=broker,
     )
-
-
-async def _embedded_broker(settings: Settings, clock: Clock, stack: AsyncExitStack) -> BrokerProcess | None:
-    if not settings.is_embedded_broker_wanted:
-        return None
-    told = BrokerSettings(
-        data=settings.data.absolute() / "broker", port=settings.broker_port, fsync=Fsync(settings.broker_fsync)
-    )
-    broker = BrokerProcess(told, clock, log_format=settings.log_format, log_level=settings.log_level)
-    await broker.start()
-    stack.push_async_callback(broker.stop)
-    return broker
+    if broker is not None:
+        await broker.start()
+    return ground
 
 
 def _sandbox_settings(settings: Settings) -> SandboxSettings:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 from collections.abc import Iterator
 from typing import Any
 
 import uvicorn
 
-from tidemill.core.errors import Unavailable
+from tidemill.server.listener import Listener
 
 GRACE_S = 5
-BACKLOG = 2048
 
 
 class _Uvicorn(uvicorn.Server):
@@ -23,24 +21,9 @@ class _Uvicorn(uvicorn.Server):
 
 
 class HttpServer:
-    """Bound at once, so that a port that is taken is known before anything else starts."""
-
-    def __init__(self, host: str, port: int) -> None:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket = socket.socket(family, socket.SOCK_STREAM)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            self._socket.bind((host, port))
-            self._socket.listen(BACKLOG)  # from now on a client waits instead of being refused
-        except OSError as error:
-            self._socket.close()
-            raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror or error} (--host, --port)") from error
-        self._host = f"[{host}]" if family == socket.AF_INET6 else host
+    def __init__(self, listener: Listener) -> None:
+        self._socket = listener.socket
         self._uvicorn: _Uvicorn | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://{self._host}:{self._socket.getsockname()[1]}"
 
     async def serve(self, app: Any) -> None:
         """Returns after `stop`, when the open requests have been answered or the grace is over."""
@@ -53,6 +36,3 @@ class HttpServer:
     def stop(self) -> None:
         if self._uvicorn is not None:
             self._uvicorn.should_exit = True
-
-    def close(self) -> None:
-        self._socket.close()

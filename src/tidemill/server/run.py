@@ -7,6 +7,7 @@ import gc
 import json
 import sys
 from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -14,8 +15,12 @@ from tidemill.core.clock import SystemClock
 from tidemill.core.settings import Settings
 from tidemill.core.signals import stop_on_signal
 from tidemill.core.supervisor import Supervisor
-from tidemill.server.build import Server, build
-from tidemill.server.http import HttpServer
+from tidemill.server.embedded import begin_broker
+from tidemill.server.listener import Listener
+
+if TYPE_CHECKING:
+    from tidemill.server.build import Server
+    from tidemill.server.http import HttpServer
 
 log = structlog.get_logger(__name__)
 
@@ -34,15 +39,22 @@ async def run(settings: Settings, *, print_json: bool = False) -> bool:
         stop.set()
 
     async with AsyncExitStack() as stack:
-        http = HttpServer(settings.host, settings.port)
-        stack.callback(http.close)
+        listener = Listener(settings.host, settings.port)
+        stack.callback(listener.close)
         log.info("starting", **settings.masked())
-        server = await build(settings, SystemClock(), stack)
-        supervisor = Supervisor(on_death=died)
+        broker = await begin_broker(settings, clock := SystemClock(), stack)
+        gc.disable()  # until it serves: nearly all that is imported and built is there to stay
+        stack.callback(gc.enable)
+        # Not at the top: it takes a second, in which the broker's process gets ready.
+        from tidemill.server.build import build
+        from tidemill.server.http import HttpServer
+
+        server = await build(settings, clock, stack, broker)
+        supervisor, http = Supervisor(on_death=died), HttpServer(listener)
         _ = supervisor.start("http", http.serve(server.app))
         server.start(supervisor)
         _tune_interpreter()
-        await _announce(server, http, print_json)
+        await _announce(server, listener.url, print_json)
         await stop.wait()
         log.info("stopping")
         await _stop(server, http, supervisor)
@@ -52,10 +64,11 @@ async def run(settings: Settings, *, print_json: bool = False) -> bool:
 
 def _tune_interpreter() -> None:
     """Batches make thousands of objects that all die by reference count. Python's default looks for cycles
-    after each 700 of them, through everything that was imported: a quarter of the time on the hot path."""
-    gc.collect()
+    after each 700 of them, through everything that was imported: a quarter of the time on the hot path. What the start
+    left to be collected (1 MB) stays: to look for it takes as long as the database does to open."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+    gc.enable()
     # The clients' threads (SQLite, librdkafka) need the interpreter for microseconds, many times per batch. With
     # the default each of them may wait 5 ms for it.
     sys.setswitchinterval(0.0005)
@@ -71,16 +84,16 @@ async def _stop(server: Server, http: HttpServer, supervisor: Supervisor) -> Non
         log.warning("aborted what did not end in time; its work is done again after the start", tasks=stuck)
 
 
-async def _announce(server: Server, http: HttpServer, print_json: bool) -> None:
+async def _announce(server: Server, url: str, print_json: bool) -> None:
     first = server.first_start
     if print_json:
-        said = {"url": http.url, "token": await server.admin_token()}
+        said = {"url": url, "token": await server.admin_token()}
         print(json.dumps(said), flush=True)  # noqa: T201 - the caller reads this line
     elif first is not None:
         print(  # noqa: T201 - shown once, to the operator, and never logged
             f"Created the user {first.user!r} with the password {first.password!r}. It is not shown again.\n"
-            f'A token: curl {http.url}/api/token -d \'{{"email": "{first.user}", "password": "{first.password}"}}\'',
+            f'A token: curl {url}/api/token -d \'{{"email": "{first.user}", "password": "{first.password}"}}\'',
             flush=True,
         )
-    log.info("serving", url=http.url)
+    log.info("serving", url=url)
     await asyncio.sleep(0)

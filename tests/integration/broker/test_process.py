@@ -16,8 +16,10 @@ import psutil
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from structlog.testing import capture_logs
 
 from tests.parts.server import wait_for
+from tidemill.broker import process
 from tidemill.broker.process import BrokerProcess
 from tidemill.broker.settings import BrokerSettings, Fsync
 from tidemill.core.clock import SystemClock
@@ -189,6 +191,21 @@ async def test_it_dies_with_its_parent_and_a_new_one_can_start_at_once(tmp_path:
         await broker.start()
         await asyncio.to_thread(wait_for, lambda: not psutil.pid_exists(pid))
         await broker.stop()
+
+
+async def test_one_that_waits_for_another_and_is_no_longer_wanted_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second server on the same folder finds out about the first while its broker waits for that one to go."""
+    monkeypatch.setattr(process, "LOCK_WAIT_S", 1_000)
+    first, second = broker_process(tmp_path), broker_process(tmp_path)
+    await first.start()
+    await second.begin()
+    with capture_logs() as lines:
+        await second.stop()
+    assert second.pid is None
+    assert [line["event"] for line in lines] == []  # it had not to be killed
+    await first.stop()
 
 
 async def test_what_is_no_report_is_passed_over(tmp_path: Path) -> None:
