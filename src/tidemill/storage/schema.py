@@ -1,6 +1,7 @@
-"""Brings the tables to the newest migration, or checks that they are there. Makes no table itself.
+"""Brings the tables to the newest migration, or checks that they are there.
 
-Alembic is loaded only where something is to be done: a start that finds all in order does not pay for it.
+Alembic is loaded only where there are tables that have to change. An empty database gets the tables as the stores name
+them, which are those that the migrations come to: a test compares them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tidemill.core.errors import Conflict
+from tidemill.storage.tables import metadata
 
 NEWEST = "0012"
 """The revision of the newest file in `migrations/versions`."""
@@ -28,13 +30,29 @@ async def prepare(connection: AsyncConnection, *, is_migrating: bool) -> None:
         return
     if not is_migrating:
         raise Conflict(f"the tables are at revision {found or 'none'}, this program needs {NEWEST}: migrate first")
-    await connection.run_sync(upgrade)
+    await connection.run_sync(_create if await connection.run_sync(_is_empty) else upgrade)
 
 
 def _revision(connection: Connection) -> str | None:
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _is_empty(connection: Connection) -> bool:
+    """Others may have tables there."""
+    return not {*metadata.tables, "alembic_version"}.intersection(inspect(connection).get_table_names())
+
+
+def _create(connection: Connection) -> None:
+    metadata.create_all(connection, checkfirst=False)
+    connection.execute(
+        text(
+            "CREATE TABLE alembic_version ("
+            "version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+        )
+    )
+    connection.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": NEWEST})
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
