@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.openapi.utils import get_openapi
 
 import tidemill
 from tidemill.access import actions
@@ -46,16 +48,16 @@ from tidemill.api import (
     workflow_start,
     workflow_trial,
 )
-from tidemill.api.answers import json_answer
 from tidemill.api.call import guard
 from tidemill.api.description import schemas as described
 from tidemill.api.errors import ErrorAnswers
 from tidemill.api.not_built import not_built
 from tidemill.api.operations import operations
-from tidemill.api.router import Routes, mount
+from tidemill.api.router import DeclaredRoute, Routes, mount
 from tidemill.api.services import Services
 from tidemill.api.shortcuts import ShortcutApp, shortcuts_to
 from tidemill.api.tags import tag_routes
+from tidemill.core.codec import to_json
 
 OPENAPI_PATH = "/api/openapi.json"
 
@@ -134,9 +136,13 @@ def _documents(app: FastAPI) -> Routes:
     """The API's own description: public, as there is no secret in it."""
     routes = Routes("Operations")
 
+    @cache
+    def written() -> bytes:
+        return to_json(app.openapi())
+
     async def openapi(request: Request) -> Response:
         """This document."""
-        return json_answer(app.openapi())
+        return Response(written(), media_type="application/json")
 
     async def docs(request: Request) -> Response:
         """A page to read the API's document on."""
@@ -149,10 +155,10 @@ def _documents(app: FastAPI) -> Routes:
 
 def _describe(app: FastAPI, resources: tuple[Routes, ...]) -> None:
     """Adds what FastAPI cannot know, as bodies are read without models: their schemas, and the token's header."""
-    generate = app.openapi
 
     def openapi() -> dict[str, Any]:
-        document = generate()
+        whole = [route.whole for route in app.routes if isinstance(route, DeclaredRoute)]
+        document = get_openapi(title=app.title, version=app.version, routes=whole)
         components = document.setdefault("components", {})
         endpoints = [endpoint for routes in resources for endpoint in routes.endpoints]
         types = [kind for endpoint in endpoints for kind in (endpoint.body, endpoint.answer)]

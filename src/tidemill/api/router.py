@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import cached_property
 from typing import Any, TypeVar
 
 import msgspec
 from fastapi import FastAPI, Request, Response
+from fastapi.params import Depends
 from fastapi.routing import APIRoute
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Receive, Scope, Send
 
 from tidemill.access.actions import Action
 from tidemill.api.description import request_json, responses_json, told
@@ -87,11 +90,48 @@ class Routes:
         return declare
 
 
-class DeclaredRoute(APIRoute):
-    """`declared` is None for a route that did not come through `mount`: it is refused."""
+class DeclaredRoute(Route):
+    """What FastAPI makes of an endpoint (its parameters, its part of the API's document) takes a millisecond. It is
+    made at the first call: a process that starts need not wait for hundreds of them."""
 
-    declared: Endpoint | None = None
+    def __init__(self, endpoint: Endpoint, dependencies: Sequence[Depends]) -> None:
+        super().__init__(endpoint.path, endpoint.handler)
+        self.methods = {endpoint.method}
+        self.app = self._serve
+        self.declared = endpoint
+        self._dependencies = dependencies
 
+    @cached_property
+    def whole(self) -> APIRoute:
+        endpoint = self.declared
+        summary, description = told(endpoint.handler)
+        return _SettledRoute(
+            endpoint.path,
+            endpoint.handler,
+            methods=[endpoint.method],
+            tags=[endpoint.tag],
+            dependencies=self._dependencies,
+            summary=summary,
+            description=description,
+            response_model=None,
+            response_class=Response,
+            operation_id=f"{endpoint.method.lower()}_{_slug(endpoint.path)}",
+            openapi_extra={
+                ACTION_KEY: endpoint.action.name,
+                **request_json(endpoint.body),
+                "responses": responses_json(endpoint.answer),
+            },
+        )
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, found = super().matches(scope)
+        return match, {**found, "route": self}
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.whole.app(scope, receive, send)
+
+
+class _SettledRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
@@ -106,28 +146,8 @@ class DeclaredRoute(APIRoute):
 
 
 def mount(app: FastAPI, routes: Routes) -> None:
-    app.router.route_class = DeclaredRoute
     for endpoint in routes.endpoints:
-        summary, description = told(endpoint.handler)
-        app.add_api_route(
-            endpoint.path,
-            endpoint.handler,
-            methods=[endpoint.method],
-            tags=[endpoint.tag],
-            summary=summary,
-            description=description,
-            response_model=None,
-            response_class=Response,
-            operation_id=f"{endpoint.method.lower()}_{_slug(endpoint.path)}",
-            openapi_extra={
-                ACTION_KEY: endpoint.action.name,
-                **request_json(endpoint.body),
-                "responses": responses_json(endpoint.answer),
-            },
-        )
-        route = app.router.routes[-1]
-        assert isinstance(route, DeclaredRoute)
-        route.declared = endpoint
+        app.router.routes.append(DeclaredRoute(endpoint, app.router.dependencies))
 
 
 def declared_by(route: BaseRoute | None) -> Endpoint | None:

@@ -9,7 +9,6 @@ from typing import Any, get_args
 import httpx
 import pytest
 from fastapi import Response
-from fastapi.routing import APIRoute
 
 from tests.fakes.api import ApiRoom
 from tests.unit.api.test_guard import method_of, token_with
@@ -17,7 +16,7 @@ from tidemill.access import actions
 from tidemill.access.actions import Right, ThingKind
 from tidemill.access.principal import Principal
 from tidemill.api.call import Call
-from tidemill.api.router import Routes, declared_by, mount
+from tidemill.api.router import DeclaredRoute, Routes, declared_by, mount
 from tidemill.api.targets import by_handler
 
 ADMIN = Principal("admin", "Administrator", ("ADMIN",))
@@ -70,7 +69,7 @@ def granted_routes(room: ApiRoom) -> list[tuple[str, str]]:
     for route in room.app().routes:
         endpoint = declared_by(route)
         if endpoint is not None and endpoint.on is not None:
-            assert isinstance(route, APIRoute)
+            assert isinstance(route, DeclaredRoute)
             found.append((method_of(route), route.path.replace(":path", "")))
     return found
 
