@@ -1,6 +1,7 @@
 """`ingest.outbox.Outbox`: publications that wait, in the order of their ids, and the batches that they go out in.
 
-A batch is a list of row ids beside the rows: numbering rewrites none of them.
+Publications that are written together share a row, a block (`storage.blocks`; decision 0020). A batch is a list of
+their ids beside the blocks: numbering rewrites none of them.
 """
 
 from __future__ import annotations
@@ -14,41 +15,37 @@ from tidemill.core.errors import StaleWrite
 from tidemill.core.transaction import Transaction
 from tidemill.ingest.outbox import Lease, NumberedBatch, OutboxRow
 from tidemill.ingest.publication import Publication
-from tidemill.storage import bulk, leases
+from tidemill.storage import blocks, bulk, leases
 from tidemill.storage.database import Database
 from tidemill.storage.session import Session, session_of
-from tidemill.storage.tables import outbox, outbox_batches
+from tidemill.storage.tables import outbox_batches, outbox_blocks
 
 BATCH_BYTES_MAX = 16_000_000
-"""A batch ends with the row that reaches it: the publisher holds one whole, and so does the Kafka client."""
+"""A batch ends with the publication that reaches it: the publisher holds one whole, and so does the Kafka client."""
 
-_INSERT = bulk.insert(outbox, ("integration", "created_ms", "publication"))
-_LOAD = bulk.BulkSelect(outbox, ("id",), ("id", "publication"))
-_DELETE = bulk.delete(outbox, ("id",))
-# As a rule the first rows go along whole; sizes are asked of them without reading them. Otherwise none comes.
+_INSERT = bulk.insert(outbox_blocks, ("integration", "created_ms", "record_count", "publications"))
+_LOAD = bulk.BulkSelect(outbox_blocks, ("id",), ("id", "publications"))
+_DELETE = bulk.delete(outbox_blocks, ("id",))
+_REWRITE = bulk.update(outbox_blocks, ("id",), ("record_count", "publications"))
+# The oldest blocks, as many as fit whole, and the first in any case. Sizes are asked of them without reading them.
 # The batches that are not finished come with them (as a rule there is none): one question instead of two.
 _OLDEST = bulk.Query(
-    "SELECT 0 AS is_batch, id, publication FROM (SELECT id, publication FROM outbox WHERE integration = ?1"
-    " ORDER BY id LIMIT CASE WHEN (SELECT SUM(size) FROM (SELECT LENGTH(publication) AS size FROM outbox"
-    " WHERE integration = ?1 ORDER BY id LIMIT ?2) AS first) <= ?3 THEN ?2 ELSE 0 END) AS oldest"
+    "SELECT 0 AS is_batch, o.id, o.publications FROM (SELECT id, SUM(record_count) OVER (ORDER BY id) AS records,"
+    " SUM(size) OVER (ORDER BY id) - size AS bytes_before, ROW_NUMBER() OVER (ORDER BY id) AS place"
+    " FROM (SELECT id, record_count, LENGTH(publications) AS size FROM outbox_blocks WHERE integration = ?1"
+    " ORDER BY id LIMIT ?2) AS first) AS w JOIN outbox_blocks AS o ON o.id = w.id"
+    " WHERE w.place = 1 OR (w.records <= ?2 AND w.bytes_before < ?3)"
     " UNION ALL SELECT 1, number, row_ids FROM outbox_batches WHERE integration = ?1"
-)
-_OLDEST_LARGE = bulk.Query(
-    "SELECT o.id, o.publication FROM (SELECT id, size, SUM(size) OVER (ORDER BY id) AS total FROM"
-    " (SELECT id, LENGTH(publication) AS size FROM outbox WHERE integration = ?1 ORDER BY id LIMIT ?2) AS first"
-    ") AS w JOIN outbox AS o ON o.id = w.id WHERE w.total - w.size < ?3"
 )
 _BATCHES = bulk.Query("SELECT number, row_ids FROM outbox_batches WHERE integration = ?1 ORDER BY number")
 _STORE = bulk.insert(outbox_batches, ("integration", "number", "row_ids"))
 _FINISH = bulk.delete(outbox_batches, ("integration", "number"))
 # One statement: between two of them the oldest row may go, and an integration that moves would look empty.
 _DEPTHS = bulk.Query(
-    "SELECT d.integration, d.depth, o.created_ms FROM (SELECT integration, COUNT(*) AS depth, MIN(id) AS first_id"
-    " FROM outbox GROUP BY integration) AS d JOIN outbox AS o ON o.id = d.first_id"
+    "SELECT d.integration, d.depth, o.created_ms FROM (SELECT integration, CAST(SUM(record_count) AS BIGINT) AS depth,"
+    " MIN(id) AS first_id FROM outbox_blocks GROUP BY integration) AS d JOIN outbox_blocks AS o ON o.id = d.first_id"
 )
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Publication).decode
 _decode_ids = msgspec.msgpack.Decoder(list[int]).decode
 
 
@@ -100,7 +97,10 @@ class StoredOutbox:
         leases.lock(session, lease)
         else_ = f"batch {number} of integration {lease.integration} is not there"
         _FINISH.write(session, [(lease.integration, number)], all_or=else_)
-        _DELETE.write(session, [(id_,) for id_ in sorted(rows_gone)])
+        whole, parts = blocks.by_block(rows_gone)
+        if parts:
+            whole += await _cut(session, parts)
+        _DELETE.write(session, [(id_,) for id_ in sorted(whole)])
 
     async def backlog(self) -> Mapping[str, tuple[int, int]]:
         async with self._database.read() as session:
@@ -109,21 +109,28 @@ class StoredOutbox:
 
 
 def add_publications(session: Session, publications: Sequence[Publication]) -> None:
-    """In order: their ids grow as they are given."""
-    _INSERT.write(session, [(each.integration, each.created_ms, _encode(each)) for each in publications])
+    """In order: their ids grow as they are given, those of each integration."""
+    rows = []
+    for block in blocks.cut(publications):
+        first = block.publications[0]
+        rows.append((first.integration, first.created_ms, len(block.publications), block.data))
+    _INSERT.write(session, rows)
 
 
 async def _oldest(session: Session, integration: str, rows_max: int) -> list[OutboxRow]:
     """Those that no batch has."""
-    bounds = (integration, rows_max, BATCH_BYTES_MAX)
-    answer = await _OLDEST.run(session, *bounds)
+    answer = await _OLDEST.run(session, integration, rows_max, BATCH_BYTES_MAX)
     taken = {id_ for is_batch, _, ids in answer if is_batch for id_ in _decode_ids(ids)}
     if taken:
-        bounds = (integration, rows_max + len(taken), BATCH_BYTES_MAX)
-        answer = await _OLDEST.run(session, *bounds)
-    oldest = [(id_, data) for is_batch, id_, data in answer if not is_batch]
-    oldest = oldest or [(id_, data) for id_, data in await _OLDEST_LARGE.run(session, *bounds)]
-    return [OutboxRow(id_, _decode(data)) for id_, data in sorted(oldest) if id_ not in taken][:rows_max]
+        answer = await _OLDEST.run(session, integration, rows_max + len(taken), BATCH_BYTES_MAX)
+    oldest = sorted((id_, data) for is_batch, id_, data in answer if not is_batch)
+    rows = [row for id_, data in oldest for row in blocks.rows(id_, data)]
+    if taken:
+        rows = [row for row in rows if row.id not in taken]
+    del rows[rows_max:]
+    if sum(len(data) for _, data in oldest) > BATCH_BYTES_MAX:
+        del rows[blocks.fitting(rows, BATCH_BYTES_MAX) :]
+    return rows
 
 
 async def _unfinished(session: Session, integration: str) -> dict[int, list[int]]:
@@ -131,8 +138,23 @@ async def _unfinished(session: Session, integration: str) -> dict[int, list[int]
 
 
 async def _rows(session: Session, ids: Sequence[int]) -> list[OutboxRow]:
-    found = sorted(await _LOAD.run(session, [(id_,) for id_ in ids]))
-    return [OutboxRow(id_, _decode(publication)) for id_, publication in found]
+    """Those that are there, in order."""
+    wanted = set(ids)
+    found = sorted(await _LOAD.run(session, [(block,) for block in {blocks.block_of(id_) for id_ in ids}]))
+    return [row for block, data in found for row in blocks.rows(block, data) if row.id in wanted]
+
+
+async def _cut(session: Session, parts: Mapping[int, set[int]]) -> list[int]:
+    """Takes publications out of their blocks, and returns the blocks that have none left."""
+    changed, empty = [], []
+    for block, data in await _LOAD.run(session, [(block,) for block in parts]):
+        left, rest = blocks.without(data, parts[block])
+        if left:
+            changed.append((block, left, rest))
+        else:
+            empty.append(block)
+    _REWRITE.write(session, sorted(changed))
+    return empty
 
 
 def _store(session: Session, lease: Lease, number: int, rows: Sequence[OutboxRow]) -> NumberedBatch:

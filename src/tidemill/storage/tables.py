@@ -255,14 +255,15 @@ task_logs = Table(
     sqlite_autoincrement=True,
 )
 
-outbox = Table(
-    "outbox",
+outbox_blocks = Table(
+    "outbox_blocks",
     metadata,
     _row_id(),
     _text("integration"),
     _number("created_ms"),
-    _bytes("publication"),
-    Index("ix_outbox_integration", "integration", "id"),
+    _number("record_count"),
+    _bytes("publications"),
+    Index("ix_outbox_blocks_integration", "integration", "id"),
     sqlite_autoincrement=True,
 )
 

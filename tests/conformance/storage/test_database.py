@@ -13,8 +13,11 @@ from sqlalchemy.engine import Connection
 
 from tests.parts.postgres import Postgres
 from tidemill.core.clock import HeldClock
+from tidemill.core.codec import pack
 from tidemill.core.errors import Conflict, StaleWrite, Unavailable
+from tidemill.ingest.outbox import Lease
 from tidemill.ingest.ports import Gap, Seen, SeenRun, SeenTotals
+from tidemill.ingest.publication import Publication
 from tidemill.ingest.record import PartitionKey
 from tidemill.ingest.subscription import GroupKey
 from tidemill.storage import connections, schema, tables
@@ -23,6 +26,7 @@ from tidemill.storage.engines import database_url, make_engines
 from tidemill.storage.gaps import StoredGaps
 from tidemill.storage.history import StoredHistory
 from tidemill.storage.meta import Meta
+from tidemill.storage.outbox import StoredOutbox
 from tidemill.storage.session import Session, session_of
 
 GROUP = GroupKey("main", "g")
@@ -154,6 +158,10 @@ async def test_tables_of_an_older_program_are_brought_up_with_their_rows(databas
         await tx.connection.run_sync(schema.upgrade, "0001")
         names = ", ".join(row)
         await tx.execute(text(f"INSERT INTO history ({names}) VALUES (:{names.replace(', ', ', :')})"), row)
+        for id_ in (7, 3, 9):
+            values = {"id": id_, "publication": pack(_publication(id_))}
+            await tx.execute(text("INSERT INTO outbox VALUES (:id, 'main', 5, :publication)"), values)
+        await tx.execute(text("INSERT INTO outbox_batches VALUES ('main', 4, :ids)"), {"ids": pack([3, 9])})
     await database.close()
 
     newer = Database(url, HeldClock())
@@ -161,7 +169,15 @@ async def test_tables_of_an_older_program_are_brought_up_with_their_rows(databas
 
     assert await StoredHistory(newer).of_route("a", 0, 10) == [run]
     assert await StoredHistory(newer).totals() == {"a": SeenTotals(1, 0)}
+    lease = Lease("main", "me", 1, 4)
+    (batch,) = await StoredOutbox(newer).unfinished(lease)
+    assert [row.publication for row in batch.rows] == [_publication(3), _publication(9)]
+    assert [row.publication for row in await StoredOutbox(newer).oldest(lease, 10)] == [_publication(7)]
     await newer.close()
+
+
+def _publication(number: int) -> Publication:
+    return Publication(f"p{number}", "main", "out", None, None, b"x", (("h", None),), 5)
 
 
 async def test_tables_of_a_newer_program_are_refused(database: Database, url: str) -> None:

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
+from sqlalchemy import text
 
 from tidemill.core.errors import StaleWrite
 from tidemill.ingest.outbox import Lease, NumberedBatch
 from tidemill.ingest.publication import Publication
+from tidemill.storage import blocks
 from tidemill.storage import outbox as outbox_store
 from tidemill.storage.database import Database
 from tidemill.storage.executions import StoredExecutions
@@ -42,6 +44,13 @@ async def number(database: Database, lease: Lease, number: int, rows_max: int = 
 async def finish(database: Database, lease: Lease, number: int, rows_gone: Sequence[int]) -> None:
     async with database.begin() as tx:
         await StoredOutbox(database).finish(tx, lease, number, rows_gone)
+
+
+async def record_counts(database: Database) -> list[int]:
+    """Of each row, in order."""
+    async with database.read() as session:
+        rows = await session.execute(text("SELECT record_count FROM outbox_blocks ORDER BY id"))
+    return [int(count) for (count,) in rows]
 
 
 def ids(batch: NumberedBatch | None) -> list[str]:
@@ -123,6 +132,46 @@ async def test_large_publications_go_in_small_batches(database: Database, monkey
         batch = await number(database, lease, each)
         assert batch is not None and ids(batch) == expected
         await finish(database, lease, each, [row.id for row in batch.rows])
+
+
+async def test_what_is_written_together_is_one_row(database: Database) -> None:
+    await publish(database, *(f"p{each:04}" for each in range(blocks.RECORDS_MAX + 1)))
+    await publish(database, "z")
+
+    assert await record_counts(database) == [blocks.RECORDS_MAX, 1, 1]
+    lease = await lease_of(database)
+    for each, expected in enumerate((["p0000"], [f"p{each:04}" for each in range(1, blocks.RECORDS_MAX)]), start=1):
+        assert ids(await number(database, lease, each, len(expected))) == expected
+    assert ids(await number(database, lease, 3)) == [f"p{blocks.RECORDS_MAX:04}", "z"]
+
+
+async def test_a_row_has_few_bytes(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Headers too: the publisher reads whole rows."""
+    monkeypatch.setattr(blocks, "BYTES_MAX", 1_000)
+    large = [msgspec.structs.replace(publication(id_), headers=(("h", b"x" * 400),)) for id_ in "abcd"]
+    async with database.begin() as tx:
+        await StoredOutbox(database).add(tx, [*large, msgspec.structs.replace(large[0], id="e", value=b"x" * 2_000)])
+
+    assert await record_counts(database) == [2, 1, 1, 1]
+    assert ids(await number(database, await lease_of(database), 1)) == ["a", "b", "c", "d", "e"]
+
+
+async def test_a_row_goes_with_the_last_of_its_publications(database: Database) -> None:
+    await publish(database, "a", "b", "c", "d")
+    lease = await lease_of(database)
+    batch = await number(database, lease, 1)
+    assert batch is not None
+    a, b, c, d = (row.id for row in batch.rows)
+
+    await finish(database, lease, 1, [b])
+    assert await record_counts(database) == [3]
+    assert (await StoredOutbox(database).backlog())["main"] == (3, 5)
+    batch = await number(database, lease, 2)
+    assert batch is not None and [row.id for row in batch.rows] == [a, c, d]
+    await finish(database, lease, 2, [a, d])
+    assert ids(await number(database, lease, 3)) == ["c"]
+    await finish(database, lease, 3, [c])
+    assert await record_counts(database) == []
 
 
 async def test_finishing_deletes_what_is_gone_and_leaves_the_rest_waiting(database: Database) -> None:
