@@ -166,6 +166,22 @@ async def test_a_cancelled_call_leaves_no_answer_to_the_next(pool: SandboxPool) 
     assert [item.value for item in await pool.run(script("$"), NUMBERS[:3])] == [0, 1, 2]
 
 
+async def test_a_call_that_is_cancelled_costs_the_one_behind_it_nothing(pool: SandboxPool) -> None:
+    slow = script("const end = Date.now() + 3; while (Date.now() < end); 'slow'")
+    running = [asyncio.create_task(pool.run(each, NUMBERS)) for each in (slow, script("$"))]
+    await asyncio.sleep(0.1)
+    running[0].cancel()
+    assert [item.value for item in await running[1]] == list(range(500))
+    assert running[0].cancelled()
+
+
+async def test_a_call_behind_one_that_takes_the_child_with_it_is_blamed_for_nothing(pool: SandboxPool) -> None:
+    endless, good = script("def f: f; f", "jq"), script(".", "jq")
+    bad, *others = await asyncio.gather(*(pool.run(each, NUMBERS[:2]) for each in (endless, good, good)))
+    assert [item.error and item.error.kind for item in bad] == ["timeout", "timeout"]
+    assert [[item.value for item in other] for other in others] == [[[0], [1]]] * 2
+
+
 async def test_calls_wait_for_a_child_and_too_many_are_refused() -> None:
     pool = SandboxPool(SandboxSettings(calls_waiting_max=5), SystemClock())
     await pool.start()

@@ -18,7 +18,8 @@ from tidemill.core import metrics
 from tidemill.core.clock import Clock
 from tidemill.core.errors import Unavailable
 from tidemill.core.findings import Finding
-from tidemill.sandbox.child import COMPUTED, STAGED, Answer, Answers, Call, Child, Engine
+from tidemill.sandbox.call import COMPUTED, STAGED, Answer, Answers, Call
+from tidemill.sandbox.child import Child, Engine
 from tidemill.sandbox.script import Computed, Script, ScriptError, Staged
 from tidemill.sandbox.settings import SandboxSettings
 
@@ -209,43 +210,40 @@ class Strikes:
 
 
 class Crew:
-    """The children of one engine. A call takes one for itself; how many may wait for one is bounded."""
+    """The children of one engine. A call takes a place at one of them; how many may wait for one is bounded.
+
+    Where there is a single child, the next call is in its pipe before it has done with the one before: it shall not
+    stand still while this process reads the answers. Of several children each has its own call, for a script that
+    hangs shall hold up nobody who could go elsewhere."""
 
     def __init__(self, children: Sequence[Child], waiting_max: int) -> None:
         self._children = children
-        self._waiting_max = waiting_max
-        self._waiting = 0
-        self._idle: asyncio.LifoQueue[Child] = asyncio.LifoQueue()
-        self._is_closed = False
+        self._calls_max = len(children) + waiting_max
+        self._calls = 0
+        self._places: asyncio.LifoQueue[Child] = asyncio.LifoQueue()
         for child in children:
-            self._idle.put_nowait(child)
+            for _ in range(2 if len(children) == 1 else 1):
+                self._places.put_nowait(child)
 
     @property
     def pids(self) -> list[int]:
         return [pid for child in self._children if (pid := child.pid) is not None]
 
     async def close(self) -> None:
-        self._is_closed = True
         for child in self._children:
-            await child.kill()
+            await child.close()
 
     @asynccontextmanager
     async def child(self) -> AsyncIterator[Child]:
-        """A running child, the one used last first: it has the scripts. Raises `Unavailable`."""
-        child = await self._taken()
+        """A child, the one used last first: it has the scripts. Raises `Unavailable`."""
+        if self._calls >= self._calls_max:
+            raise Unavailable(f"{self._calls} calls of the sandbox are under way already")
+        self._calls += 1
         try:
-            if self._is_closed:
-                raise Unavailable("the sandbox was closed")
-            await child.start()
-            yield child
+            child = await self._places.get()
+            try:
+                yield child
+            finally:
+                self._places.put_nowait(child)
         finally:
-            self._idle.put_nowait(child)
-
-    async def _taken(self) -> Child:
-        if self._idle.empty() and self._waiting >= self._waiting_max:
-            raise Unavailable(f"{self._waiting} calls of the sandbox are waiting already")
-        self._waiting += 1
-        try:
-            return await self._idle.get()
-        finally:
-            self._waiting -= 1
+            self._calls -= 1

@@ -53,7 +53,7 @@ async def run(settings: Settings, *, print_json: bool = False) -> bool:
         supervisor, http = Supervisor(on_death=died), HttpServer(listener)
         _ = supervisor.start("http", http.serve(server.app))
         server.start(supervisor)
-        _tune_interpreter()
+        tune_interpreter()
         await _announce(server, listener.url, print_json)
         await stop.wait()
         log.info("stopping")
@@ -62,7 +62,7 @@ async def run(settings: Settings, *, print_json: bool = False) -> bool:
     return not dead
 
 
-def _tune_interpreter() -> None:
+def tune_interpreter() -> None:
     """Batches make thousands of objects that all die by reference count. Python's default looks for cycles
     after each 700 of them, through everything that was imported: a quarter of the time on the hot path. What the start
     left to be collected (1 MB) stays: to look for it takes as long as the database does to open."""

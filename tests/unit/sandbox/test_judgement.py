@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from tidemill.sandbox.child import COMPUTED, STAGED, Call
+from tidemill.sandbox.call import COMPUTED, STAGED, Call
 from tidemill.sandbox.pool import Segment, Strikes, judged
 from tidemill.sandbox.script import Computed, ScriptError, Staged
 from tidemill.sandbox.settings import SandboxSettings
