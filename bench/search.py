@@ -87,13 +87,22 @@ def queries(row: ExecutionRow) -> dict[str, ExecutionQuery]:
         "in order of ends": ExecutionQuery(sorted_by="end"),
         "in order of ends, those that run first": ExecutionQuery(sorted_by="end", order="oldest"),
         "in order of ends, of a name": ExecutionQuery(sorted_by="end", names=["order"]),
-        "in order of ends, of a name, failed, none (row by row)": ExecutionQuery(
+        "in order of ends, of a name, failed, none": ExecutionQuery(
             sorted_by="end", names=["refund"], statuses=["FAILED"]
         ),
-        "changed in the last hour (no index)": ExecutionQuery(updated_from_ms=hour_ago),
-        "ended in an hour long ago (no index)": ExecutionQuery(
+        "in order of ends, of a status that is rare": ExecutionQuery(sorted_by="end", statuses=["TERMINATED"]),
+        "in order of the last change": ExecutionQuery(sorted_by="change"),
+        "changed in the last hour": ExecutionQuery(updated_from_ms=hour_ago),
+        "ended in an hour long ago": ExecutionQuery(
             ended_from_ms=T0 + 3_600_000, ended_to_ms=T0 + 7_200_000, order="oldest"
         ),
+        "ended in the last hour, from the first start (all ends)": ExecutionQuery(
+            ended_from_ms=hour_ago, order="oldest"
+        ),
+        "the middle of all": ExecutionQuery(start=ROWS // 2),
+        "the middle of a name": ExecutionQuery(names=["order"], start=ROWS // 4),
+        "in order of names, the middle": ExecutionQuery(sorted_by="name", start=ROWS // 2),
+        "in order of ends, the middle": ExecutionQuery(sorted_by="end", start=ROWS // 2),
     }
 
 

@@ -11,7 +11,7 @@ from tidemill.core.errors import BadInput, NotSupported
 from tidemill.core.findings import near
 from tidemill.workflows.ports import ExecutionQuery
 
-Sorted = Literal["start", "name", "status", "end"]
+Sorted = Literal["start", "name", "status", "end", "change"]
 
 _TERM = re.compile(
     r"\s*(?P<field>\w+)\s*(?:(?P<op><=|>=|=|<|>)\s*(?P<value>\"[^\"]*\"|'[^']*'|[^\s()]+)"
@@ -38,6 +38,8 @@ _SORTED: dict[str, Sorted] = {
     "workflowType": "name",
     "status": "status",
     "endTime": "end",
+    "updateTime": "change",
+    "modifiedTime": "change",
 }
 _KNOWN = (*_LISTS, *_TIMES)
 

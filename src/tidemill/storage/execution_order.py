@@ -1,7 +1,8 @@
 """Orders of a search other than that of the start: the query in parts that follow each other, each in order by itself.
 
 An order by name or status is one part for each name or status, and one by the end has what has ended in one part and
-what has not in the other: so each part is read from an index that is there anyway.
+what has not in the other: so each part is read from an index that is there anyway. The start is in order of itself,
+and so is the last change, from several ranges (`execution_ranges`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any, get_args
 import msgspec
 from sqlalchemy import ColumnElement, TextClause, text
 
+from tidemill.storage.execution_ranges import is_few
 from tidemill.workflows.ports import ExecutionQuery
 from tidemill.workflows.state.state import RUNNING, ExecutionStatus
 
@@ -50,7 +52,13 @@ def pairs_of_names(*, is_postgres: bool) -> TextClause:
     return _BY_ROWS if is_postgres else _BY_LOOKS
 
 
-_COLUMNS = {"start": (), "name": ("name",), "status": ("status",), "end": ("ended_ms",)}
+_COLUMNS = {
+    "start": (),
+    "name": ("name",),
+    "status": ("status",),
+    "end": ("ended_ms",),
+    "change": ("updated_ms",),
+}
 
 
 def order_columns(query: ExecutionQuery, of: Any) -> tuple[ColumnElement[Any], ...]:
@@ -60,16 +68,11 @@ def order_columns(query: ExecutionQuery, of: Any) -> tuple[ColumnElement[Any], .
 
 def parts_in_order(query: ExecutionQuery, pairs: Sequence[tuple[str, str]]) -> Iterator[ExecutionQuery]:
     """Together they are the query, one after the other. `pairs` are the names and statuses that there are."""
-    if query.ids or query.correlation_ids:
-        yield query  # few rows: sorted as they are
+    if is_few(query) or query.sorted_by in ("start", "change"):
+        yield query
         return
     parts = list(_parts(query, pairs))
     yield from reversed(parts) if query.order == "newest" else parts
-
-
-def is_by_end(part: ExecutionQuery) -> bool:
-    """Whether the part is what has ended, in that order."""
-    return part.sorted_by == "end" and not (part.ids or part.correlation_ids)
 
 
 def _parts(query: ExecutionQuery, pairs: Sequence[tuple[str, str]]) -> Iterator[ExecutionQuery]:

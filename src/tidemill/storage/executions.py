@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import func, select
 
 from tidemill.core.transaction import Transaction
 from tidemill.storage import bulk, execution_search
@@ -50,12 +50,6 @@ _QUEUE = bulk.upsert(task_queue, QueuedTask.__struct_fields__)
 _DROP_TIMERS = bulk.delete(timers, ("id",))
 _SET_TIMERS = bulk.upsert(timers, Timer.__struct_fields__)
 
-_ENDED = (
-    select(*(executions.c[name] for name in _COLUMNS))
-    .where(executions.c.ended_ms > 0, executions.c.ended_ms < bindparam("before_ms"))
-    .order_by(executions.c.ended_ms)
-    .limit(bindparam("limit"))
-)
 _REMOVE = bulk.delete(executions, ("id", "revision"))
 _GIVE_KEYS_BACK = bulk.delete(idempotency, ("workflow", "key", "execution_id"))
 _COUNTS = select(executions.c.status, func.count()).group_by(executions.c.status)
@@ -118,8 +112,8 @@ class StoredExecutions:
 
     async def ended(self, before_ms: int, limit: int) -> Sequence[ExecutionRow]:
         async with self._database.read() as session:
-            rows = await session.execute(_ENDED, {"before_ms": before_ms, "limit": limit})
-            return [ExecutionRow(*row) for row in rows]
+            query = ExecutionQuery(ended_to_ms=before_ms - 1, sorted_by="end", order="oldest", count=limit)
+            return await execution_search.page(session, query)
 
     async def remove(self, tx: Transaction, removals: Sequence[Removal]) -> None:
         session = session_of(tx)

@@ -134,15 +134,19 @@ executions = Table(
     _number("revision"),
     _bytes("document"),
     Index("ix_executions_created", "created_ms"),
-    Index("ix_executions_name", "name", "status", "created_ms"),
-    Index("ix_executions_status", "status", "created_ms"),
+    # The end is there to be compared only: whoever walks along the starts need not look at the rows.
+    Index("ix_executions_name", "name", "status", "created_ms", "ended_ms"),
+    Index("ix_executions_status", "status", "created_ms", "ended_ms"),
 )
-Index(
-    "ix_executions_ended",
-    executions.c.ended_ms,
-    sqlite_where=executions.c.ended_ms > 0,
-    postgresql_where=executions.c.ended_ms > 0,
-)
+for _name, _columns in {"ix_executions_ended": (), "ix_executions_name_ended": (executions.c.name,)}.items():
+    Index(
+        _name,
+        *_columns,
+        executions.c.status,
+        executions.c.ended_ms,
+        sqlite_where=executions.c.ended_ms > 0,
+        postgresql_where=executions.c.ended_ms > 0,
+    )
 # Most executions have no correlation id: an index entry for each of them would only cost.
 Index(
     "ix_executions_correlation",

@@ -167,7 +167,7 @@ are more comes to the end."""
 class ExecutionQuery(msgspec.Struct, frozen=True):
     """Conditions are joined by AND; empty ones do not count. Times are inclusive. `text` is the whole id, name,
     correlation id or status of what is looked for. Order is that of `sorted_by`, among equals that of the start; with
-    `newest` the last comes first. What has not ended comes before all ends."""
+    `newest` the last comes first. What has not ended comes before all ends. What has ended does not change any more."""
 
     names: Sequence[str] = ()
     statuses: Sequence[str] = ()
@@ -184,7 +184,7 @@ class ExecutionQuery(msgspec.Struct, frozen=True):
     ended_to_ms: int | None = None
     version: int | None = None
     text: str | None = None
-    sorted_by: Literal["start", "name", "status", "end"] = "start"
+    sorted_by: Literal["start", "name", "status", "end", "change"] = "start"
 
 
 class Removal(msgspec.Struct, frozen=True):

@@ -6,13 +6,19 @@ from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
+from sqlalchemy import Select, TextClause
+from sqlalchemy.dialects import sqlite
 
 from tests.conformance.storage.test_executions import row, write
 from tidemill.core.clock import HeldClock
+from tidemill.core.errors import BadInput
 from tidemill.storage import execution_order, execution_ranges, execution_search
 from tidemill.storage.database import Database
+from tidemill.storage.execution_ranges import ranges_of
 from tidemill.storage.executions import StoredExecutions
 from tidemill.workflows.ports import COUNTED_MAX, Changes, ExecutionQuery, ExecutionRow
 
@@ -76,7 +82,7 @@ def any_query(random: Random) -> ExecutionQuery:
         created_from_ms=time(),
         created_to_ms=time(),
         order=random.choice(("newest", "oldest")),
-        start=random.choice((0, 0, 5, 200)),
+        start=random.choice((0, 0, 5, 20, 60, 200)),
         count=random.choice((1, 7, 400)),
         updated_from_ms=time(),
         updated_to_ms=time(),
@@ -84,7 +90,7 @@ def any_query(random: Random) -> ExecutionQuery:
         ended_to_ms=time(),
         version=random.choice((None, None, None, 1)),
         text=random.choice((None, None, "c-1", "order", "completed", "id-018", "RUNNING", "no such thing")),
-        sorted_by=random.choice(("start", "start", "name", "status", "end")),
+        sorted_by=random.choice(("start", "start", "name", "status", "end", "change")),
     )
 
 
@@ -113,15 +119,22 @@ def matches(query: ExecutionQuery, row: ExecutionRow) -> bool:
 
 def place(query: ExecutionQuery, row: ExecutionRow) -> tuple[object, ...]:
     """What comes before what."""
-    first = {"start": (), "name": (row.name,), "status": (row.status,), "end": (row.ended_ms,)}[query.sorted_by]
-    return (*first, row.created_ms, row.id)
+    first = {"name": row.name, "status": row.status, "end": row.ended_ms, "change": row.updated_ms}
+    return (first.get(query.sorted_by, 0), row.created_ms, row.id)
 
 
-@pytest.mark.parametrize("ranges_max", [execution_ranges.RANGES_MAX, 2])
+@pytest.mark.parametrize(
+    ("ranges_max", "look", "counted"),
+    [(execution_ranges.RANGES_MAX, execution_search.LOOK, COUNTED_MAX), (2, 3, COUNTED_MAX), (64, 15, 30)],
+    ids=["as_it_is", "row_by_row_and_far_back", "far_back_and_few_counted"],
+)
 async def test_any_query_finds_what_a_look_at_each_row_finds(
-    database: Database, ranges_max: int, monkeypatch: pytest.MonkeyPatch
+    database: Database, ranges_max: int, look: int, counted: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(execution_ranges, "RANGES_MAX", ranges_max)
+    monkeypatch.setattr(execution_search, "LOOK", look)
+    monkeypatch.setattr(execution_search, "FAR", min(look, execution_search.FAR))
+    monkeypatch.setattr(execution_search, "COUNTED_MAX", counted)
     random = Random(5)
     rows = many(random)
     await write(database, Changes(inserts=rows))
@@ -132,7 +145,8 @@ async def test_any_query_finds_what_a_look_at_each_row_finds(
         if query.order == "newest":
             wanted.reverse()
         total, found = await StoredExecutions(database).find(query)
-        assert (total, found) == (len(wanted), wanted[query.start : query.start + query.count]), query
+        bound = counted + 1 if query.start + query.count <= counted else query.start + query.count + 1
+        assert (total, found) == (min(len(wanted), bound), wanted[query.start : query.start + query.count]), query
 
 
 async def test_matches_are_counted_to_a_bound_and_always_beyond_the_page(
@@ -169,7 +183,7 @@ async def test_each_range_is_read_in_order_from_its_index(tmp_path: Path) -> Non
     for is_named, has_status, from_ms in product((False, True), (False, True), (None, 5)):
         names, statuses = ["order", "refund"] * is_named, ["RUNNING", "FAILED"] * has_status
         query = ExecutionQuery(names=names, statuses=statuses, created_from_ms=from_ms)
-        steps = [step for step in await _steps(database, query) if "executions" in step and "(id=?)" not in step]
+        steps = _of_executions(await _steps(database, query))
         assert steps and all(_BY[is_named, has_status] in step for step in steps), steps
         assert from_ms is None or all("created_ms>?" in step for step in steps), steps
     few = await _steps(database, ExecutionQuery(names=["order"], statuses=["FAILED"], correlation_ids=["a", "b"]))
@@ -181,28 +195,68 @@ async def test_each_range_is_read_in_order_from_its_index(tmp_path: Path) -> Non
 async def test_other_orders_are_read_from_indexes_too(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'tidemill.db'}", HeldClock())
     await database.open()
-    query = ExecutionQuery(sorted_by="end")
-    async with database.read() as session:
-        ends = execution_search._page(query, [list(execution_ranges.range_by_end(query))])
-        text = str(ends.compile(compile_kwargs={"literal_binds": True}))
-        steps = [step.detail for step in await session.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
-        assert [step for step in steps if "ix_executions_ended (ended_ms>?)" in step], steps
-        pairs = await session.connection.exec_driver_sql(
-            f"EXPLAIN QUERY PLAN {execution_order.pairs_of_names(is_postgres=False)}"
-        )
-        looks = [step.detail for step in pairs if "executions" in step.detail or " e " in step.detail]
-        # Each look goes to its place: one that did not would read all executions of a name.
-        assert [step for step in looks if "COVERING INDEX ix_executions_name (name>?)" in step], looks
-        assert [step for step in looks if "COVERING INDEX ix_executions_name (name=? AND status=?)" in step], looks
+    by_end, by_change = ExecutionQuery(sorted_by="end"), ExecutionQuery(sorted_by="change", statuses=["FAILED"])
+    for query, index in (
+        (by_end, "ix_executions_ended (status=? AND ended_ms>?)"),
+        (by_change, "ix_executions_ended (status=? AND ended_ms>?)"),
+        (replace(by_end, names=["order"]), "ix_executions_name_ended (name=? AND status=? AND ended_ms>?)"),
+        (replace(by_change, names=["order"]), "ix_executions_name_ended (name=? AND status=? AND ended_ms>?)"),
+        (ExecutionQuery(statuses=["FAILED"], ended_from_ms=7), "ix_executions_status (status=?)"),
+    ):
+        steps = _of_executions(await _explained(database, execution_search._page(query, list(ranges_of(query)))))
+        assert steps and all(index in step for step in steps), (query, steps)
+    pairs = execution_order.pairs_of_names(is_postgres=False)
+    looks = [step for step in await _explained(database, pairs) if "executions" in step or " e " in step]
+    # Each look goes to its place: one that did not would read all executions of a name.
+    assert [step for step in looks if "COVERING INDEX ix_executions_name (name>?)" in step], looks
+    assert [step for step in looks if "COVERING INDEX ix_executions_name (name=? AND status=?)" in step], looks
     await database.close()
 
 
-async def _steps(database: Database, query: ExecutionQuery) -> list[str]:
-    ranges = list(execution_ranges.ranges_of(query))
-    steps: list[str] = []
+@pytest.mark.parametrize(
+    "query",
+    [
+        ExecutionQuery(start=50_000),
+        ExecutionQuery(start=50_000, names=["order"]),
+        ExecutionQuery(start=50_000, statuses=["FAILED"], ended_from_ms=7),
+        ExecutionQuery(start=50_000, sorted_by="end"),
+    ],
+)
+async def test_the_way_to_a_page_far_back_reads_no_row(tmp_path: Path, query: ExecutionQuery) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'tidemill.db'}", HeldClock())
+    await database.open()
+    steps = _of_executions(await _explained(database, execution_search._place(query, list(ranges_of(query)))))
+    assert steps and all("USING COVERING INDEX" in step for step in steps), steps
+    await database.close()
+
+
+async def test_too_many_that_run_are_not_sorted_by_their_last_change(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution_search, "SORTED_MAX", 3)
+    ended = [row(f"{number}", status="FAILED", ended_ms=9 - number, updated_ms=9 - number) for number in range(5)]
+    await write(database, Changes(inserts=[*ended, *(row(f"r{number}", updated_ms=number - 9) for number in range(3))]))
+    by_change = ExecutionQuery(sorted_by="change")
+    assert (await find(database, by_change))[1] == [*"01234", "r2", "r1", "r0"]
+    await write(database, Changes(inserts=[row("r3", name="other")]))
+    with pytest.raises(BadInput, match="more than 3 of these executions are running"):
+        await find(database, by_change)
+    for few in (replace(by_change, names=["other"]), replace(by_change, ids=["r3"])):
+        assert await find(database, few) == (1, ["r3"])
+    assert (await find(database, replace(by_change, statuses=["FAILED"])))[0] == 5
+
+
+def _of_executions(steps: Sequence[str]) -> list[str]:
+    return [step for step in steps if "executions" in step and "(id=?)" not in step]
+
+
+async def _explained(database: Database, statement: Select[Any] | TextClause) -> list[str]:
+    text = statement.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
     async with database.read() as session:
-        for part in (execution_search._page(query, ranges), execution_search._count(ranges, 99)):
-            text = part.compile(compile_kwargs={"literal_binds": True})
-            found = await session.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")
-            steps += [step.detail for step in found]
-    return steps
+        return [step.detail for step in await session.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
+
+
+async def _steps(database: Database, query: ExecutionQuery) -> list[str]:
+    ranges = list(ranges_of(query))
+    page = await _explained(database, execution_search._page(query, ranges))
+    return [*page, *await _explained(database, execution_search._count(ranges, 99))]

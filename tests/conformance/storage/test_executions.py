@@ -26,8 +26,11 @@ def row(
     created_ms: int = 1_000,
     revision: int = 0,
     document: bytes = b"\x00\xff",
+    updated_ms: int | None = None,
+    ended_ms: int = 0,
 ) -> ExecutionRow:
-    return ExecutionRow(id_, name, 3, status, correlation_id, created_ms, created_ms + 1, 0, revision, document)
+    times = (created_ms, created_ms + 1 if updated_ms is None else updated_ms, ended_ms)
+    return ExecutionRow(id_, name, 3, status, correlation_id, *times, revision, document)
 
 
 async def write(database: Database, changes: Changes) -> None:

@@ -55,8 +55,8 @@ def test_refuses(query: str, message: str) -> None:
 
 
 def test_says_what_it_cannot_sort_by() -> None:
-    with pytest.raises(NotSupported, match="sorting by updateTime; there is startTime"):
-        read(None, "updateTime:DESC")
+    with pytest.raises(NotSupported, match="sorting by correlationId; there is startTime"):
+        read(None, "correlationId:DESC")
     with pytest.raises(BadInput, match="neither ASC nor DESC"):
         read(None, "startTime:UP")
 
@@ -77,6 +77,8 @@ def test_free_text(free_text: str | None, text: str | None) -> None:
         ("workflowType:ASC", "name", "oldest"),
         ("status:DESC", "status", "newest"),
         ("endTime:DESC", "end", "newest"),
+        ("updateTime:DESC", "change", "newest"),
+        ("modifiedTime:ASC", "change", "oldest"),
     ],
 )
 def test_sort(sort: str | None, sorted_by: str, order: str) -> None:

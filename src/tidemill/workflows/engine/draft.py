@@ -78,7 +78,8 @@ def _depart(draft: Draft, *, is_large: bool = False) -> None:
 def _row(draft: Draft) -> ExecutionRow:
     decision = draft.decision
     execution = decision.execution
-    execution.updated_ms = decision.now_ms
+    # Search finds what has changed by its end, where it has one.
+    execution.updated_ms = execution.ended_ms or decision.now_ms
     row = row_of(execution, draft.revision)
     if len(row.document) > LARGE_BYTES:
         _depart(draft, is_large=True)
