@@ -172,7 +172,7 @@ class _Trial:
         return await self._plans.at(execution.name, execution.version, execution.save, execution.definition)
 
 
-_GOES_ON = frozenset({WAIT, START, "child"})
+_GOES_ON = frozenset({WAIT, START, "child", "go_on"})
 """Timers by which something goes on; the others end what lasts too long."""
 _NONE = Mocks()
 

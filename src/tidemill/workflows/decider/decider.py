@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tidemill.core.errors import Conflict, NotFound, TidemillError
+from tidemill.core.errors import BadInput, Conflict, NotFound, TidemillError
 from tidemill.ingest.publication import PublicationRefused, Published
 from tidemill.sandbox.script import Computed
 from tidemill.workflows.decider.judgement import execution_judged, task_judged
@@ -372,7 +372,9 @@ def variables_updated(decision: Decision, update: UpdateVariables) -> str:
     variables = update.variables
     if update.append:
         variables = {name: _appended(execution.variables.get(name), value) for name, value in variables.items()}
-    set_variables(decision, variables)
+    too_large = set_variables(decision, variables)
+    if too_large is not None:
+        raise Refused(BadInput(too_large))
     return execution.id
 
 

@@ -5,6 +5,7 @@ Everything here works on one `Decision`. Begins nothing: what is to begin is put
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tidemill.core.ids import derived_id
@@ -19,10 +20,15 @@ from tidemill.workflows.plans.plan import Step
 from tidemill.workflows.plans.shapes import Check
 from tidemill.workflows.state.decision import Computation, Decision
 from tidemill.workflows.state.paths import below, is_within
+from tidemill.workflows.state.rows import pack_value
 from tidemill.workflows.state.state import ExecutionStatus, Held, Task, TaskStatus
 from tidemill.workflows.tasks import KINDS
 
 _NO_DOMAIN = "NO_DOMAIN"
+
+VARIABLES_BYTES_MAX = 256 * 1024
+"""All variables of an execution, as they are stored: each step writes them anew."""
+_SMALL_TEXT = 200
 
 FAILURES_IN_A_ROW_MAX = 16
 """How long a chain of failure workflows of failure workflows may become. Each counts as a hop."""
@@ -263,9 +269,23 @@ def progress(decision: Decision, step: Step, task: Task) -> None:
         tell(decision, step, task)
 
 
-def set_variables(decision: Decision, variables: dict[str, Any]) -> None:
-    decision.execution.variables = {**decision.execution.variables, **variables}
+def set_variables(decision: Decision, variables: Mapping[str, Any], *, is_measured: bool = True) -> str | None:
+    """None, or why they are not set. Not measured is what cannot grow, however often it is set."""
+    together = {**decision.execution.variables, **variables}
+    if is_measured and (size := len(pack_value(together))) > VARIABLES_BYTES_MAX:
+        return f"the variables of the execution would take {size:,} bytes; {VARIABLES_BYTES_MAX:,} is the limit"
+    decision.execution.variables = together
     decision.changed("workflow")
+    return None
+
+
+def is_small(variables: Mapping[str, Any]) -> bool:
+    """Numbers and short texts only."""
+    for value in variables.values():
+        kind = type(value)
+        if (kind is str and len(value) > _SMALL_TEXT) or kind is dict or kind is list:
+            return False
+    return True
 
 
 def domain_of(decision: Decision, name: str) -> str | None:

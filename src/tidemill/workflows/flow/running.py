@@ -21,6 +21,7 @@ from tidemill.workflows.flow.flow import (
     fail,
     follow,
     hold,
+    is_small,
     progress,
     set_variables,
 )
@@ -181,7 +182,11 @@ def carry_out(decision: Decision, step: Step, task: Task, directive: Directive) 
 
 def _complete(decision: Decision, step: Step, task: Task, directive: Complete) -> None:
     if directive.variables is not None:
-        set_variables(decision, dict(directive.variables))
+        # Which variables a step sets is written in the plan: small ones stay small.
+        too_large = set_variables(decision, directive.variables, is_measured=not is_small(directive.variables))
+        if too_large is not None:
+            fail(decision, step, task, "FAILED_WITH_TERMINAL_ERROR", too_large, None)
+            return
     complete(decision, step, task, directive.output, directive.outlet, directive.errors)
 
 

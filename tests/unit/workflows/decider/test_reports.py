@@ -8,7 +8,7 @@ import pytest
 
 from tests.fakes.plans import plan, step, wait_for
 from tests.unit.workflows.decider.drive import T0, later, polled, started, statuses
-from tidemill.core.errors import Conflict, NotFound
+from tidemill.core.errors import BadInput, Conflict, NotFound
 from tidemill.workflows.decider import decider, operations
 from tidemill.workflows.decider.decider import Refused
 from tidemill.workflows.effects import PauseExecution, TaskPolled, TerminateExecution, UpdateTask, UpdateVariables
@@ -127,6 +127,16 @@ def test_variables_are_set_or_appended(append: bool, given: dict[str, Any], expe
     decider.variables_updated(decision, UpdateVariables("x", given, append))
     assert decision.execution.variables == {"l": expected, "kept": 1}
     assert start == [1, 2]
+
+
+def test_variables_are_bounded() -> None:
+    decision = started(plan(step("a", "wait", wait_for()), variables={}), variables={"kept": "x" * 200_000})
+    with pytest.raises(Refused) as refused:
+        decider.variables_updated(decision, UpdateVariables("x", {"b": ["y" * 70_000]}))
+    assert isinstance(refused.value.error, BadInput)
+    assert "270,0" in str(refused.value) and "262,144 is the limit" in str(refused.value)
+    decider.variables_updated(decision, UpdateVariables("x", {"b": "y" * 60_000}))
+    assert sorted(decision.execution.variables) == ["b", "kept"]
 
 
 def test_variables_of_an_ended_execution_stay() -> None:

@@ -39,6 +39,17 @@ def test_steps_that_wait_for_nobody_follow_each_other_in_one_go() -> None:
     assert decision.plan.variables == {"n": 0, "kept": True}
 
 
+def test_a_step_that_would_set_too_much_sets_nothing_and_fails() -> None:
+    given = {"a": "${workflow.input.large}", "b": 1}
+    decision = started(plan(step("a", "set_variables", given=given, retry=Retry(2))), {"large": ["x" * 300_000]})
+    execution = decision.execution
+    assert statuses(decision) == [("a", "FAILED_WITH_TERMINAL_ERROR")]
+    assert (execution.status, execution.variables) == ("FAILED", {})
+    assert "262,144 is the limit" in (execution.reason or "")
+    fits = started(plan(step("a", "set_variables", given=given)), {"large": "x" * 200_000}).execution
+    assert (fits.status, fits.variables["b"], len(fits.variables["a"])) == ("COMPLETED", 1, 200_000)
+
+
 def test_the_output_of_the_last_task_is_the_default() -> None:
     last = step("a", "terminate", terminate_with("COMPLETED", output={"v": 1}))
     assert started(plan(last)).execution.output == {"v": 1}

@@ -14,6 +14,7 @@ from tidemill.core.clock import HeldClock
 from tidemill.core.errors import NotFound
 from tidemill.workflows import trial
 from tidemill.workflows.effects import StartWorkflow
+from tidemill.workflows.flow import running
 from tidemill.workflows.plans.plan import Plan, Retry
 from tidemill.workflows.state.state import Execution
 from tidemill.workflows.trial import Mock, Mocks, Trials
@@ -116,3 +117,11 @@ async def test_a_limit_of_executions_holds_up_no_trial() -> None:
     parent = plan_of(document("parent", task("a"), sub, rateLimitConfig=limit))
     execution = await tried([parent, child], {"s": Mocks({"b": [Mock()]})}, a=[Mock()])
     assert (execution.status, told(execution)) == ("COMPLETED", ["a COMPLETED", "s COMPLETED"])
+
+
+async def test_a_long_run_goes_on_where_the_engine_pauses_for_breath(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "STEPS_IN_A_ROW_MAX", 3)
+    names = [f"s{number}" for number in range(8)]
+    steps = [step(name, "set_variables", to=after) for name, after in zip(names, [*names[1:], None], strict=True)]
+    execution = await tried([plan(*steps)])
+    assert (execution.status, len(execution.tasks)) == ("COMPLETED", 8)

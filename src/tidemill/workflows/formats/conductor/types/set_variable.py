@@ -14,4 +14,5 @@ SET_VARIABLE = TaskType(
     "Sets variables of the execution, which every later task reads as `${workflow.variables.name}`.",
     _read,
     inputs={"*": "each key becomes a variable"},
+    notes="All variables of an execution may take 256 KB together. A task that would set more fails and sets none.",
 )
