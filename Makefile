@@ -21,10 +21,11 @@ demo: compiled
 serve: compiled
 	@$(BIN)/tidemill serve
 
-# By files, one for each of two processes; most of them wait for other processes most of the time.
+# By files, those first that take longest (tests/conftest.py). Most of them wait for other processes most of the time:
+# three keep two cores busy. What is to be alone is looked for only where it is.
 test: $(VENV)/.ready-dev compiled parts
-	$(BIN)/pytest -n 2 --dist loadfile -m "not alone"
-	$(BIN)/pytest -m alone
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not alone"
+	$(BIN)/pytest -m alone $$(grep -rl "mark.alone" tests --include="test_*.py")
 
 check: $(VENV)/.ready-dev
 	$(BIN)/ruff check .

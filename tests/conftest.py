@@ -1,6 +1,7 @@
 """Fixtures for the real parts. What a machine lacks is skipped by name here, and is a failure with CI=true."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -13,6 +14,14 @@ pytest_plugins = ["tests.parts.mariadb", "tests.parts.mosquitto", "tests.parts.p
 # How fast examples are made says something about the machine, nothing about us.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+# Where several processes share the tests, a file that takes minutes and comes last keeps all but one of them waiting.
+SLOWEST_FIRST = ("faults", "acceptance", "integration", "conformance", "unit")
+TESTS = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: SLOWEST_FIRST.index(item.path.relative_to(TESTS).parts[0]))
 
 
 @pytest.fixture(autouse=True)
