@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Table
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import BigInteger, Boolean, LargeBinary, Table, Text
 
 from tidemill.core.codec import to_json
 from tidemill.core.errors import StaleWrite
@@ -22,7 +21,8 @@ from tidemill.storage.session import Session
 
 Row = tuple[Any, ...]
 
-_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+_POSTGRES_TYPES = {BigInteger: "BIGINT", Boolean: "BOOLEAN", LargeBinary: "BYTEA", Text: "TEXT"}
+"""Of all columns there are: the dialect that knows them better is not loaded with SQLite."""
 
 
 class Bulk:
@@ -192,7 +192,7 @@ def _equals(columns: Sequence[str], mark: str, of: str = "") -> str:
 
 def _arrays(table: Table, columns: Sequence[str]) -> str:
     """PostgreSQL's `unnest` of one array parameter a column, as the relation `v (c1, c2, ..., place)`."""
-    types = (table.c[name].type.compile(_DIALECT) for name in columns)
+    types = (_POSTGRES_TYPES[type(table.c[name].type)] for name in columns)
     arrays = ", ".join(f"${place}::{type_}[]" for place, type_ in enumerate(types, start=1))
     names = ", ".join(f"c{place}" for place, _ in enumerate(columns, start=1))
     return f"unnest({arrays}) WITH ORDINALITY AS v ({names}, place)"

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Text
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Text,
+    TextClause,
+    event,
+)
 
 metadata = MetaData()
 
@@ -24,3 +38,16 @@ def bytes_column(name: str) -> Column[bytes]:
 
 def row_id() -> Column[int]:
     return Column("id", RowId, primary_key=True, autoincrement=True)
+
+
+def part_index(name: str, *columns: Column[Any], where: ColumnElement[bool] | TextClause) -> Index:
+    """Of the rows that are so. PostgreSQL is told when the index is made: its dialect is not loaded with SQLite."""
+    return Index(name, *columns, sqlite_where=where, info={"where": where})
+
+
+@event.listens_for(metadata, "before_create")
+def _tell_postgres(_: MetaData, connection: Connection, **_options: Any) -> None:
+    if connection.dialect.name == "postgresql":
+        for index in (index for table in metadata.tables.values() for index in table.indexes):
+            if "where" in index.info:
+                index.dialect_kwargs["postgresql_where"] = index.info["where"]

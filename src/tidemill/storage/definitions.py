@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from tidemill.core.definitions import Definition, Expect, Kind
 from tidemill.core.errors import Conflict, NotFound
 from tidemill.core.transaction import Transaction
 from tidemill.storage import bulk
 from tidemill.storage.database import Database
+from tidemill.storage.inserts import insert_into
 from tidemill.storage.session import Session, session_of
 from tidemill.storage.tables import counters, definitions
 
@@ -132,9 +132,7 @@ async def _revision(session: Session) -> int:
 
 async def _count(session: Session) -> None:
     """Counts one change, and lets no other save in until this one is through."""
-    first = (postgresql.insert(counters) if session.is_postgres else sqlite.insert(counters)).values(
-        name=_COUNTER, value=1
-    )
+    first = insert_into(session, counters).values(name=_COUNTER, value=1)
     await session.execute(
         first.on_conflict_do_update(index_elements=[counters.c.name], set_={"value": counters.c.value + 1})
     )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -49,14 +49,22 @@ def translated() -> Iterator[None]:
         if known is None:
             raise
         raise known from error
-    except (OSError, TimeoutError, PoolTimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+    except (OSError, TimeoutError, PoolTimeoutError) as error:
+        raise _away(error) from error
+    except _of_asyncpg("InterfaceError", "InternalClientError") as error:
         # The last one: a server that is shut down may speak up between two questions, and the driver loses count.
         raise _away(error) from error
-    except asyncpg.PostgresError as error:
+    except _of_asyncpg("PostgresError") as error:
         known = _of_postgres(error)
         if known is None:
             raise
         raise known from error
+
+
+def _of_asyncpg(*names: str) -> tuple[type[Exception], ...]:
+    """Its errors; none where it has not been loaded, as with SQLite."""
+    asyncpg = sys.modules.get("asyncpg")
+    return tuple(getattr(asyncpg, name) for name in names) if asyncpg else ()
 
 
 def _of_driver(error: DBAPIError) -> TidemillError | None:

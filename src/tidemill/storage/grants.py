@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Select, delete, or_, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 
 from tidemill.access.ports import CustomRole, Grant, GrantKind, Subject
 from tidemill.core.codec import from_json, to_json
@@ -15,6 +14,7 @@ from tidemill.core.errors import NotFound
 from tidemill.core.transaction import Transaction
 from tidemill.storage.access_tables import grants, roles
 from tidemill.storage.database import Database
+from tidemill.storage.inserts import insert_into
 from tidemill.storage.session import session_of
 from tidemill.storage.text import storable
 
@@ -45,7 +45,7 @@ class StoredGrants:
         if not grants_given:
             return
         session = session_of(tx)
-        insert = postgresql.insert(grants) if session.is_postgres else sqlite.insert(grants)
+        insert = insert_into(session, grants)
         values = [dict(zip((column.name for column in _GRANT), row, strict=True)) for row in _rows(grants_given)]
         await session.execute(insert.values(values).on_conflict_do_nothing())
 
@@ -81,7 +81,7 @@ class StoredRoles:
         values = msgspec.structs.asdict(role)
         values |= {key: to_json(values[key]).decode() for key in ("permissions", "actions")}
         session = session_of(tx)
-        insert = (postgresql.insert(roles) if session.is_postgres else sqlite.insert(roles)).values(values)
+        insert = insert_into(session, roles).values(values)
         await session.execute(insert.on_conflict_do_update(index_elements=[roles.c.name], set_=values))
 
     async def remove(self, tx: Transaction, name: str) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Select, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from tidemill.access.ports import Group, User
 from tidemill.core.codec import from_json, to_json
@@ -15,6 +14,7 @@ from tidemill.core.errors import NotFound
 from tidemill.core.transaction import Transaction
 from tidemill.storage.access_tables import group_members, user_groups, users
 from tidemill.storage.database import Database
+from tidemill.storage.inserts import insert_into
 from tidemill.storage.session import session_of
 from tidemill.storage.text import storable
 
@@ -47,7 +47,7 @@ class StoredGroups:
         values = {name: storable(value) if isinstance(value, str) else value for name, value in _fields(group).items()}
         values |= {key: to_json(values[key]).decode() for key in ("roles", "default_access")}
         session = session_of(tx)
-        insert = (postgresql.insert(user_groups) if session.is_postgres else sqlite.insert(user_groups)).values(values)
+        insert = insert_into(session, user_groups).values(values)
         await session.execute(insert.on_conflict_do_update(index_elements=[user_groups.c.id], set_=values))
 
     async def remove_group(self, tx: Transaction, group_id: str) -> None:
@@ -67,7 +67,7 @@ class StoredGroups:
             raise NotFound(f"there is no user {', '.join(map(repr, sorted(missing)))}")
         if wanted:
             values = [{"group_id": group_id, "user_id": user_id} for user_id in sorted(wanted)]
-            insert = postgresql.insert(group_members) if session.is_postgres else sqlite.insert(group_members)
+            insert = insert_into(session, group_members)
             await session.execute(insert.values(values).on_conflict_do_nothing())
 
     async def remove_members(self, tx: Transaction, group_id: str, user_ids: Collection[str]) -> None:

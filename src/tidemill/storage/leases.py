@@ -7,10 +7,10 @@ before it happen one after the other, and the later of the two knows of the earl
 from __future__ import annotations
 
 from sqlalchemy import ColumnElement, and_, bindparam, case, or_, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from tidemill.ingest.outbox import Lease
 from tidemill.storage import bulk
+from tidemill.storage.inserts import insert_into
 from tidemill.storage.session import Session
 from tidemill.storage.tables import publish_leases as leases
 
@@ -24,7 +24,7 @@ _NEXT = bulk.update(leases, ("integration", "epoch", "last_number"), ("last_numb
 
 
 async def take(session: Session, integration: str, holder: str, now_ms: int, lease_ms: int) -> Lease | None:
-    insert = postgresql.insert(leases) if session.is_postgres else sqlite.insert(leases)
+    insert = insert_into(session, leases)
     is_own: ColumnElement[bool] = leases.c.holder == holder
     statement = (
         insert.values(integration=integration, holder=holder, epoch=1, until_ms=now_ms + lease_ms, last_number=0)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from sqlalchemy import bindparam, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from tidemill.core.ids import new_id
 from tidemill.storage.database import Database
+from tidemill.storage.inserts import insert_into
 from tidemill.storage.session import Session
 from tidemill.storage.tables import meta
 
@@ -25,7 +25,7 @@ class Meta:
     async def keep(self, name: str, value: str) -> str:
         """Stores the value unless there is one; returns what is stored. The first of several processes wins."""
         async with self._database.begin() as session:
-            insert = postgresql.insert(meta) if session.is_postgres else sqlite.insert(meta)
+            insert = insert_into(session, meta)
             await session.execute(insert.values(name=name, value=value).on_conflict_do_nothing())
             return await _value(session, name) or value
 

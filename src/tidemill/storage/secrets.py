@@ -6,13 +6,13 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from tidemill.access.ports import KeptSecret
 from tidemill.core.errors import NotFound
 from tidemill.core.transaction import Transaction
 from tidemill.storage.access_tables import secrets
 from tidemill.storage.database import Database
+from tidemill.storage.inserts import insert_into
 from tidemill.storage.session import session_of
 from tidemill.storage.text import storable
 
@@ -36,7 +36,7 @@ class StoredSecrets:
     async def put(self, tx: Transaction, secret: KeptSecret) -> None:
         values = msgspec.structs.asdict(secret)
         session = session_of(tx)
-        insert = (postgresql.insert(secrets) if session.is_postgres else sqlite.insert(secrets)).values(values)
+        insert = insert_into(session, secrets).values(values)
         await session.execute(insert.on_conflict_do_update(index_elements=[secrets.c.name], set_=values))
 
     async def remove(self, tx: Transaction, name: str) -> None:

@@ -11,16 +11,18 @@ import re
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import aiosqlite
-from asyncpg.transaction import Transaction as PostgresTransaction
 from sqlalchemy import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import Executable
 
 from tidemill.core.transaction import Transaction
 from tidemill.storage.failures import translated
+
+if TYPE_CHECKING:
+    from asyncpg.transaction import Transaction as PostgresTransaction
 
 Result: TypeAlias = CursorResult[*tuple[Any, ...]]
 T = TypeVar("T")

@@ -1,4 +1,4 @@
-"""The tables, as the stores name them. `migrations/` makes them; a test proves that both say the same.
+"""The tables, as the stores name them. An empty database gets these; a test proves that `migrations/` come to the same.
 
 Times are milliseconds since 1970 in BIGINT. What only Tidemill reads whole is one MessagePack column.
 """
@@ -12,6 +12,7 @@ import tidemill.storage.rule_tables  # noqa: F401 - `metadata` has all of them
 from tidemill.storage.columns import bytes_column as _bytes
 from tidemill.storage.columns import metadata as metadata
 from tidemill.storage.columns import number_column as _number
+from tidemill.storage.columns import part_index
 from tidemill.storage.columns import row_id as _row_id
 from tidemill.storage.columns import text_column as _text
 
@@ -139,20 +140,12 @@ executions = Table(
     Index("ix_executions_status", "status", "created_ms", "ended_ms"),
 )
 for _name, _columns in {"ix_executions_ended": (), "ix_executions_name_ended": (executions.c.name,)}.items():
-    Index(
-        _name,
-        *_columns,
-        executions.c.status,
-        executions.c.ended_ms,
-        sqlite_where=executions.c.ended_ms > 0,
-        postgresql_where=executions.c.ended_ms > 0,
-    )
+    part_index(_name, *_columns, executions.c.status, executions.c.ended_ms, where=executions.c.ended_ms > 0)
 # Most executions have no correlation id: an index entry for each of them would only cost.
-Index(
+part_index(
     "ix_executions_correlation",
     executions.c.correlation_id,
-    sqlite_where=executions.c.correlation_id.is_not(None),
-    postgresql_where=executions.c.correlation_id.is_not(None),
+    where=executions.c.correlation_id.is_not(None),
 )
 
 finished_tasks = Table(
@@ -217,12 +210,11 @@ Index(
     task_queue.c.due_ms,
     task_queue.c.task_id,
 )
-Index(
+part_index(
     "ix_task_queue_held",
     task_queue.c.name,
     task_queue.c.due_ms,
-    sqlite_where=text("is_held = 1"),
-    postgresql_where=text("is_held = 1"),
+    where=text("is_held = 1"),
 )
 
 task_rates = Table("task_rates", metadata, Column("name", Text, primary_key=True), _bytes("handed"))

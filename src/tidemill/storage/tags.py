@@ -6,12 +6,12 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 from sqlalchemy import delete, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 
 from tidemill.access.ports import Tagged, TaggedKind
 from tidemill.core.transaction import Transaction
 from tidemill.storage.access_tables import tags
 from tidemill.storage.database import Database
+from tidemill.storage.inserts import insert_into
 from tidemill.storage.session import session_of
 from tidemill.storage.text import storable
 
@@ -43,7 +43,7 @@ class StoredTags:
         if not tagged:
             return
         session = session_of(tx)
-        insert = postgresql.insert(tags) if session.is_postgres else sqlite.insert(tags)
+        insert = insert_into(session, tags)
         values = [msgspec.structs.asdict(tag) for tag in tagged]
         await session.execute(insert.values(values).on_conflict_do_nothing())
 
