@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from tidemill.core.clock import Clock
-from tidemill.core.http import HttpCaller, HttpRequest, HttpResponse
 from tidemill.graph.registry import Registry
 from tidemill.rules.chains.building import Setup
 from tidemill.rules.listed import LISTED
@@ -19,7 +18,7 @@ from tidemill.rules.trial import AnyCluster, Trial
 from tidemill.sandbox.pool import SandboxPool
 from tidemill.sandbox.settings import SandboxSettings
 from tidemill.server.plugins import load_plugins
-from tidemill.server.world import open_world
+from tidemill.server.world import LateWeb, open_world
 
 RESPONSE_BYTES_MAX = 16 * 2**20
 
@@ -30,23 +29,7 @@ async def open_trial(clock: Clock, stack: AsyncExitStack, plugins: Sequence[str]
     sandbox = SandboxPool(SandboxSettings(), clock)
     await sandbox.start()
     stack.push_async_callback(sandbox.close)
-    world = open_world(LateWeb(stack), clock, stack, is_private_allowed=True)
+    web = LateWeb(RESPONSE_BYTES_MAX, stack, is_private_allowed=True)  # his own machine, too
+    world = open_world(web, clock, stack, is_private_allowed=True)
     ports = Ports(sandbox, clock, AnyCluster(), EmptyCache(), world, NothingPending())
     return Trial(Setup(Registry(LISTED), ports, {}))
-
-
-class LateWeb:
-    """Whoever tries a chain may call the addresses of his own machine."""
-
-    def __init__(self, stack: AsyncExitStack) -> None:
-        self._stack = stack
-        self._client: HttpCaller | None = None
-
-    async def call(self, request: HttpRequest) -> HttpResponse:
-        if self._client is None:
-            from tidemill.web.client import WebClient
-
-            client = WebClient(RESPONSE_BYTES_MAX, is_private_allowed=True)
-            self._stack.push_async_callback(client.close)
-            self._client = client
-        return await self._client.call(request)

@@ -1,26 +1,27 @@
-"""What rule chains may call outside, put together; of a server and of a trial alike. Opens nothing, and loads what only
-some chains need when the first of their messages does."""
+"""What HTTP tasks and rule chains may call outside, put together; of a server and of a trial alike. Opens nothing, and
+loads what only some need when the first of them does."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tidemill.core.clock import Clock
-from tidemill.core.http import HttpCaller
+from tidemill.core.http import HttpCaller, HttpRequest, HttpResponse
 from tidemill.core.settings import Settings
 from tidemill.rules.ports import Mail, Mailer, MailServer, MqttSender, MqttServer, World
 from tidemill.web.sql.databases import DatabasePools
 
+if TYPE_CHECKING:
+    from tidemill.web.client import WebClient
+
 
 def open_web(settings: Settings, stack: AsyncExitStack) -> HttpCaller:
     """`stack` closes it."""
-    from tidemill.web.client import WebClient  # which a trial may do without
-
-    client = WebClient(round(settings.http_response_mb * 2**20), is_private_allowed=settings.http_private)
-    stack.push_async_callback(client.close)
-    return client
+    return LateWeb(round(settings.http_response_mb * 2**20), stack, is_private_allowed=settings.http_private)
 
 
 def open_world(http: HttpCaller, clock: Clock, stack: AsyncExitStack, *, is_private_allowed: bool) -> World:
@@ -38,6 +39,34 @@ class Around:
     clock: Clock
     stack: AsyncExitStack
     is_private_allowed: bool
+
+
+class LateWeb:
+    """The client takes 8 MB and a tenth of a second to load: with the first call, beside which the others go on."""
+
+    def __init__(self, bytes_max: int, stack: AsyncExitStack, *, is_private_allowed: bool) -> None:
+        self._bytes_max = bytes_max
+        self._stack = stack
+        self._is_private_allowed = is_private_allowed
+        self._client: HttpCaller | None = None
+        self._opening = asyncio.Lock()
+
+    async def call(self, request: HttpRequest) -> HttpResponse:
+        client = self._client or await self._opened()
+        return await client.call(request)
+
+    async def _opened(self) -> HttpCaller:
+        async with self._opening:
+            if self._client is None:
+                client = await asyncio.to_thread(self._load)
+                self._stack.push_async_callback(client.close)
+                self._client = client
+            return self._client
+
+    def _load(self) -> WebClient:
+        from tidemill.web.client import WebClient
+
+        return WebClient(self._bytes_max, is_private_allowed=self._is_private_allowed)
 
 
 class LateMailer:
