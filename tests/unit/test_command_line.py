@@ -8,6 +8,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
+from tidemill import __version__
 from tidemill.cli.main import COMMANDS, command_line
 
 HEAVY = ("confluent_kafka", "httpx", "sqlalchemy", "fastapi")
@@ -24,3 +25,13 @@ def test_the_broker_starts_without_what_it_does_not_need() -> None:
     told = f"import sys, tidemill.cli.main as m; m.command_line(['broker']); print(*set({HEAVY!r}) & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_the_version_is_told_without_the_other_commands() -> None:
+    told = (
+        "import sys, tidemill.cli.main as m; sys.argv = ['tidemill', 'version']\n"
+        "try: m.app()\n"
+        f"finally: print(*{{*{HEAVY!r}, 'tidemill.cli.serve', 'rich'}} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [__version__, ""]

@@ -6,6 +6,7 @@ Only the module of the command that was asked for is imported: the broker alone 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 
 import typer
@@ -18,10 +19,16 @@ COMMANDS = ("serve", "broker", "broker-user", "demo", "trace", "execution", "pro
 
 def app() -> None:
     asked = sys.argv[1] if len(sys.argv) > 1 else ""
-    command_line([asked] if asked in COMMANDS else COMMANDS)()
+    command_line(_needed(asked))()
 
 
-def command_line(names: tuple[str, ...] | list[str]) -> typer.Typer:
+def _needed(asked: str) -> Sequence[str]:
+    if asked == "version":
+        return ()
+    return (asked,) if asked in COMMANDS else COMMANDS
+
+
+def command_line(names: Sequence[str]) -> typer.Typer:
     """With these commands only."""
     found = typer.Typer(
         help="Kafka topics at work: records start and steer workflows, exactly once.",
@@ -37,9 +44,14 @@ def command_line(names: tuple[str, ...] | list[str]) -> typer.Typer:
         else:
             found.command(name)(command)
     found.command("version")(version)
+    found.callback()(_nothing)  # one command alone would be called without its name
     return found
 
 
 def version() -> None:
     """Print the version."""
     print(__version__)
+
+
+def _nothing() -> None:
+    return None
