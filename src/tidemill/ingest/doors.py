@@ -39,6 +39,8 @@ class Doors:
 
     async def prepare(self, groups: Sequence[EffectGroup], verified: int | None = None) -> Prepared:
         takes = self._taker.takes
+        if groups and all(takes(effect) for group in groups for effect in group.effects):
+            return self._all_taken(groups)
         shares = [[takes(effect) for effect in group.effects] for group in groups]
         if not any(map(any, shares)):
             return await self._engine.prepare(groups, verified)
@@ -57,6 +59,19 @@ class Doors:
             for effect in _where(group.effects, share, True)
         ]
         return _PreparedDoors(inner, verdicts, self._taker, taken)
+
+    def _all_taken(self, groups: Sequence[EffectGroup]) -> Prepared:
+        """As a rule what a rule chain causes. Alike verdicts are one."""
+        known: dict[int, Verdict] = {}
+        verdicts = []
+        for group in groups:
+            count = len(group.effects)
+            verdict = known.get(count)
+            if verdict is None:
+                verdict = known[count] = Verdict([None] * count)
+            verdicts.append(verdict)
+        taken = [Taken(effect, group) for group in groups for effect in group.effects]
+        return _PreparedDoors(None, verdicts, self._taker, taken)
 
 
 class _PreparedDoors:

@@ -32,6 +32,12 @@ class Lane:
     outcomes: list[Outcome] = field(default_factory=list)
     verdicts: dict[int, Verdict] = field(default_factory=dict)
     stop: int = 0
+    cause: str = field(init=False)
+    """How the causes of its records' effects begin."""
+
+    def __post_init__(self) -> None:
+        first = self.records[0]
+        self.cause = f"kafka:{first.integration}:{first.topic}:{first.partition}:"
 
     def take_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         self.outcomes = list(outcomes)
@@ -110,7 +116,7 @@ def _offset(owner: Owner) -> int:
 def _group(owner: Owner) -> EffectGroup:
     lane, index = owner
     record = lane.records[index]
-    cause = f"kafka:{record.integration}:{record.topic}:{record.partition}:{record.offset}"
+    cause = f"{lane.cause}{record.offset}"
     effects = lane.outcomes[index].effects
     return (
         EffectGroup(effects, cause, record.hops, record.traceparent) if record.headers else EffectGroup(effects, cause)

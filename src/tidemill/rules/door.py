@@ -23,6 +23,7 @@ from tidemill.rules.waiting.held import ORIGIN, HeldRun, HeldRuns, RunWake
 _OWN = frozenset({Publish, KeepCached, DropCached, HoldRun})
 _RECEIPTS = frozenset({Published, PublicationRefused})
 _ORIGINS = (ORIGIN, UNHEARD)
+_FIRST_HOP: Headers = ((HOPS_HEADER, b"1"),)
 
 
 class RulesTaker:
@@ -51,9 +52,11 @@ class RulesTaker:
         return kind in _OWN or (kind in _RECEIPTS and effect.origin.startswith(_ORIGINS))  # type: ignore[attr-defined]
 
     async def write(self, tx: Transaction, taken: Sequence[Taken]) -> None:
-        publications = [_publication(each) for each in taken if isinstance(each.effect, Publish)]
+        publications = [_publication(each) for each in taken if type(each.effect) is Publish]
         if publications:
             await self._outbox.add(tx, publications)
+        if len(publications) == len(taken):
+            return
         cached = [each.effect for each in taken if isinstance(each.effect, KeepCached | DropCached)]
         if cached:
             await self._cache.write(tx, changes_of(cached))
@@ -65,7 +68,7 @@ class RulesTaker:
             await self._hear(tx, receipts)
 
     def committed(self, taken: Sequence[Taken]) -> None:
-        integrations = {each.effect.publication.integration for each in taken if isinstance(each.effect, Publish)}
+        integrations = {each.effect.publication.integration for each in taken if type(each.effect) is Publish}
         if integrations:
             self._woken(integrations)
         if any(type(each.effect) is HoldRun or type(each.effect) in _RECEIPTS for each in taken):
@@ -89,12 +92,22 @@ class RulesTaker:
 
 def _publication(taken: Taken) -> Publication:
     """With the hops and the trace of the record that caused it."""
-    publication: Publication = taken.effect.publication
-    own: Headers = ((HOPS_HEADER, b"%d" % (taken.group.hops + 1)),)
-    if taken.group.traceparent:
-        own += ((TRACEPARENT_HEADER, taken.group.traceparent.encode()),)
-    headers = publication.headers + own
-    return msgspec.structs.replace(publication, headers=headers, origin=publication.origin or UNHEARD)
+    said: Publication = taken.effect.publication
+    group = taken.group
+    own: Headers = ((HOPS_HEADER, b"%d" % (group.hops + 1)),) if group.hops else _FIRST_HOP
+    if group.traceparent:
+        own += ((TRACEPARENT_HEADER, group.traceparent.encode()),)
+    return Publication(
+        said.id,
+        said.integration,
+        said.topic,
+        said.partition,
+        said.key,
+        said.value,
+        said.headers + own,
+        said.created_ms,
+        said.origin or UNHEARD,
+    )
 
 
 def _run(taken: Taken) -> HeldRun:

@@ -23,6 +23,9 @@ from tidemill.storage.tables import history
 SPAN_MAX = 5_000
 COMPRESSED_FROM_BYTES = 300
 _PLAIN, _ZLIB = b"\x00", b"\x01"
+"""One entry after the other: rows from before those below."""
+_SHARED, _SHARED_ZLIB = b"\x02", b"\x03"
+"""Entries that say the same but for their offset are stored once."""
 
 _WHERE = ("route", "integration", "topic", "partition", "topic_id")
 _WHAT = ("first_offset", "last_offset", "created_ms", "record_count", "entries", "result_count")
@@ -71,6 +74,17 @@ _FORGET = delete(history).where(history.c.id.in_(_OLD.scalar_subquery()))
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Seen]).decode
+
+
+class _Shared(msgspec.Struct, frozen=True, array_like=True):
+    """`kinds[i]` is what is said of `offsets[i]`: an index of `said`, whose own offsets mean nothing."""
+
+    offsets: list[int]
+    kinds: list[int]
+    said: list[Seen]
+
+
+_decode_shared = msgspec.msgpack.Decoder(_Shared).decode
 
 
 class StoredHistory:
@@ -130,9 +144,29 @@ def _run(row: Row[Any], only: int | None = None) -> SeenRun:
 
 
 def _packed(entries: Sequence[Seen]) -> bytes:
-    plain: bytes = _encode(entries)
-    return _PLAIN + plain if len(plain) < COMPRESSED_FROM_BYTES else _ZLIB + zlib.compress(plain, 1)
+    """Values are told apart by identity: routes that say the same of many records give the same value."""
+    known: dict[tuple[str, int, int, str | None, int], int] = {}
+    said: list[Seen] = []
+    kinds = []
+    for entry in entries:
+        key = (entry.outcome, entry.at_ms, id(entry.results), entry.reason, id(entry.detail))
+        kind = known.get(key)
+        if kind is None:
+            kind = known[key] = len(said)
+            said.append(entry)
+        kinds.append(kind)
+    plain: bytes = _encode(_Shared([entry.offset for entry in entries], kinds, said))
+    return _SHARED + plain if len(plain) < COMPRESSED_FROM_BYTES else _SHARED_ZLIB + zlib.compress(plain, 1)
 
 
 def _unpacked(data: bytes) -> list[Seen]:
-    return _decode(zlib.decompress(data[1:]) if data[:1] == _ZLIB else data[1:])
+    mark = data[:1]
+    plain = zlib.decompress(data[1:]) if mark in (_ZLIB, _SHARED_ZLIB) else data[1:]
+    if mark in (_PLAIN, _ZLIB):
+        return _decode(plain)
+    shared = _decode_shared(plain)
+    return [_entry(offset, shared.said[kind]) for offset, kind in zip(shared.offsets, shared.kinds, strict=True)]
+
+
+def _entry(offset: int, said: Seen) -> Seen:
+    return Seen(offset, said.outcome, said.at_ms, said.results, said.reason, said.detail)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Callable
+
 import msgspec
 import pytest
+from sqlalchemy import text
 
+from tidemill.core.codec import pack
 from tidemill.core.errors import Conflict, NotFound, StaleWrite
 from tidemill.ingest.ports import DeadLetter, Gap, Move, Parked, ParkedQueue, Position, Seen, SeenRun, SeenTotals
 from tidemill.ingest.record import PartitionKey, Record
@@ -232,6 +237,36 @@ async def test_offsets_far_apart_are_found_all_the_same(database: Database) -> N
     for offset in offsets:
         found = await StoredPlaces(database).history.of_record("main", P0, offset)
         assert [list(each.entries) for each in found] == [[seen(offset)]]
+
+
+async def test_what_is_said_of_many_records_is_stored_once(database: Database) -> None:
+    detail = {"ends": [{"way": [["node", "x" * 1_000]]}]}
+    told = [Seen(offset, "done", 1_000, (), None, detail) for offset in range(100)]
+    told[7] = Seen(7, "invalid", 1_000, (), "why", detail)
+    told[8] = Seen(8, "done", 1_000, ["one"], None, {"other": True})
+    await remember(database, run("a", *told))
+
+    (found,) = await StoredPlaces(database).history.of_route("a", 0, 1_000)
+    assert [msgspec.structs.replace(each, results=tuple(each.results)) for each in found.entries] == [
+        msgspec.structs.replace(each, results=tuple(each.results)) for each in told
+    ]
+    async with database.read() as session:
+        (data,) = (await session.execute(text("SELECT entries FROM history"))).scalars()
+    unpacked = zlib.decompress(data[1:])
+    assert unpacked.count(b"x" * 1_000) == 2
+
+
+@pytest.mark.parametrize(("mark", "packing"), [(b"\x00", bytes), (b"\x01", zlib.compress)])
+async def test_rows_of_an_older_program_are_read(
+    database: Database, mark: bytes, packing: Callable[[bytes], bytes]
+) -> None:
+    await remember(database, run("a", seen(3)))
+    async with database.begin() as tx:
+        old = {"entries": mark + packing(pack([seen(3), seen(4)]))}
+        await tx.execute(text("UPDATE history SET entries = :entries"), old)
+
+    (found,) = await StoredPlaces(database).history.of_route("a", 0, 10)
+    assert list(found.entries) == [seen(3), seen(4)]
 
 
 async def test_history_is_forgotten_bit_by_bit(database: Database) -> None:

@@ -15,7 +15,7 @@ from tidemill.ingest.doors import Doors
 from tidemill.ingest.effect import EffectGroup
 from tidemill.ingest.publication import Publication, PublicationRefused, Published
 from tidemill.ingest.record import Record
-from tidemill.rules.endpoints.route import message_of
+from tidemill.rules.endpoints.route import RecordMessages
 from tidemill.rules.waiting.held import HeldRun, Origin, Policy
 from tidemill.rules.waiting.holding import effects_of
 from tidemill.rules.waiting.resuming import Resuming
@@ -56,7 +56,7 @@ class ResumingRoom(RulesRoom):
         await self.parts.chains.refresh()
         graph = self.parts.chains.graph(chain)
         assert not isinstance(graph, str), graph
-        given = message_of(record, "endpoint:e")
+        given = RecordMessages("endpoint:e").of(record, "endpoint:e")
         (result,), _ = await self.parts.executor.run(graph, [given])
         assert not result.failures, result.failures
         origin = Origin(given, "endpoint:e", policy, record, "g")

@@ -50,12 +50,15 @@ class Template:
 
     def render(self, env: Mapping[str, Any]) -> str:
         """Raises `EvaluationError`."""
+        if len(self._pieces) == 1:
+            piece = self._pieces[0]
+            return piece if isinstance(piece, str) else as_text(piece.evaluate(env))
         texts = []
         length = 0
         for piece in self._pieces:
             text = piece if isinstance(piece, str) else as_text(piece.evaluate(env))
             length += len(text)
-            if length > TEXT_MAX and len(self._pieces) > 1:
+            if length > TEXT_MAX:
                 raise EvaluationError(f"the text gets longer than {TEXT_MAX:,} characters")
             texts.append(text)
         return "".join(texts)

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tidemill.core.errors import BadInput
-from tidemill.core.ids import derived_id
+from tidemill.core.ids import DerivedIds
 from tidemill.graph.executor import Executor
 from tidemill.graph.message import Message
-from tidemill.graph.node import Effect, Result
+from tidemill.graph.node import FAILURE, Effect, Result
 from tidemill.graph.trails import Trails
 from tidemill.ingest.record import Record
-from tidemill.ingest.route import Outcome
+from tidemill.ingest.route import Outcome, OutcomeKind
 from tidemill.ingest.subscription import GroupKey
 from tidemill.rules.effects import Publish
 from tidemill.rules.endpoints.config import FailurePolicy
@@ -38,7 +38,7 @@ class EndpointRoute:
         message: Callable[[Record, str], Message] | None = None,
     ) -> None:
         """`message` makes one of a record. Where the group has no integration there is nowhere to respond to."""
-        self._message = message or message_of
+        self._message = message or RecordMessages(router.name).of
         self._router = router
         self._source = source
         self._integration = group.integration
@@ -61,22 +61,25 @@ class EndpointRoute:
     def _outcomes(
         self, records: Sequence[Record], messages: Sequence[Message], passed: Sequence[Passed]
     ) -> Sequence[Outcome]:
-        return [self._outcome(*each) for each in zip(records, messages, passed, strict=True)]
+        details = Details()
+        return [self._outcome(*each, details) for each in zip(records, messages, passed, strict=True)]
 
-    def _outcome(self, record: Record, message: Message, passed: Passed) -> Outcome:
+    def _outcome(self, record: Record, message: Message, passed: Passed, details: Details) -> Outcome:
         if passed.refusal is not None:
             return self._refused(passed)
         if passed.result is None or passed.trails is None:
             return Outcome("filtered", reason="stopped by a processor")
-        detail = detail_of(passed.result, passed.trails)
         reason = failure_of(passed)
         if reason is not None and self._policy != "ignore":
-            return Outcome("retry" if self._policy == "retry" else "invalid", reason=reason, detail=detail)
+            kind: OutcomeKind = "retry" if self._policy == "retry" else "invalid"
+            return Outcome(kind, reason=reason, detail=details.of(passed.result, passed.trails))
         try:
-            effects = [*self._effects(record, message, passed), *self._responses(passed)]
+            effects = self._effects(record, message, passed)
+            if passed.answers:
+                effects = [*effects, *self._responses(passed)]
         except BadInput as error:
-            return Outcome("invalid", reason=str(error), detail=detail)
-        return Outcome("done", effects, detail={**detail, **published(effects)})
+            return Outcome("invalid", reason=str(error), detail=details.of(passed.result, passed.trails))
+        return Outcome("done", effects, detail=details.of(passed.result, passed.trails, published(effects)))
 
     def _refused(self, passed: Passed) -> Outcome:
         """It did not run. A chain that cannot is waited for; a message that a processor failed is like one that
@@ -107,20 +110,31 @@ class EndpointRoute:
         return found
 
 
-def message_of(record: Record, route: str) -> Message:
-    """As RuleGo makes it, and what it leaves out: offset and timestamp."""
-    metadata = {
-        "topic": record.topic,
-        "partition": str(record.partition),
-        "offset": str(record.offset),
-        "timestamp": str(record.timestamp_ms),
-        "_triggerSource": "endpoint",
-    }
-    if record.key is not None:
-        metadata["key"] = record.key.decode("utf-8", "replace")
-    place = (route, record.integration, record.topic_id, record.topic, record.partition, record.offset)
-    id_ = derived_id(record.timestamp_ms, *place)
-    return Message(id_, record.timestamp_ms, record.topic, record.value or b"", metadata)
+class RecordMessages:
+    """Makes messages of records. What is the same for all of a partition is made once."""
+
+    def __init__(self, route: str) -> None:
+        self._route = route
+        self._ids: dict[tuple[str, str, str, int], tuple[DerivedIds, str]] = {}
+
+    def of(self, record: Record, _route: str) -> Message:
+        """As RuleGo makes it, and what it leaves out: offset and timestamp."""
+        place = (record.integration, record.topic_id, record.topic, record.partition)
+        known = self._ids.get(place)
+        if known is None:
+            known = self._ids[place] = (DerivedIds(self._route, *place), str(record.partition))
+        ids, partition = known
+        offset, timestamp_ms = record.offset, record.timestamp_ms
+        metadata = {
+            "topic": record.topic,
+            "partition": partition,
+            "offset": str(offset),
+            "timestamp": str(timestamp_ms),
+            "_triggerSource": "endpoint",
+        }
+        if record.key is not None:
+            metadata["key"] = record.key.decode("utf-8", "replace")
+        return Message(ids.id(timestamp_ms, offset), timestamp_ms, record.topic, record.value or b"", metadata)
 
 
 def headers_of(record: Record) -> dict[str, str]:
@@ -131,28 +145,54 @@ def headers_of(record: Record) -> dict[str, str]:
 
 def failure_of(passed: Passed) -> str | None:
     """Why the record failed, where a branch of it did, or a processor after the chain."""
-    assert passed.result is not None
-    reasons = [f"{end.node}: {end.error or 'failed'}" for end in passed.result.failures]
-    if passed.result.held and not passed.chain:
+    result = passed.result
+    assert result is not None
+    reasons = [f"{end.node}: {end.error or 'failed'}" for end in result.ends if end.relation == FAILURE]
+    if result.held and not passed.chain:
         reasons.append("a node that waits must be in a chain")
-    reasons += [exchange.failure for exchange in passed.answers if exchange.failure is not None]
-    return "; ".join(reasons) or None
+    if passed.answers:
+        reasons += [exchange.failure for exchange in passed.answers if exchange.failure is not None]
+    return "; ".join(reasons) if reasons else None
 
 
-def detail_of(result: Result, trails: Trails) -> Mapping[str, Any]:
-    """Which way each branch went, for those who ask later."""
+class Details:
+    """Which way each branch went, and what was published, for those who ask later. Records of a batch that fared alike
+    share one value: the history stores it once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+
+    def of(self, result: Result, trails: Trails, topics: Sequence[str] = ()) -> Mapping[str, Any]:
+        if len(result.ends) != 1 or result.held or result.ends[0].error is not None:
+            return _detail(result, trails, topics)
+        end = result.ends[0]
+        key = (id(trails), end.trail, end.node, end.relation, *topics)
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = _detail(result, trails, topics)
+        return known
+
+
+def _detail(result: Result, trails: Trails, topics: Sequence[str]) -> Mapping[str, Any]:
     ends = []
     for end in result.ends:
         way: dict[str, Any] = {"way": [*trails.way(end.trail), (end.node, end.relation)]}
         if end.error is not None:
             way["error"] = end.error
         ends.append(way)
-    return {"ends": ends, "waits": list(waits_json(result))} if result.held else {"ends": ends}
+    detail: dict[str, Any] = {"ends": ends}
+    if result.held:
+        detail["waits"] = list(waits_json(result))
+    if topics:
+        detail["published"] = list(topics)
+    return detail
 
 
-def published(effects: Sequence[Effect]) -> Mapping[str, Any]:
-    """The topics that these publish to, each once; nothing where there are none. Only of a record that is done: what
-    a failed one would have published never happens."""
-    publications = [effect.publication for effect in effects if isinstance(effect, Publish)]
-    topics = list(dict.fromkeys(f"{each.integration}:{each.topic}" for each in publications))
-    return {"published": topics} if topics else {}
+def published(effects: Sequence[Effect]) -> Sequence[str]:
+    """The topics that these publish to, each once. Only of a record that is done: what a failed one would have
+    published never happens."""
+    topics: dict[str, None] = {}
+    for effect in effects:
+        if type(effect) is Publish:
+            topics[f"{effect.publication.integration}:{effect.publication.topic}"] = None
+    return tuple(topics)

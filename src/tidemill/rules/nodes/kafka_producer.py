@@ -47,6 +47,8 @@ class KafkaProducer:
         self._server = config.server
         self._is_awaited = config.await_ack
         self._topic = compile_template(config.topic)
+        self._known_topic: str | None = None
+        """The last one that was found to be a name of a topic."""
         self._key = compile_template(config.key)
         self._partition = None if config.partition in (None, "") else compile_template(str(config.partition))
         self._headers = [(name, compile_template(text)) for name, text in config.headers.items()]
@@ -79,15 +81,19 @@ class KafkaProducer:
         """Raises `EvaluationError`, and `ValueError` for what Kafka would never take."""
         seen = self._sight.of(batch, index)
         topic = self._topic.render(seen)
-        if not _TOPIC.fullmatch(topic) or topic in (".", ".."):
-            raise ValueError(f"{topic!r} is no name of a topic")
+        if topic != self._known_topic:
+            if not _TOPIC.fullmatch(topic) or topic in (".", ".."):
+                raise ValueError(f"{topic!r} is no name of a topic")
+            self._known_topic = topic
         key = self._key.render(seen)
-        headers: Headers = tuple((name, each.render(seen).encode()) for name, each in self._headers)
+        headers: Headers = ()
+        if self._headers:
+            headers = tuple((name, each.render(seen).encode()) for name, each in self._headers)
         return Publication(
             batch.unique(index),
             integration,
             topic,
-            _partition(self._partition, seen),
+            None if self._partition is None else _partition(self._partition, seen),
             key.encode() if key else None,
             batch.items[index].message.data,
             headers,
@@ -95,8 +101,8 @@ class KafkaProducer:
         )
 
 
-def _partition(template: Template | None, seen: Mapping[str, Any]) -> int | None:
-    text = template.render(seen).strip() if template is not None else ""
+def _partition(template: Template, seen: Mapping[str, Any]) -> int | None:
+    text = template.render(seen).strip()
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and int(text) <= PARTITION_MAX):

@@ -34,6 +34,14 @@ async def test_a_record_goes_through_the_chain_it_is_in() -> None:
     assert outcome.detail == {"ends": [{"way": [("out", "Success")]}], "published": ["shop:out"]}
 
 
+async def test_records_that_fare_alike_share_what_is_said_of_them() -> None:
+    room = KafkaRoom()
+    await room.put(chain_with(endpoint()))
+    outcomes = await room.feed(*(record(offset=offset) for offset in range(3)))
+    assert len({id(outcome.detail) for outcome in outcomes}) == 1
+    assert len({published(outcome)[0].id for outcome in outcomes}) == 3
+
+
 async def test_defaults_are_those_of_the_documents() -> None:
     room = KafkaRoom()
     await room.put(chain_with(endpoint()))
