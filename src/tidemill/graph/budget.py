@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+
+from tidemill.graph.node import Item
 
 STEPS_MAX = 100_000
 """How often the messages of one run may be processed, all nodes and all runs inside of it together."""
@@ -31,13 +33,17 @@ class Budget:
     def is_spent(self, run: int) -> bool:
         return self._steps[self._origins[run]] >= STEPS_MAX
 
-    def step(self, run: int) -> bool:
-        """Counts one; False where it was one too many."""
-        origin = self._origins[run]
-        if self._steps[origin] >= STEPS_MAX:
-            return False
-        self._steps[origin] += 1
-        return True
+    def step(self, items: Sequence[Item]) -> Collection[int]:
+        """Counts one for each; the places of those for which it was one too many."""
+        steps, origins = self._steps, self._origins
+        spent: set[int] = set()
+        for place, item in enumerate(items):
+            origin = origins[item.run]
+            if steps[origin] >= STEPS_MAX:
+                spent.add(place)
+            else:
+                steps[origin] += 1
+        return spent
 
     def number(self, run: int) -> int:
         """One that the run has not had yet."""

@@ -5,7 +5,7 @@ Nothing of what is said happens before `deliver`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -26,8 +26,12 @@ DATA_BYTES_MAX = 16 * 2**20
 """Of one message. Texts in texts in texts grow by a power of two: chains that come round to themselves would fill the
 memory long before they are nested too deep."""
 
-Told = tuple[int, int, int, str, Message, str | None]
-"""Index, trail, vertex, relation, message, error."""
+Place = tuple[int, int]
+"""Vertex and trail, of a node whose work another one does."""
+Told = tuple[int, Place | None, str, Message, str | None]
+"""Index, place, relation, message, error."""
+Take = Callable[[int, Message, str | None], None]
+"""See `Way.take`."""
 
 
 class Call:
@@ -47,38 +51,31 @@ class Call:
         self._failures = 0
 
     def tell(self, index: int, relation: str, message: Message | None = None) -> None:
-        item = self.items[index]
         self._settled[index] = 1
-        out = item.message if message is None else message
-        self._told.append((index, item.trail, self.vertex, relation, out, None))
+        self._told.append((index, None, relation, self.items[index].message if message is None else message, None))
+
+    def tell_all(self, relation: str) -> None:
+        self._settled = bytearray(b"\1") * len(self.items)
+        self._told += [(index, None, relation, item.message, None) for index, item in enumerate(self.items)]
 
     def fail(self, index: int, reason: str, message: Message | None = None) -> None:
-        item = self.items[index]
+        self.fail_at(index, None, reason, self.items[index].message if message is None else message)
+
+    def tell_at(self, index: int, place: Place, relation: str, message: Message) -> None:
+        """For a node that does the work of others too: as one of them."""
+        self._settled[index] = 1
+        self._told.append((index, place, relation, message, None))
+
+    def fail_at(self, index: int, place: Place | None, reason: str, message: Message) -> None:
         self._settled[index] = 1
         self._failures += 1
-        out = failed(item.message if message is None else message, reason)
-        self._told.append((index, item.trail, self.vertex, FAILURE, out, reason))
+        self._told.append((index, place, FAILURE, failed(message, reason), reason))
 
-    def tell_as(
-        self,
-        index: int,
-        node: str,
-        relation: str,
-        message: Message,
-        *,
-        passed: Sequence[Hop] = (),
-        error: str | None = None,
-    ) -> None:
-        """For a node that does the work of others too, as one of them, after the message `passed` those before it."""
-        self._settled[index] = 1
-        trails, trail = self._traversal.trails, self.items[index].trail
+    def place_of(self, node: str, trail: int, passed: Sequence[Hop]) -> Place:
+        """Of another node, after a message that came here by the trail has `passed` those before it."""
         for hop in passed:
-            trail = trails.after(trail, *hop)
-        self._told.append((index, trail, self._traversal.graph.index[node], relation, message, error))
-
-    def fail_as(self, index: int, node: str, reason: str, message: Message, *, passed: Sequence[Hop] = ()) -> None:
-        self._failures += 1
-        self.tell_as(index, node, FAILURE, failed(message, reason), passed=passed, error=reason)
+            trail = self._traversal.trails.after(trail, *hop)
+        return self._traversal.graph.index[node], trail
 
     def leads(self, relation: str, node: str | None = None) -> bool:
         graph = self._traversal.graph
@@ -156,15 +153,23 @@ class Call:
         executor.watcher.processed(self._traversal.graph.id, self._place, len(self.items), self._failures, seconds)
 
     def deliver(self) -> None:
-        route, items = self._traversal.route, self.items
+        items, traversal, own = self.items, self._traversal, self.vertex
         for run, effects in self._effects.items():
-            self._traversal.results[run].effects += effects
-        for index, trail, vertex, relation, message, error in self._told:
-            if len(message.data) > DATA_BYTES_MAX and message is not items[index].message:
-                reason = f"made {len(message.data)} bytes of data; {DATA_BYTES_MAX} is the limit"
-                route(vertex, items[index].run, trail, FAILURE, failed(items[index].message, reason), reason)
-                continue
-            route(vertex, items[index].run, trail, relation, message, error)
+            result = traversal.results[run]
+            result.effects = [*result.effects, *effects]
+        takes: dict[tuple[int, int, str], Take] = {}
+        take: Take | None = None
+        at_vertex, at_trail, by = -1, -1, ""
+        for index, place, relation, message, error in self._told:
+            item = items[index]
+            vertex, trail = (own, item.trail) if place is None else place
+            if len(message.data) > DATA_BYTES_MAX and message is not item.message:
+                error = f"made {len(message.data)} bytes of data; {DATA_BYTES_MAX} is the limit"
+                relation, message = FAILURE, failed(item.message, error)
+            if take is None or relation is not by or trail != at_trail or vertex != at_vertex:
+                at_vertex, at_trail, by = key = (vertex, trail, relation)
+                take = takes.get(key) or takes.setdefault(key, traversal.way(*key).take)
+            take(item.run, message, error)
         if self._is_watched:
             told, watcher, graph = _by_item(self._told), self._traversal.executor.watcher, self._traversal.graph.id
             for index, item in enumerate(items):
@@ -173,6 +178,6 @@ class Call:
 
 def _by_item(told: Sequence[Told]) -> Mapping[int, Sequence[tuple[str, Message, str | None]]]:
     found: dict[int, list[tuple[str, Message, str | None]]] = {}
-    for index, _, _, relation, message, error in told:
+    for index, _, relation, message, error in told:
         found.setdefault(index, []).append((relation, message, error))
     return found

@@ -49,11 +49,11 @@ class Executor:
             is_watched=is_watched,
             has_last=index is not None and graph.has_last(index),
         )
-        for run, message in enumerate(messages):
-            if index is None:
+        if index is None:
+            for run, message in enumerate(messages):
                 traversal.end(run, refusal(entry or "", message, no_entry(graph, entry)))
-            else:
-                traversal.arrive(index, Item(run, message, START))
+        else:
+            traversal.arrive(index, *(Item(run, message, START) for run, message in enumerate(messages)))
         await traversal.go()
         traversal.keep()
         return traversal.results, traversal.trails

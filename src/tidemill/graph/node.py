@@ -46,7 +46,7 @@ class Wake(msgspec.Struct, frozen=True):
     is_acknowledged: bool = False
 
 
-class End(msgspec.Struct, frozen=True):
+class End(msgspec.Struct, frozen=True, gc=False):
     """Where a branch ended: at this node, with this relation, to which no edge leads on. `is_last`: the node is one
     (see `graph.Vertex`)."""
 
@@ -90,12 +90,12 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct):
-    """What became of one message that came into the graph."""
+    """What became of one message that came into the graph. Of most there is an end and nothing else."""
 
     ends: list[End] = []
-    effects: list[Effect] = []
-    held: list[Held] = []
-    arrived: list[Arrived] = []
+    effects: Sequence[Effect] = ()
+    held: Sequence[Held] = ()
+    arrived: Sequence[Arrived] = ()
     kept: Kept = Kept()
 
     @property
@@ -111,6 +111,10 @@ class Batch(Protocol):
 
     def tell(self, index: int, relation: str, message: Message | None = None) -> None:
         """The item's message, or this one in its place, goes on by the relation. May be said several times."""
+        ...
+
+    def tell_all(self, relation: str) -> None:
+        """All items' messages, as they are, go on by the relation."""
         ...
 
     def fail(self, index: int, reason: str, message: Message | None = None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tidemill.graph.budget import DEPTH_MAX, TOO_DEEP, TOO_FAR, Budget
 from tidemill.graph.call import Call
@@ -14,12 +14,14 @@ from tidemill.graph.message import Message
 from tidemill.graph.node import FAILURE, Arrived, Effect, End, Held, Item, Kept, Result
 from tidemill.graph.refusal import refusal
 from tidemill.graph.trails import START, Trails
+from tidemill.graph.way import Way
 
 if TYPE_CHECKING:
     from tidemill.graph.executor import Executor
 
 _CANNOT_WAIT = "a node that holds messages cannot do so inside of a loop, a group or a sub-chain"
 
+One = TypeVar("One")
 Inner = tuple[int, Sequence[Effect], Message]
 """What is run inside: the run that it is inside of, what that has caused so far, and the message."""
 
@@ -46,7 +48,7 @@ class Traversal:
         self.is_watched = is_watched
         self._has_last = has_last
         self.trails = Trails()
-        self.results = [Result([], [], [], []) for _ in range(runs)]
+        self.results = [Result([]) for _ in range(runs)]
         self.outputs: dict[tuple[str, int], Message] = {}
         self.before: Sequence[Sequence[Effect]] = ()
         """What the runs around this one have caused, by run."""
@@ -57,18 +59,15 @@ class Traversal:
         self.over: set[tuple[int, int]] = set()
         """Joins that have waited for too long: what still comes there has come too late."""
 
-    def arrive(self, vertex: int, item: Item) -> None:
-        inbox = self._inboxes.get(vertex)
-        if inbox is None:
-            self._inboxes[vertex] = [item]
-        else:
-            inbox.append(item)
+    def arrive(self, vertex: int, *items: Item) -> None:
+        self._inboxes.setdefault(vertex, []).extend(items)
 
     def end(self, run: int, end: End) -> None:
         self.results[run].ends.append(end)
 
     def hold(self, run: int, vertex: int, held: Held) -> None:
-        self.results[run].held.append(held)
+        result = self.results[run]
+        result.held = _with(result.held, held)
         if held.hold.slot is None:
             self._held_at.setdefault(run, []).append(vertex)
 
@@ -89,17 +88,16 @@ class Traversal:
                 call.deliver()
 
     def route(self, vertex: int, run: int, trail: int, relation: str, message: Message, error: str | None) -> None:
+        self.way(vertex, trail, relation).take(run, message, error)
+
+    def way(self, vertex: int, trail: int, relation: str) -> Way:
         """Along the edges of the relation; where there is none, the branch ends."""
         place = self.graph.vertices[vertex]
-        if place.is_remembered:
-            self.outputs[place.id, run] = message
-        targets = place.edges.get(relation) if self.is_followed else None
-        if targets:
-            following = Item(run, message, self.trails.after(trail, place.id, relation), error)
-            for target in targets:
-                self.arrive(target, following)
-        elif not self._has_last or place.is_last or relation == FAILURE or not self.is_followed:
-            self.results[run].ends.append(End(place.id, relation, message, trail, error, place.is_last))
+        targets = place.edges.get(relation, ()) if self.is_followed else ()
+        inboxes = [self._inboxes.setdefault(target, []) for target in targets]
+        after = self.trails.after(trail, place.id, relation) if targets else trail
+        counts = not self._has_last or place.is_last or relation == FAILURE or not self.is_followed
+        return Way(place, relation, trail, self.results, self.outputs, inboxes, after, counts=counts)
 
     async def inside(self, entry: str, given: Sequence[Inner], *, is_followed: bool) -> Sequence[Result]:
         found = place_of(self.executor.graphs, self.graph, entry) if self.budget.depth < DEPTH_MAX else TOO_DEEP
@@ -107,7 +105,7 @@ class Traversal:
         if not isinstance(found, str) and all(map(self.budget.is_spent, runs)):
             found = TOO_FAR
         if isinstance(found, str):
-            return [Result([refusal(entry, message, found)], [], [], []) for _, _, message in given]
+            return [Result([refusal(entry, message, found)]) for _, _, message in given]
         graph, vertex = found
         inner = Traversal(
             self.executor,
@@ -121,8 +119,7 @@ class Traversal:
         if graph is self.graph:
             inner.outputs = self._outputs_for(runs)
         inner.before = [before for _, before, _ in given]
-        for run, (_, _, message) in enumerate(given):
-            inner.arrive(vertex, Item(run, message, START))
+        inner.arrive(vertex, *(Item(run, message, START) for run, (_, _, message) in enumerate(given)))
         await inner.go()
         await asyncio.sleep(0)  # nodes may need nothing but this process: others are to have their turn
         for result in inner.results:
@@ -152,13 +149,10 @@ class Traversal:
         vertex = self.graph.vertices[index]
         if vertex.gathers and (self._held_at or self.over):
             items = [item for item in items if (index, item.run) not in self.over and not self._waits(index, item)]
-        going = []
-        for item in items:
-            if self.budget.step(item.run):
-                going.append(item)
-            else:
-                self.end(item.run, refusal(vertex.id, item.message, TOO_FAR))
-        return going
+        spent = self.budget.step(items)
+        for place in spent:
+            self.end(items[place].run, refusal(vertex.id, items[place].message, TOO_FAR))
+        return [item for place, item in enumerate(items) if place not in spent] if spent else items
 
     def _waits(self, index: int, item: Item) -> bool:
         if not any(self.graph.reaches(held, index) for held in self._held_at.get(item.run, ())):
@@ -169,5 +163,14 @@ class Traversal:
             self.due_ms[index, item.run] = self.executor.clock.now_ms() + wait_ms if wait_ms else 0
         origin, relation = self.trails.last(item.trail)
         arrived = Arrived(vertex.id, item.message, origin, relation, item.error, self.due_ms[index, item.run])
-        self.results[item.run].arrived.append(arrived)
+        result = self.results[item.run]
+        result.arrived = _with(result.arrived, arrived)
         return True
+
+
+def _with(some: Sequence[One], one: One) -> Sequence[One]:
+    """Most results have none, so they begin without a list."""
+    if isinstance(some, list):
+        some.append(one)
+        return some
+    return [one]

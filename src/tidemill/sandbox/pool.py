@@ -197,9 +197,8 @@ class Strikes:
         return self._settings.time_limit_tight_s if is_struck else self._settings.time_limit_s
 
     def count(self, key: bytes, call: Call[Answer]) -> None:
-        hung = call.end == "hung" or any(
-            item.error is not None and item.error.kind == "timeout" for item in call.computed
-        )
+        errors = [item.error for item in call.computed if item.error is not None]
+        hung = call.end == "hung" or any(error.kind == "timeout" for error in errors)
         if hung:
             self._counts[key] = self._counts.get(key, 0) + 1
             self._counts.move_to_end(key)

@@ -225,7 +225,7 @@ async def test_a_join_that_waits_too_long_fails_once_with_what_came_first() -> N
     assert late.ends[0].message.metadata["errorMsg"] == reason
     assert (len(late.held), late.arrived) == (1, [])
     (done,) = await executor.resume(graph, [resumed(late, 0)])
-    assert (done.ends, done.held, done.arrived) == ([], [], [])
+    assert not (done.ends or done.held or done.arrived)
 
 
 async def test_what_a_join_waits_for_may_come_at_the_last_moment() -> None:

@@ -17,13 +17,15 @@ from tidemill.graph.node import Batch
 
 RELATIONS = ("Success", "True", "False")
 Kind = tuple[str, int]
-"""`fork`, `join`, or `choose` with a number that decides."""
+"""`pass`, `fork`, `join`, or `choose` with a number that decides."""
 Ends = Counter[tuple[str, str, bytes]]
 
 
 def told_by(kind: Kind, data: bytes) -> tuple[str, bytes]:
-    """What a node tells of one message (a join: of all of them, sorted). Each leaves a mark."""
+    """What a node tells of one message (a join: of all of them, sorted). Each but `pass` leaves a mark."""
     name, number = kind
+    if name == "pass":
+        return "Success", data
     if name == "choose":
         return RELATIONS[(sum(data) + number) % 3], data + b"c"
     return "Success", data + b"f"
@@ -38,6 +40,9 @@ class Plain:
         self._kind = kind
 
     async def process(self, batch: Batch) -> None:
+        if self._kind[0] == "pass":
+            batch.tell_all("Success")
+            return
         if self._kind[0] == "join":
             runs: dict[int, list[int]] = {}
             for index, item in enumerate(batch.items):
@@ -78,7 +83,7 @@ def graphs(draw: st.DrawFn) -> tuple[list[Kind], list[tuple[int, str, int]]]:
     """Well meshed: in a graph with few edges nothing meets."""
     random = draw(st.randoms(use_true_random=True))
     count = random.randint(1, 9)
-    kinds = [(random.choice(["fork", "join", "choose"]), random.randint(0, 2)) for _ in range(count)]
+    kinds = [(random.choice(["pass", "fork", "join", "choose"]), random.randint(0, 2)) for _ in range(count)]
     pairs = [(random.randrange(count), random.randrange(count)) for _ in range(24)]
     edges = [(origin, random.choice(RELATIONS), target) for origin, target in pairs if origin < target]
     return kinds, edges

@@ -12,8 +12,7 @@ class ForkConfig(Config):
 
 class Fork:
     async def process(self, batch: Batch) -> None:
-        for index in range(len(batch.items)):
-            batch.tell(index, SUCCESS)
+        batch.tell_all(SUCCESS)
 
 
 COMPONENT = Component(

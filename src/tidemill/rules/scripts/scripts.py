@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -15,6 +15,7 @@ from tidemill.graph.call import Call
 from tidemill.graph.graph import Graph, successors
 from tidemill.graph.message import DataType, Message
 from tidemill.graph.node import Batch
+from tidemill.graph.trails import Hop
 from tidemill.sandbox.script import Changed, Sandbox, Script, Stage, Staged, Stages
 
 StageKind = Literal["gate", "map", "value"]
@@ -72,20 +73,18 @@ class ScriptNode:
         inputs = [arguments(item.message) for item in batch.items]
         answers = await self._sandbox.run_stages(self.script, inputs)
         hops = [(member.node, member.part.passes) for member in self.members]
-        passed = [tuple(hops[:stage]) for stage in range(len(hops))]
-        for index, answer in enumerate(answers):
-            stage = answer.stage
-            member = self.members[stage]
-            message = batch.items[index].message
-            if answer.changed is not None:
-                message = changed(message, answer.changed)
-            telling = _Telling(batch, index, member.node, passed[stage])
+        tellings = [_Telling(batch, member.node, hops[:stage]) for stage, member in enumerate(self.members)]
+        tells = [member.part.tell for member in self.members]
+        for index, (item, answer) in enumerate(zip(batch.items, answers, strict=True)):
+            message = item.message if answer.changed is None else changed(item.message, answer.changed)
+            telling = tellings[answer.stage]
+            telling.turn_to(index, item.trail)
             for at, line in answer.logs:
                 batch.log(index, line, self.members[at].node)
             if answer.error is not None:
                 telling.fail(str(answer.error), message)
             else:
-                member.part.tell(telling, answer, message)
+                tells[answer.stage](telling, answer, message)
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -95,19 +94,29 @@ class Member(msgspec.Struct, frozen=True):
 
 
 class _Telling:
-    __slots__ = ("_call", "_index", "_node", "_passed")
+    """One item after the other, at the node where they ended."""
 
-    def __init__(self, call: Call, index: int, node: str, passed: tuple[tuple[str, str], ...]) -> None:
+    __slots__ = ("_call", "_index", "_node", "_passed", "_place", "_trail")
+
+    def __init__(self, call: Call, node: str, passed: Sequence[Hop]) -> None:
         self._call = call
-        self._index = index
         self._node = node
         self._passed = passed
+        self._trail = -1
+        self._place = (-1, -1)
+        self._index = -1
+
+    def turn_to(self, index: int, trail: int) -> None:
+        self._index = index
+        if trail != self._trail:
+            self._trail = trail
+            self._place = self._call.place_of(self._node, trail, self._passed)
 
     def tell(self, relation: str, message: Message) -> None:
-        self._call.tell_as(self._index, self._node, relation, message, passed=self._passed)
+        self._call.tell_at(self._index, self._place, relation, message)
 
     def fail(self, reason: str, message: Message) -> None:
-        self._call.fail_as(self._index, self._node, reason, message, passed=self._passed)
+        self._call.fail_at(self._index, self._place, reason, message)
 
     def take(self) -> None:
         self._call.take(self._index)
@@ -144,16 +153,17 @@ def fuse(graph: Graph) -> None:
 
 def arguments(message: Message) -> bytes:
     """The JSON list that a stage's function is called with."""
+    data: Any
     if message.data_type == "JSON":
         try:
-            data: bytes = bytes(_raw(message.data))
+            data = _raw(message.data)
         except (msgspec.DecodeError, RecursionError):
-            data = _encode(message.text)
+            data = message.text
     elif message.data_type == "TEXT":
-        data = _encode(message.text)
+        data = message.text
     else:
-        data = _encode(list(message.data))
-    return b"[%b,%b,%b,%b]" % (data, _encode(message.metadata), _encode(message.type), _encode(message.data_type))
+        data = list(message.data)
+    return _encode((data, message.metadata, message.type, message.data_type))
 
 
 def changed(message: Message, change: Changed) -> Message:

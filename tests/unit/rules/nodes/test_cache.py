@@ -188,7 +188,7 @@ async def test_what_is_no_key_fails_its_message_alone(room: RulesRoom, key: str)
         await save(room, "a", node)
         bad, good = await room.run("a", message(k=key), message(k="k"))
         assert (bad.ends[0].relation, good.ends[0].relation) == ("Failure", "Success")
-        assert bad.effects == []
+        assert not bad.effects
 
 
 async def test_a_value_has_a_largest_size(room: RulesRoom) -> None:
