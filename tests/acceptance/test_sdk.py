@@ -381,6 +381,6 @@ def test_what_is_done_to_a_running_execution_and_to_one_that_has_ended(clients: 
 
 def test_known_and_not_built_says_so(clients: OrkesClients) -> None:
     with pytest.raises(ApiException) as refused:
-        clients.get_workflow_client().send_message("any", {})
+        clients.get_scheduler_client().get_all_schedules()
     assert refused.value.status == 501
     assert "not yet supported" in str(refused.value.body)

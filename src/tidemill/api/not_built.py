@@ -14,7 +14,6 @@ _IN_BULK = "many integrations at once; save them one by one"
 
 TABLE: tuple[tuple[str, str, str], ...] = (
     ("GET", "/api/workflow/execute/{name}", "executing a workflow by GET; use POST"),
-    ("POST", "/api/workflow/{id}/messages", "messages to executions"),
     ("GET", "/api/tasks/externalstoragelocation", "external payload storage"),
     ("GET", "/api/event/queue/config", "queue configuration; use an integration"),
     ("GET PUT DELETE", "/api/event/queue/config/{type}/{name}", "queue configuration; use an integration"),

@@ -1,4 +1,5 @@
-"""Steering executions: pause, resume, terminate, retry, restart, rerun, skip, jump, upgrade, variables and state."""
+"""Steering executions: pause, resume, terminate, retry, restart, rerun, skip, jump, upgrade, variables,
+state and messages."""
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ from tidemill.api.task_polling import TaskResult, task_update
 from tidemill.api.workflow_execute import RequestId, WaitFor, WaitUntil, rested
 from tidemill.core.codec import from_json
 from tidemill.core.errors import BadInput
+from tidemill.core.ids import new_id
 from tidemill.ingest.effect import Effect
 from tidemill.workflows.effects import (
     JumpToTask,
@@ -27,6 +29,7 @@ from tidemill.workflows.effects import (
     RestartExecution,
     ResumeExecution,
     RetryExecution,
+    SendMessage,
     SkipTask,
     TerminateExecution,
     UpdateVariables,
@@ -180,6 +183,14 @@ async def set_variables(
     await call.services.control.apply(UpdateVariables(execution_id, await call.object(), append))
     execution, plan = await call.services.executions.get(execution_id)
     return json_answer(execution_json(execution, plan, include_tasks=True))
+
+
+@routes.post("/{execution_id}/messages", actions.WORKFLOW_CONTROL, dict[str, Any], on=of_execution())
+async def send_message(call: Call, execution_id: str) -> Response:
+    """Sends a message to a running execution, for its PULL_WORKFLOW_MESSAGES tasks. Answers the message's id."""
+    message_id = new_id(call.services.clock.now_ms())
+    await call.services.control.apply(SendMessage(execution_id, message_id, await call.object()))
+    return text_answer(message_id)
 
 
 @routes.post("/{execution_id}/state", actions.WORKFLOW_CONTROL, StateUpdate, on=of_execution())

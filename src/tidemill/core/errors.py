@@ -4,6 +4,7 @@ TidemillError
 ├── BadInput          what the user gave is wrong: all findings together (400)
 ├── NotFound          the named thing does not exist (404)
 ├── Conflict          it exists already, or its state does not allow this (409)
+├── Full              there is no room for it until something else has gone (429)
 ├── Unauthenticated   no credential, or one that is not valid (401)
 ├── Forbidden         the principal may not do this (403)
 ├── NotSupported      known, and not built yet (501)
@@ -36,6 +37,10 @@ class NotFound(TidemillError):
 
 class Conflict(TidemillError):
     """It exists already, or its state does not allow what was asked."""
+
+
+class Full(TidemillError):
+    """There is no room for it until something else has gone: trying again later makes sense."""
 
 
 class Unauthenticated(TidemillError):

@@ -193,6 +193,15 @@ class UpdateVariables(msgspec.Struct, frozen=True):
     append: bool = False
 
 
+class SendMessage(msgspec.Struct, frozen=True):
+    """A running execution gets a message, for a task that takes messages. Result: the message's id. `Full` where too
+    many wait already."""
+
+    execution_id: str
+    message_id: str
+    payload: Any
+
+
 class TakeTurn(msgspec.Struct, frozen=True):
     """The execution has waited for its turn, and may begin. Result: the id. `Conflict` where it does not wait."""
 

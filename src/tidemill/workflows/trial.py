@@ -30,7 +30,7 @@ from tidemill.workflows.state.whole import whole
 STEPS_MAX = 2_000
 """How often a trial moves on. What has not ended by then is shown as it stands."""
 LASTS_S = 20.0
-_BY_PEOPLE = frozenset({"human", "wait"})
+_BY_PEOPLE = frozenset({"human", "wait", "take_messages"})
 _WORKER = "mock"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from tidemill.ingest.publication import Published
 from tidemill.sandbox.pool import SandboxPool
 from tidemill.sandbox.settings import SandboxSettings
 from tidemill.workflows.catalog import Catalog
-from tidemill.workflows.effects import StartWorkflow, TaskPolled, TimerFired, UpdateTask
+from tidemill.workflows.effects import SendMessage, StartWorkflow, TaskPolled, TimerFired, UpdateTask
 from tidemill.workflows.engine.engine import Engine
 from tidemill.workflows.formats.conductor.types import TYPES
 from tidemill.workflows.plans.plan import Limits, Plan
@@ -38,6 +38,7 @@ class Run(msgspec.Struct, frozen=True):
     output: Any
     given: Mapping[str, Any] = {}
     answers: Mapping[str, Any] = {}
+    messages: Sequence[Any] = ()
 
 
 ORDER = {"order": "17"}
@@ -66,6 +67,7 @@ RUNS: Mapping[str, Run] = {
     "TERMINATE": Run({"done": 0}, {"count": 0}),
     "WAIT": Run({"waited": "COMPLETED"}),
     "HUMAN": Run({"approved": True}, ORDER, {"approve": {"approved": True}}),
+    "PULL_WORKFLOW_MESSAGES": Run({"said": ["hello"], "count": 1}, messages=[{"text": "hello"}]),
     "NOOP": Run(ORDER, ORDER),
     "LAMBDA": Run({"price": 9}, {"count": 12}),
 }
@@ -148,6 +150,9 @@ class World:
         return bool(waiting)
 
     async def _people(self, run: Run) -> bool:
+        if run.messages:
+            await self.apply(*(SendMessage("x", f"m-{number}", sent) for number, sent in enumerate(run.messages)))
+            return True
         open_refs = [task.ref for task in self.execution().tasks if task.is_open and task.ref in run.answers]
         await self.apply(
             *(UpdateTask("COMPLETED", execution_id="x", ref=ref, output=run.answers[ref]) for ref in open_refs)

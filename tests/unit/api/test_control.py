@@ -9,7 +9,7 @@ import pytest
 from conductor.client.http.api_client import ApiClient
 
 from tests.fakes.api import ApiRoom
-from tidemill.core.errors import Conflict
+from tidemill.core.errors import Conflict, Full
 from tidemill.workflows.effects import (
     JumpToTask,
     PauseExecution,
@@ -17,6 +17,7 @@ from tidemill.workflows.effects import (
     RestartExecution,
     ResumeExecution,
     RetryExecution,
+    SendMessage,
     SkipTask,
     TerminateExecution,
     UpdateTask,
@@ -88,6 +89,15 @@ async def test_what_cannot_be_done_is_a_conflict_with_a_sentence(api: httpx.Asyn
 async def test_a_retry_may_go_into_the_children(api: httpx.AsyncClient, room: ApiRoom) -> None:
     await api.post(X + "/retry?resumeSubworkflowTasks=True", content=b"{}")
     assert room.control.into_children == ["x"]
+
+
+async def test_a_message_is_sent_under_an_id_of_its_own(room: ApiRoom, api: httpx.AsyncClient) -> None:
+    answer = await api.post(f"{X}/messages", json={"text": "hello"})
+    assert (answer.status_code, answer.headers["content-type"].split(";")[0]) == (200, "text/plain")
+    assert room.control.effects == [SendMessage("x", answer.text, {"text": "hello"})]
+    room.control.refuses["x"] = Full("too many wait")
+    assert (await api.post(f"{X}/messages", json={})).status_code == 429
+    assert (await api.post(f"{X}/messages", json=[1])).status_code == 400
 
 
 async def test_a_rerun_answers_the_id(api: httpx.AsyncClient) -> None:

@@ -1,7 +1,7 @@
-"""What people do to an execution that runs: pause, resume, skip, jump, upgrade. Pure, as the decider.
+"""What people do to an execution that runs: pause, resume, skip, jump, upgrade, send. Pure, as the decider.
 
-Each changes the decision's execution and returns its id, or raises `Refused` and has changed nothing. What people do to
-one that has ended is in `revival`.
+Each changes the decision's execution and returns its id (of a message, the message's), or raises `Refused` and has
+changed nothing. What people do to one that has ended is in `revival`.
 """
 
 from __future__ import annotations
@@ -9,26 +9,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tidemill.core.errors import BadInput, Conflict, TidemillError
+from tidemill.core.errors import BadInput, Conflict, Full, TidemillError
 from tidemill.core.findings import near
 from tidemill.workflows.decider.decider import Refused
 from tidemill.workflows.effects import (
     JumpToTask,
     PauseExecution,
     ResumeExecution,
+    SendMessage,
     SkipTask,
     UpgradeExecution,
 )
 from tidemill.workflows.flow.flow import close, domain_of, go_to, release, scheduled
+from tidemill.workflows.flow.messages import put
 from tidemill.workflows.flow.notices import go_on_id, start_timeout
-from tidemill.workflows.flow.running import run
+from tidemill.workflows.flow.running import begin_anew, run
 from tidemill.workflows.plans.plan import Plan
 from tidemill.workflows.ports import Plans
 from tidemill.workflows.state.decision import Decision
 from tidemill.workflows.state.paths import below, containers, is_within
 from tidemill.workflows.state.places import places_of
 from tidemill.workflows.state.standing import count_branches
-from tidemill.workflows.state.state import Execution, Skipped
+from tidemill.workflows.state.state import Execution, Message, Skipped
 from tidemill.workflows.tasks import KINDS
 
 
@@ -173,6 +175,22 @@ def _misfit(ref: str, old: Plan, new: Plan) -> str | None:
     return None
 
 
+def message_sent(decision: Decision, sent: SendMessage) -> str:
+    execution = decision.execution
+    require_running(execution)
+    no_room = put(decision, Message(sent.message_id, decision.now_ms, sent.payload))
+    if no_room is not None:
+        # One that is too large by itself never finds room.
+        raise Refused(Full(no_room) if execution.messages else BadInput(no_room))
+    for task in list(execution.tasks):
+        if execution.messages and task.status == "IN_PROGRESS":
+            step = decision.step_of(task)
+            if KINDS[step.kind].takes_messages:
+                begin_anew(decision, step, task)
+    run(decision)
+    return sent.message_id
+
+
 def require_running(execution: Execution) -> None:
     if not execution.is_running:
         raise Refused(Conflict(f"execution {execution.id} has ended: {execution.status}"))
@@ -189,6 +207,7 @@ EVENTS: Mapping[type[Any], Callable[[Decision, Any], str]] = {
     ResumeExecution: resumed,
     SkipTask: skipped,
     JumpToTask: jumped,
+    SendMessage: message_sent,
 }
 WHOLE = frozenset({SkipTask, JumpToTask, UpgradeExecution})
 """What needs all tasks of the execution in its document."""

@@ -110,6 +110,7 @@ def _begin_anew(decision: Decision) -> None:
     execution.tasks = []
     execution.held = []
     execution.skips = {}
+    execution.messages = []
     execution.variables = dict(decision.plan.variables)
     decision.look_again()
     decider.start(decision)

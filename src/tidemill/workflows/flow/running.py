@@ -27,6 +27,7 @@ from tidemill.workflows.flow.flow import (
 )
 from tidemill.workflows.flow.forks import end_join, fork, join, joined, wait_on
 from tidemill.workflows.flow.iterations import end_loop, iterate, outputs_of_iteration
+from tidemill.workflows.flow.messages import take as take_messages
 from tidemill.workflows.flow.telling import tell
 from tidemill.workflows.plans.plan import NEXT, Step
 from tidemill.workflows.plans.shapes import Check
@@ -53,6 +54,7 @@ from tidemill.workflows.tasks.directive import (
     Publish,
     Queue,
     StartChild,
+    TakeMessages,
     Wait,
     WaitOn,
 )
@@ -276,4 +278,5 @@ _CARRIERS: dict[type[Any], Callable[[Decision, Step, Task, Any], None]] = {
     EndLoop: end_loop,
     Become: _become,
     StartChild: start_child,
+    TakeMessages: take_messages,
 }

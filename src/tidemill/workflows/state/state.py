@@ -99,6 +99,14 @@ class Skipped(msgspec.Struct, array_like=True):
     input: Any = None
 
 
+class Message(msgspec.Struct, array_like=True):
+    """What was sent to an execution, and has not been taken by a task."""
+
+    id: str
+    at_ms: int
+    payload: Any = None
+
+
 class Execution(msgspec.Struct, array_like=True):
     """One run of a workflow. `save` names the save of the definition that it runs by, for good."""
 
@@ -146,6 +154,7 @@ class Execution(msgspec.Struct, array_like=True):
     """Of those with this key only so many run at once."""
     awaits_turn: bool = False
     """It has not begun: others of its key have their turn."""
+    messages: list[Message] = []
 
     @property
     def is_running(self) -> bool:

@@ -23,6 +23,7 @@ from tidemill.workflows.tasks.set_variables import SetVariablesTask
 from tidemill.workflows.tasks.start_workflow import StartWorkflowTask
 from tidemill.workflows.tasks.sub_workflow import SubWorkflowTask
 from tidemill.workflows.tasks.switch import SwitchTask
+from tidemill.workflows.tasks.take_messages import TakeMessagesTask
 from tidemill.workflows.tasks.terminate import TerminateTask
 from tidemill.workflows.tasks.wait import WaitTask
 from tidemill.workflows.tasks.worker import WorkerTask
@@ -47,6 +48,7 @@ BUILT_IN: tuple[TaskKind, ...] = (
     StartWorkflowTask(),
     SubWorkflowTask(),
     SwitchTask(),
+    TakeMessagesTask(),
     TerminateTask(),
     WaitTask(),
     WorkerTask(),

@@ -123,6 +123,14 @@ class EndLoop(msgspec.Struct, frozen=True):
     keep_last: int = 0
 
 
+class TakeMessages(msgspec.Struct, frozen=True):
+    """The task has succeeded with up to so many of the messages that were sent to the execution. Where there are none
+    it waits, if `is_awaited`: the kind is asked again when there is one."""
+
+    most: int
+    is_awaited: bool = True
+
+
 class Become(msgspec.Struct, frozen=True):
     """The task goes on as the step that its expansion names."""
 
@@ -145,5 +153,5 @@ class StartChild(msgspec.Struct, frozen=True):
 
 Directive = (
     Complete | Fail | Compute | Publish | Queue | Wait | End | Become | StartChild
-    | Fork | Join | WaitOn | EndJoin | Iterate | EndLoop
+    | Fork | Join | WaitOn | EndJoin | Iterate | EndLoop | TakeMessages
 )  # fmt: skip

@@ -68,6 +68,8 @@ class TaskKind(ABC):
     """A join that may go on before all of its tasks have ended."""
     is_asked: ClassVar[bool] = False
     """A join that says itself whether it has enough (`EndJoin`, `WaitOn`)."""
+    takes_messages: ClassVar[bool] = False
+    """Waits for messages (`TakeMessages`)."""
     is_expanded: ClassVar[bool] = False
     """What it runs is made by the plan's `expand` when its input is known."""
 

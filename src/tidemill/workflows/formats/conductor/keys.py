@@ -37,7 +37,6 @@ _WORKER = "a worker (SIMPLE) can do it"
 TYPES_NOT_YET: Mapping[str, str] = {
     "HTTP_POLL": "call with HTTP inside a DO_WHILE with a WAIT",
     "WAIT_FOR_WEBHOOK": "there are no webhooks; let an event handler complete a HUMAN task",
-    "PULL_WORKFLOW_MESSAGES": "there are no workflow messages; let an event handler complete a HUMAN task",
     "YIELD": "use HUMAN, or WAIT without a time",
     "UPDATE_TASK": "call the API with HTTP",
     "UPDATE_SECRET": "secrets are written over the API only",

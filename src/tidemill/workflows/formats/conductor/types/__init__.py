@@ -20,6 +20,7 @@ from tidemill.workflows.formats.conductor.types.jq import JSON_JQ_TRANSFORM
 from tidemill.workflows.formats.conductor.types.kafka_publish import KAFKA_PUBLISH
 from tidemill.workflows.formats.conductor.types.lambda_task import LAMBDA
 from tidemill.workflows.formats.conductor.types.noop import NOOP
+from tidemill.workflows.formats.conductor.types.pull_workflow_messages import PULL_WORKFLOW_MESSAGES
 from tidemill.workflows.formats.conductor.types.set_variable import SET_VARIABLE
 from tidemill.workflows.formats.conductor.types.simple import SIMPLE
 from tidemill.workflows.formats.conductor.types.start_workflow import START_WORKFLOW
@@ -48,6 +49,7 @@ TYPES: tuple[TaskType, ...] = (
     TERMINATE,
     WAIT,
     HUMAN,
+    PULL_WORKFLOW_MESSAGES,
     NOOP,
     DECISION,
     LAMBDA,
