@@ -12,7 +12,7 @@ Task = dict[str, Any]
 class Pipeline:
     """`definitions` are saved in order; the last one is started once per record, with its `n` and `key`. Each of
     `topics` gets `n` once; under its key and in its order, where `is_ordered`. `executions` of a record, all in all.
-    With a `chain`, records go through it instead, by its own endpoint."""
+    With a `chain`, records go through that instead, by its own endpoint."""
 
     definitions: tuple[dict[str, Any], ...]
     topics: tuple[str, ...]

@@ -1,7 +1,7 @@
-"""One pipeline under test: topics on a real broker, real server processes, and the sums at the end.
+"""Pipelines under test: topics on a real broker, real server processes, and the sums at the end.
 
-Every record carries a number and a key. The workflow publishes both, under the record's key. So the far end
-can tell: each number once, and numbers of one key in order.
+Every record carries a number and a key. A workflow or a rule chain publishes both, under the record's key. So the
+far end can tell: each number once, and numbers of one key in order.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import threading
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
-from tests.faults.pipelines import Pipeline, copying
+from tests.faults.pipelines import Pipeline, chaining, copying
 from tests.parts.broker import BrokerServer
 from tests.parts.kafka import KafkaServer
 from tidemill.cli.demo.process import ServerProcess
@@ -56,15 +56,23 @@ class Rig:
         self._folder = folder
         self._database = parts.database
         self._servers: list[ServerProcess] = []
-        self.pipeline = copying(self.integration, self.topic_out)
+        self.pipelines: tuple[Pipeline, ...] = (copying(self.integration, self.topic_out),)
         self.kafka.create_topic(self.topic_in, PARTITIONS)
         self.kafka.create_topic(self.topic_out, PARTITIONS)
 
     def use(self, pipeline: Pipeline) -> None:
         """Before `load`: what is run, instead of copying."""
+        self.pipelines = ()
+        self._add(pipeline)
+
+    def add_chain(self) -> None:
+        """Before `load`: each record also goes through a rule chain."""
+        self._add(chaining(self.integration, self.topic_in, f"{self.topic_out}-chain"))
+
+    def _add(self, pipeline: Pipeline) -> None:
         for topic in set(pipeline.topics) - {self.topic_out}:
             self.kafka.create_topic(topic, PARTITIONS)
-        self.pipeline = pipeline
+        self.pipelines = (*self.pipelines, pipeline)
 
     def start(self, worker: str = "one", faults: str = "") -> ServerProcess:
         """A server process. Workers of different names have data folders of their own and share the database."""
@@ -75,6 +83,7 @@ class Rig:
             "TIDEMILL_LEASE_S": "2",
             "TIDEMILL_BATCH_RECORDS": "100",  # many transactions, so that many borders are crossed
             "TIDEMILL_SESSION_TIMEOUT_S": "6",
+            "TIDEMILL_EMBEDDED_BROKER": "false",  # a broker is there already, outside of what dies
         }
         if faults:
             environment["TIDEMILL_FAULTS"] = faults
@@ -86,7 +95,7 @@ class Rig:
         return server
 
     def load(self, server: ServerProcess) -> None:
-        """Integration, workflows and handler."""
+        """Integration, and for each pipeline its workflows and handler, or its chain."""
         configuration = {"protocol": "JSON", "connectionType": "PLAINTEXT", "endpoint": self.kafka.address}
         integration = {
             "type": "kafka",
@@ -95,12 +104,13 @@ class Rig:
             "configuration": {**configuration, "groupId": f"group-{self.integration}"},
         }
         server.api.post(f"/api/integrations/provider/{self.integration}", integration)
-        if self.pipeline.chain is not None:
-            self.save_chain(server, self.pipeline)
-            return
-        for definition in self.pipeline.definitions:
-            server.api.post("/api/metadata/workflow", definition)
-        server.api.post("/api/event", self.handler())
+        for pipeline in self.pipelines:
+            if pipeline.chain is not None:
+                self.save_chain(server, pipeline)
+                continue
+            for definition in pipeline.definitions:
+                server.api.post("/api/metadata/workflow", definition)
+            server.api.post("/api/event", self.handler())
 
     def save_chain(self, server: ServerProcess, pipeline: Pipeline) -> None:
         saved = server.api.post("/api/v1/rules/copy", pipeline.chain)
@@ -108,7 +118,7 @@ class Rig:
 
     def workflow(self) -> dict[str, Any]:
         """The one that a record starts."""
-        return self.pipeline.definitions[-1]
+        return self.pipelines[0].definitions[-1]
 
     def handler(self) -> dict[str, Any]:
         start = {"name": self.workflow()["name"], "version": 1, "input": {"n": "${n}", "key": "${key}"}}
@@ -201,19 +211,20 @@ def send_all(rig: Rig, count: int) -> int:
 
 
 class Arrivals:
-    """What a plain `read_committed` consumer sees on the far topic, from its beginning."""
+    """What a plain `read_committed` consumer sees on far topics, from their beginning. `seen`: by topic, how often
+    each number; `by_key`: by topic and key, the numbers in their order."""
 
-    def __init__(self, rig: Rig, topic: str | None = None) -> None:
-        self.seen: dict[int, int] = defaultdict(int)
-        self.by_key: dict[str, list[int]] = defaultdict(list)
+    def __init__(self, rig: Rig, topics: Collection[str]) -> None:
+        self.seen: dict[str, dict[int, int]] = {topic: defaultdict(int) for topic in topics}
+        self.by_key: dict[str, dict[str, list[int]]] = {topic: defaultdict(list) for topic in topics}
         settings = {"bootstrap.servers": rig.kafka.address, "group.id": "far-end", "enable.auto.commit": False}
         self._consumer = Consumer({**settings, "isolation.level": "read_committed", "log_level": 0})
-        self._consumer.assign([TopicPartition(topic or rig.topic_out, number, 0) for number in range(PARTITIONS)])
+        self._consumer.assign([TopicPartition(topic, number, 0) for topic in topics for number in range(PARTITIONS)])
 
     def wait_for(self, count: int, timeout_s: float = SETTLE_S) -> None:
-        """Returns when `count` different numbers were seen; then looks a moment longer for doubles."""
+        """Returns when `count` different numbers were seen on each; then looks a moment longer for doubles."""
         deadline = CLOCK.monotonic_s() + timeout_s
-        while len(self.seen) < count and CLOCK.monotonic_s() < deadline:
+        while any(len(seen) < count for seen in self.seen.values()) and CLOCK.monotonic_s() < deadline:
             self._read(0.2)
         self._read(1.0)
 
@@ -226,41 +237,42 @@ class Arrivals:
                 self._note(message)
 
     def _note(self, message: Message) -> None:
-        value, key = message.value(), message.key()
+        value, key, topic = message.value(), message.key(), message.topic()
         assert value is not None
         assert key is not None
+        assert topic is not None
         number = json.loads(value)["n"]
-        self.seen[number] += 1
-        self.by_key[key.decode()].append(number)
+        self.seen[topic][number] += 1
+        self.by_key[topic][key.decode()].append(number)
 
 
 def check(rig: Rig, server: ServerProcess, count: int, timeout_s: float = SETTLE_S) -> None:
     """Every record: the executions that it should have, one publication on each topic, order kept per key."""
+    arrivals = Arrivals(rig, [topic for pipeline in rig.pipelines for topic in pipeline.topics])
     try:
-        for topic in rig.pipeline.topics:
-            _check_topic(rig, topic, count, timeout_s)
+        arrivals.wait_for(count, timeout_s)
+        for pipeline in rig.pipelines:
+            _check_topics(rig, pipeline, arrivals, count)
     except AssertionError as error:
         error.add_note(f"dead letters: {server.api.get('/api/tidemill/dead-letters')}")
         raise
-    if not rig.pipeline.executions:
-        return
-    wanted = count * rig.pipeline.executions
-    executions = wait_until_completed(server, wanted)
-    assert executions == {"COMPLETED": wanted}, executions
-
-
-def _check_topic(rig: Rig, topic: str, count: int, timeout_s: float) -> None:
-    arrivals = Arrivals(rig, topic)
-    try:
-        arrivals.wait_for(count, timeout_s)
     finally:
         arrivals.close()
-    lost = [number for number in range(count) if number not in arrivals.seen]
-    doubled = {number: times for number, times in arrivals.seen.items() if times > 1}
-    assert not lost, f"{len(lost)} of {count} lost, first {lost[:5]}\n{rig.logs()}"
-    assert not doubled, f"{len(doubled)} doubled: {list(doubled.items())[:5]}"
-    for key, numbers in arrivals.by_key.items() if rig.pipeline.is_ordered else ():
-        assert numbers == sorted(numbers), f"order of {key} broken: {list(broken(numbers))[:3]}"
+    wanted = count * sum(pipeline.executions for pipeline in rig.pipelines)
+    if wanted:
+        executions = wait_until_completed(server, wanted)
+        assert executions == {"COMPLETED": wanted}, executions
+
+
+def _check_topics(rig: Rig, pipeline: Pipeline, arrivals: Arrivals, count: int) -> None:
+    for topic in pipeline.topics:
+        seen = arrivals.seen[topic]
+        lost = [number for number in range(count) if number not in seen]
+        doubled = {number: times for number, times in seen.items() if times > 1}
+        assert not lost, f"{len(lost)} of {count} lost on {topic}, first {lost[:5]}\n{rig.logs()}"
+        assert not doubled, f"{len(doubled)} doubled on {topic}: {list(doubled.items())[:5]}"
+        for key, numbers in arrivals.by_key[topic].items() if pipeline.is_ordered else ():
+            assert numbers == sorted(numbers), f"order of {key} on {topic} broken: {list(broken(numbers))[:3]}"
 
 
 def broken(numbers: list[int]) -> Iterator[tuple[int, int]]:

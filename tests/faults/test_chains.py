@@ -1,10 +1,10 @@
-"""A rule chain as the route: whatever dies, each record's publication and response come out once, in order."""
+"""A rule chain alone as the route: whatever dies, each record's publication and response come out once, in order.
+Beside a workflow it is in `test_kills.py`, `test_restarts.py` and `test_zombie.py`, and alone on PostgreSQL in
+`test_crash_points.py`.
+"""
 
 from __future__ import annotations
 
-import os
-import random
-import signal
 import time
 
 import pytest
@@ -12,11 +12,8 @@ from confluent_kafka.admin import AdminClient
 
 from tests.faults.pipelines import chaining
 from tests.faults.rig import SQLITE, Feed, Rig, check, send_all
-from tests.faults.test_zombie import FROZEN_S
 from tidemill.core.faults import Point
 
-KILLS = int(os.environ.get("TIDEMILL_KILLS", "60")) // 15
-SEED = int(os.environ.get("TIDEMILL_SEED", "20261121"))
 EDITS = 10
 
 
@@ -24,24 +21,6 @@ EDITS = 10
 def chained(rig: Rig) -> Rig:
     rig.use(chaining(rig.integration, rig.topic_in, rig.topic_out))
     return rig
-
-
-@pytest.mark.timeout(600 + 15 * KILLS)
-@pytest.mark.parametrize("parts", [SQLITE[1]], indirect=True)
-def test_killed_and_frozen(chained: Rig) -> None:
-    chance = random.Random(SEED)
-    server = chained.start()
-    chained.load(server)
-    feed = Feed(chained, per_s=150)
-    for _ in range(KILLS):
-        time.sleep(chance.uniform(0.05, 1.2))
-        server.kill()
-        server = chained.start()
-    time.sleep(1)
-    os.kill(server.pid, signal.SIGSTOP)
-    time.sleep(FROZEN_S)
-    os.kill(server.pid, signal.SIGCONT)
-    check(chained, server, feed.stop())
 
 
 @pytest.mark.parametrize("parts", [SQLITE[1]], indirect=True)

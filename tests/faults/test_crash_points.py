@@ -6,36 +6,49 @@ from typing import get_args
 
 import pytest
 
-from tests.faults.pipelines import branching, waiting
+from tests.faults.pipelines import branching, chaining, waiting
 from tests.faults.rig import POSTGRES, SQLITE, Rig, check, send_all
 from tests.faults.service import EchoService
 from tidemill.core.faults import Point
 
 RECORDS = 400
-PLACES: list[tuple[Point, int]] = [
-    ("before_commit", 1),
-    ("before_commit", 2),
-    ("after_commit", 1),
-    ("after_commit", 3),
-    ("inside_kafka_transaction", 1),
-    ("inside_kafka_transaction", 2),
-    ("after_kafka_commit", 1),
-    ("after_kafka_commit", 2),
-    ("during_rebalance", 1),
+PLACES: list[Point] = [
+    "before_commit",
+    "after_commit",
+    "inside_kafka_transaction",
+    "after_kafka_commit",
+    "during_rebalance",
 ]
 RESUMING: list[Point] = ["before_resume_commit", "after_resume_commit"]
 """Only where messages of rule chains wait."""
 
 
-@pytest.mark.parametrize(("point", "nth"), PLACES)
-def test_crash_at(rig: Rig, point: Point, nth: int) -> None:
-    _crash_at(rig, point, nth)
+@pytest.mark.parametrize("parts", [SQLITE[0]], indirect=True)
+@pytest.mark.parametrize("point", PLACES)
+def test_crash_at(rig: Rig, point: Point) -> None:
+    """The first time that it gets there: nothing is stored or published yet."""
+    _crash_at(rig, point, 1)
+
+
+@pytest.mark.parametrize("parts", [SQLITE[1]], indirect=True)
+@pytest.mark.parametrize("point", PLACES)
+def test_crash_later_at(rig: Rig, point: Point) -> None:
+    """In the middle of the work."""
+    _crash_at(rig, point, {"during_rebalance": 1, "after_commit": 3}.get(point, 2))
+
+
+@pytest.mark.parametrize("parts", POSTGRES, indirect=True)
+@pytest.mark.parametrize("point", PLACES)
+def test_crash_of_a_chain_at(rig: Rig, point: Point) -> None:
+    """Again the first time, with a rule chain as the route; `test_chains.py` has it on SQLite."""
+    rig.use(chaining(rig.integration, rig.topic_in, rig.topic_out))
+    _crash_at(rig, point, 1)
 
 
 @pytest.mark.parametrize("parts", [SQLITE[0], *POSTGRES], indirect=True)
-@pytest.mark.parametrize("point", sorted({point for point, _ in PLACES}))
+@pytest.mark.parametrize("point", PLACES)
 def test_crash_among_branches_at(rig: Rig, point: Point) -> None:
-    """With forks, joins, sub-workflows and calls between the borders."""
+    """In the middle of the work, with forks, joins, sub-workflows and calls between the borders."""
     with EchoService() as service:
         rig.use(branching(rig.integration, rig.topic_out, service.url))
         _crash_at(rig, point, 1 if point == "during_rebalance" else 2)
@@ -60,4 +73,4 @@ def _crash_at(rig: Rig, point: Point, nth: int) -> None:
 
 
 def test_every_place_is_tried() -> None:
-    assert {point for point, _ in PLACES} | set(RESUMING) == set(get_args(Point))
+    assert set(PLACES) | set(RESUMING) == set(get_args(Point))

@@ -20,7 +20,8 @@ SEED = int(os.environ.get("TIDEMILL_SEED", "20261121"))
 @pytest.mark.timeout(600 + 15 * KILLS)
 @pytest.mark.parametrize("parts", SQLITE, indirect=True)
 def test_kills(rig: Rig, parts: Parts, capsys: pytest.CaptureFixture[str]) -> None:
-    """The shortest way, as fast as it goes: the borders of the pump and the publisher."""
+    """The shortest ways, a workflow and a rule chain, as fast as it goes: the borders of the pump and the publisher."""
+    rig.add_chain()
     count = _kill(rig, parts, per_s=150)
     _say(capsys, f"{count} records")
 
@@ -29,9 +30,11 @@ def test_kills(rig: Rig, parts: Parts, capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.parametrize("parts", [SQLITE[0], *POSTGRES], indirect=True)
 def test_kills_of_branches(rig: Rig, parts: Parts, capsys: pytest.CaptureFixture[str]) -> None:
     """Forks, joins, sub-workflows and calls: what goes on between the borders. On PostgreSQL one of two workers at a
-    time is killed."""
+    time is killed, and a rule chain gets the same records."""
     with EchoService() as service:
         rig.use(branching(rig.integration, rig.topic_out, service.url))
+        if parts.database is not None:
+            rig.add_chain()
         count = _kill(rig, parts, per_s=20)
         # A call may be made twice, by the same key; each record is one call that was meant.
         assert {path: len(keys) for path, keys in service.keys.items()} == {f"/{n}": 1 for n in range(count)}

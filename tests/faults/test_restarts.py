@@ -1,4 +1,6 @@
-"""Kafka and PostgreSQL restarted under load, politely and not: the same sums, and it goes on by itself."""
+"""Kafka and PostgreSQL restarted under load, politely and not: the same sums, and it goes on by itself. A workflow and
+a rule chain get each record.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +17,7 @@ from tests.parts.postgres import Postgres
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("how", ["term", "kill"])
 def test_kafka_restarted(rig: Rig, how: str) -> None:
+    rig.add_chain()
     server = rig.start()
     rig.load(server)
     feed = Feed(rig, 200)
@@ -29,6 +32,7 @@ def test_kafka_restarted(rig: Rig, how: str) -> None:
 @pytest.mark.parametrize("parts", POSTGRES, indirect=True)
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_postgres_restarted(rig: Rig, postgres: Postgres, how: str) -> None:
+    rig.add_chain()
     server = rig.start()
     rig.load(server)
     feed = Feed(rig, 200)

@@ -14,6 +14,7 @@ FROZEN_S = 9  # the session timeout is 6 s, the lease 2 s
 
 
 def test_frozen_worker_comes_back(rig: Rig, parts: Parts) -> None:
+    rig.add_chain()
     first = rig.start("one")
     rig.load(first)
     feed = Feed(rig, 200)
