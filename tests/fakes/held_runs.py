@@ -59,7 +59,7 @@ class MemoryHeldRuns:
         return min(self.due_ms.values(), default=None)
 
     async def count(self, chain: str, node: str, at_most: int) -> int:
-        return min(sum(run.chain == chain and run.node == node for run in self.rows.values()), at_most)
+        return min(sum(run.place == (chain, node) for run in self.rows.values()), at_most)
 
     def _verify(self, runs: Sequence[HeldRun]) -> None:
         for run in runs:

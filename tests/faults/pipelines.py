@@ -72,19 +72,24 @@ def chaining(integration: str, topic_in: str, topic: str, mark: str = "") -> Pip
 
 
 def waiting(integration: str, topic_in: str, topic: str) -> Pipeline:
-    """A chain whose messages wait in the database before they are published."""
+    """A chain whose messages wait in the database before they are published, and inside of a loop for the broker."""
     nodes = [
         {"id": "wait", "type": "delay", "configuration": {"delayMs": "300", "maxPendingMsgs": 100_000}},
+        {"id": "once", "type": "for", "configuration": {"range": "1..1", "do": "soon", "mode": 2}},
+        {"id": "soon", "type": "delay", "configuration": {"delayMs": "100", "maxPendingMsgs": 100_000}},
         {
             "id": "out",
             "type": "x/kafkaProducer",
-            "configuration": {"server": integration, "topic": topic, "key": "${metadata.key}"},
+            "configuration": {"server": integration, "topic": topic, "key": "${metadata.key}", "awaitAck": True},
         },
     ]
     configuration = {"integration": integration, "groupId": topic_in}
     endpoint = {"id": "in", "type": "endpoint/kafka", "configuration": configuration}
     routers = [{"from": {"path": topic_in}, "to": {"path": ""}}]
-    connections = [{"fromId": "wait", "type": "Success", "toId": "out"}]
+    connections = [
+        {"fromId": "wait", "type": "Success", "toId": "once"},
+        {"fromId": "soon", "type": "Success", "toId": "out"},
+    ]
     metadata = {"nodes": nodes, "connections": connections, "endpoints": [{**endpoint, "routers": routers}]}
     document = {"ruleChain": {"name": "wait"}, "metadata": metadata}
     return Pipeline((), (topic,), executions=0, is_ordered=False, chain=document)

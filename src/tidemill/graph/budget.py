@@ -4,31 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from tidemill.graph.node import Item
+from tidemill.graph.node import Item, Kept
 
 STEPS_MAX = 100_000
 """How often the messages of one run may be processed, all nodes and all runs inside of it together."""
 DEPTH_MAX = 16
 """Of runs inside of runs: sub-chains, loops."""
+DEEP, DEEP_MAX = 4, 1_000
+"""Deeper than the one, a run may run something inside as often as the other says. Chains that call each other twice
+would do so 2**16 times, which takes a minute."""
 
 TOO_FAR = f"went through more than {STEPS_MAX} nodes: a loop that does not end?"
 TOO_DEEP = f"is nested more than {DEPTH_MAX} deep: a chain that calls itself?"
+TOO_OFTEN = (
+    f"ran others inside more than {DEEP_MAX} times, more than {DEEP} deep: chains that call themselves in several ways?"
+)
 
 
 class Budget:
-    """Counts per run that came in from outside; `origins` says for each run here which that is."""
+    """Counts per run that came in from outside, from what each has spent before; `origins` says for each run here
+    which that is. What parted from a run numbers on a `line` of its own."""
 
-    __slots__ = ("_made", "_origins", "_steps", "depth")
+    __slots__ = ("_deep", "_lines", "_made", "_origins", "_steps", "depth")
 
-    def __init__(self, steps: list[int], made: list[int], origins: Sequence[int], depth: int = 0) -> None:
-        self._steps = steps
-        self._made = made
-        self._origins = origins
-        self.depth = depth
+    def __init__(self, spent: Sequence[Kept]) -> None:
+        self._steps = [kept.steps for kept in spent]
+        self._made = [kept.made for kept in spent]
+        self._deep = [kept.deep for kept in spent]
+        self._lines = [kept.line for kept in spent]
+        self._origins: Sequence[int] = range(len(spent))
+        self.depth = 0
 
     def inner(self, runs: Sequence[int]) -> Budget:
         """For runs inside of these."""
-        return Budget(self._steps, self._made, [self._origins[run] for run in runs], self.depth + 1)
+        inner = Budget.__new__(Budget)
+        inner._steps, inner._made, inner._deep, inner._lines = self._steps, self._made, self._deep, self._lines
+        inner._origins = [self._origins[run] for run in runs]
+        inner.depth = self.depth + 1
+        return inner
 
     def is_spent(self, run: int) -> bool:
         return self._steps[self._origins[run]] >= STEPS_MAX
@@ -45,13 +58,26 @@ class Budget:
                 steps[origin] += 1
         return spent
 
-    def number(self, run: int) -> int:
+    def refused(self, runs: Sequence[int]) -> frozenset[int]:
+        """Counts that these run something inside, all at once; returns those that may not."""
+        if self.depth < DEEP:
+            return frozenset()
+        over = set()
+        for origin in {self._origins[run] for run in runs}:
+            if self._deep[origin] >= DEEP_MAX:
+                over.add(origin)
+            self._deep[origin] += 1
+        return frozenset(run for run in runs if self._origins[run] in over)
+
+    def number(self, run: int) -> str:
         """One that the run has not had yet."""
         origin = self._origins[run]
         self._made[origin] += 1
-        return self._made[origin]
+        return f"{self._lines[origin]}{self._made[origin]}"
 
-    def spent(self, run: int) -> tuple[int, int]:
-        """To go on from, when the run is taken up again: steps and numbers."""
+    def spent(self, run: int) -> Kept:
+        """To go on from, when the run is taken up again."""
         origin = self._origins[run]
-        return self._steps[origin], self._made[origin]
+        return Kept(
+            steps=self._steps[origin], made=self._made[origin], deep=self._deep[origin], line=self._lines[origin]
+        )

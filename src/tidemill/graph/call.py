@@ -5,18 +5,19 @@ Nothing of what is said happens before `deliver`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
 
 from tidemill.core.errors import Unavailable
-from tidemill.graph.entries import may_break
+from tidemill.graph.entries import reached
 from tidemill.graph.message import Message, failed
-from tidemill.graph.node import FAILURE, Effect, Held, Hold, Result
+from tidemill.graph.node import FAILURE, Effect, Held, Hold, Nested, Result, Waited
 from tidemill.graph.trails import Hop
 
 if TYPE_CHECKING:
+    from tidemill.graph.graph import Vertex
     from tidemill.graph.node import Item
     from tidemill.graph.traversal import Traversal
 
@@ -35,11 +36,15 @@ Take = Callable[[int, Message, str | None], None]
 
 
 class Call:
-    """One call of one node (`graph.node.Batch`). What is told is delivered after the call, in the items' order."""
+    """One call of one node (`graph.node.Batch`). What is told is delivered after the call, in the items' order.
+    `waited`: the node goes on with items that it has had before."""
 
-    def __init__(self, traversal: Traversal, vertex: int, items: Sequence[Item]) -> None:
+    def __init__(
+        self, traversal: Traversal, vertex: int, items: Sequence[Item], waited: Sequence[Waited] | None = None
+    ) -> None:
         self.items = items
         self.vertex = vertex
+        self._waited = waited
         self._traversal = traversal
         place = self._place = traversal.graph.vertices[vertex]
         self._is_watched = place.is_watched or traversal.is_watched
@@ -90,13 +95,27 @@ class Call:
         held = Held(self._place.id, item.message if message is None else message, hold)
         self._traversal.hold(item.run, self.vertex, held)
 
+    def wait(
+        self,
+        index: int,
+        results: Sequence[Result],
+        state: bytes = b"",
+        due_ms: int = 0,
+        *,
+        is_awaited: bool = True,
+    ) -> None:
+        self._settled[index] = 1
+        item = self.items[index]
+        rests = [result.rest() for result in results]
+        nested = Nested(self._place.id, item.message, rests, state, due_ms, is_awaited)
+        self._traversal.hold_nested(item.run, self.vertex, nested)
+
     def effect(self, index: int, effect: Effect) -> None:
         self._effects.setdefault(self.items[index].run, []).append(effect)
 
     def caused(self, index: int) -> Sequence[Effect]:
-        traversal, run = self._traversal, self.items[index].run
-        before = traversal.before[run] if traversal.before else ()
-        return [*before, *traversal.results[run].effects, *self._effects.get(run, ())]
+        run = self.items[index].run
+        return [*self._traversal.caused(run), *self._effects.get(run, ())]
 
     def log(self, index: int, line: str, node: str | None = None) -> None:
         traversal = self._traversal
@@ -125,21 +144,25 @@ class Call:
         is_kept: bool = True,
     ) -> Sequence[Result]:
         given = [(self.items[index].run, self.caused(index), message) for index, message in messages]
-        results = await self._traversal.inside(entry, given, is_followed=is_followed)
+        can_wait = hasattr(self._node, "go_on")
+        results = await self._traversal.inside(entry, given, is_followed=is_followed, can_wait=can_wait)
         for (run, _, _), result in zip(given, results, strict=True):
             if is_kept and result.effects:
                 self._effects.setdefault(run, []).extend(result.effects)
         return results
 
-    def may_break(self, entry: str) -> bool:
-        return may_break(self._traversal.executor.graphs, self._traversal.graph, entry)
+    def reached(self, entry: str) -> Iterator[Vertex]:
+        return reached(self._traversal.executor.graphs, self._traversal.graph, entry)
 
     async def make(self) -> None:
         executor = self._traversal.executor
         started_s = executor.clock.monotonic_s()
         reason = f"the node {self._place.id} ({self._place.type}) said nothing of the message"
         try:
-            await self._node.process(self)
+            if self._waited is None:
+                await self._node.process(self)
+            else:
+                await self._node.go_on(self, self._waited)  # type: ignore[attr-defined]
         except Unavailable:
             raise
         except Exception as error:  # a node that fails, fails its messages and nobody else's

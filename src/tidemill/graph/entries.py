@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tidemill.graph.graph import Graph
+from collections.abc import Iterator
+
+from tidemill.graph.graph import Graph, Vertex
 from tidemill.graph.ports import Graphs
 from tidemill.graph.refusal import no_entry
 
@@ -20,15 +22,16 @@ def place_of(graphs: Graphs, graph: Graph, entry: str) -> tuple[Graph, int] | st
     return (graph, vertex) if vertex is not None else no_entry(graph, node)
 
 
-def may_break(graphs: Graphs, graph: Graph, entry: str, seen: set[tuple[str, str]] | None = None) -> bool:
-    """Whether what is run from there can end a loop. Chains are looked up anew each time: they change."""
-    seen = set() if seen is None else seen
-    found = place_of(graphs, graph, entry)
-    if (graph.id, entry) in seen or isinstance(found, str):
-        return False
-    seen.add((graph.id, entry))
-    graph, vertex = found
-    reached = graph.from_here(vertex)
-    return any(place.may_break for place in reached) or any(
-        may_break(graphs, graph, inner, seen) for place in reached for inner in place.entries
-    )
+def reached(graphs: Graphs, graph: Graph, entry: str) -> Iterator[Vertex]:
+    """All that what is run from there can come to. Chains are looked up anew each time: they change."""
+    seen: set[tuple[str, str]] = set()
+    waiting = [(graph, entry)]
+    while waiting:
+        graph, entry = waiting.pop()
+        found = place_of(graphs, graph, entry)
+        if (graph.id, entry) not in seen and not isinstance(found, str):
+            seen.add((graph.id, entry))
+            graph, vertex = found
+            for place in graph.from_here(vertex):
+                yield place
+                waiting += [(graph, inner) for inner in place.entries]

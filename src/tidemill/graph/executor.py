@@ -12,12 +12,14 @@ from tidemill.core.clock import Clock
 from tidemill.graph.budget import Budget
 from tidemill.graph.graph import Graph
 from tidemill.graph.message import Message
-from tidemill.graph.node import Item, Result
+from tidemill.graph.node import Item, Kept, Result
 from tidemill.graph.ports import Graphs, Watcher
 from tidemill.graph.refusal import no_entry, refusal
 from tidemill.graph.resumption import Resumed, resume
 from tidemill.graph.trails import START, Trails
 from tidemill.graph.traversal import Traversal
+
+NEW = Kept()
 
 
 class Executor:
@@ -44,7 +46,7 @@ class Executor:
             self,
             graph,
             count,
-            Budget([0] * count, [0] * count, range(count)),
+            Budget([NEW] * count),
             is_followed=is_followed,
             is_watched=is_watched,
             has_last=index is not None and graph.has_last(index),
@@ -62,12 +64,16 @@ class Executor:
         """Runs that were held, one result each, in order: what has a wake goes on, the rest is held on. The ways of
         their ends begin where they were held. Raises `Unavailable`."""
         results: dict[int, Result] = {}
-        for has_last in (False, True):
-            places = [place for place, run in enumerate(runs) if run.kept.has_last is has_last]
-            if places:
-                some = [runs[place] for place in places]
-                steps, made = [run.kept.steps for run in some], [run.kept.made for run in some]
-                budget = Budget(steps, made, range(len(some)))
-                found = await resume(Traversal(self, graph, len(some), budget, has_last=has_last), some)
-                results.update(zip(places, found, strict=True))
+        for ways in sorted({(run.waiting.kept.has_last, run.waiting.kept.is_followed) for run in runs}):
+            places = [
+                place
+                for place, run in enumerate(runs)
+                if (run.waiting.kept.has_last, run.waiting.kept.is_followed) == ways
+            ]
+            some = [runs[place] for place in places]
+            budget = Budget([run.waiting.kept for run in some])
+            has_last, is_followed = ways
+            traversal = Traversal(self, graph, len(some), budget, is_followed=is_followed, has_last=has_last)
+            found = await resume(traversal, some)
+            results.update(zip(places, found, strict=True))
         return [results[place] for place in range(len(runs))]

@@ -22,14 +22,15 @@ class Edge:
 class Vertex:
     """A node at its place. `gathers`: it waits for all messages of a run that can still reach it. `is_last`: only what
     ends here, or fails, counts as an end where such a node can be reached. `alone` is the node without those that
-    follow it, where `node` does their work, too. `may_break`: it can end the loop that it is run in. `entries` are what
-    it runs inside."""
+    follow it, where `node` does their work, too. `may_break`: it can end the loop that it is run in. `may_hold`:
+    messages may wait at it. `entries` are what it runs inside."""
 
     id: str
     type: str
     node: Node
     entries: Sequence[str] = ()
     may_break: bool = False
+    may_hold: bool = False
     gathers: bool = False
     is_last: bool = False
     edges: Mapping[str, tuple[int, ...]] = field(default_factory=dict)

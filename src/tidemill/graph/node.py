@@ -5,12 +5,15 @@ A node writes nothing. What it wants to happen outside of the graph it says as a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from tidemill.graph.message import Message
+
+if TYPE_CHECKING:
+    from tidemill.graph.graph import Vertex
 
 SUCCESS, FAILURE, TRUE, FALSE, DEFAULT = "Success", "Failure", "True", "False", "Default"
 
@@ -80,13 +83,38 @@ class Arrived(msgspec.Struct, frozen=True):
 
 class Kept(msgspec.Struct, frozen=True):
     """What a run that is held needs beside its messages to be taken up again: the outputs of nodes that the graph
-    remembers, what it has used of its budget, whether only some ends count, and the joins that are over."""
+    remembers, what it has used of its budget, whether only some ends count, and the joins that are over. Of a run
+    inside of another, also its graph, and whether edges are followed there. `line`: see `Budget`."""
 
     outputs: Mapping[str, Message] = {}
     steps: int = 0
     made: int = 0
     has_last: bool = False
-    over: Sequence[str] = ()
+    over: Sequence[str] = []
+    graph: str = ""
+    is_followed: bool = True
+    deep: int = 0
+    line: str = ""
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """Where the messages of a run are that is held: at nodes, at joins, and at nodes that wait for runs inside."""
+
+    held: Sequence[Held]
+    arrived: Sequence[Arrived]
+    kept: Kept
+    nested: Sequence[Nested] = []
+
+
+class Apart(msgspec.Struct, frozen=True):
+    """The effect of a message that waits in a slot: from there on, it is a run of its own."""
+
+    waiting: Waiting
+
+    @property
+    def slot(self) -> str:
+        """Of all slots."""
+        return f"{self.waiting.kept.graph}:{self.waiting.held[0].hold.slot}"
 
 
 class Result(msgspec.Struct):
@@ -97,10 +125,47 @@ class Result(msgspec.Struct):
     held: Sequence[Held] = ()
     arrived: Sequence[Arrived] = ()
     kept: Kept = Kept()
+    nested: Sequence[Nested] = ()
 
     @property
     def failures(self) -> list[End]:
         return [end for end in self.ends if end.relation == FAILURE]
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a branch of it goes on later."""
+        return bool(self.held or self.nested)
+
+    @property
+    def holders(self) -> Sequence[Held | Nested]:
+        """What is held of it."""
+        return [*self.held, *self.nested]
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is held, or something has parted from it that is."""
+        return self.is_held or Apart in map(type, self.effects)
+
+    @property
+    def waiting(self) -> Waiting:
+        return Waiting(self.held, self.arrived, self.kept, self.nested)
+
+    def rest(self, *, with_ends: bool = True) -> Result:
+        """What is still to come of it, after what it has caused was seen to; without its ends, after they were, too."""
+        return Result(self.ends if with_ends else [], [], self.held, self.arrived, self.kept, self.nested)
+
+
+class Nested(msgspec.Struct, frozen=True):
+    """A message at a node that waits for what it runs inside. `results` are those of the runs, of which some are held;
+    `state` is the node's own. `due_ms` is when it waits no longer, 0 where that is never. Not `is_awaited`: the message
+    has gone on, and no join waits for this."""
+
+    node: str
+    message: Message
+    results: Sequence[Result]
+    state: bytes = b""
+    due_ms: int = 0
+    is_awaited: bool = True
 
 
 class Batch(Protocol):
@@ -127,6 +192,19 @@ class Batch(Protocol):
 
     def hold(self, index: int, hold: Hold, message: Message | None = None) -> None:
         """It goes on later, when the node's `wake` is called, in any process."""
+        ...
+
+    def wait(
+        self,
+        index: int,
+        results: Sequence[Result],
+        state: bytes = b"",
+        due_ms: int = 0,
+        *,
+        is_awaited: bool = True,
+    ) -> None:
+        """Of results of `inside`, some are held. When something of them has happened, or at `due_ms`, the node's
+        `go_on` is called with all of them, in any process. It may wait again."""
         ...
 
     def effect(self, index: int, effect: Effect) -> None:
@@ -171,11 +249,12 @@ class Batch(Protocol):
         """Runs each message (with the index of its item) from `entry` on, apart from the rest: a node of this graph,
         or `chain:<id>[:<node>]`. Not `is_followed`: through that node only. Their effects are kept for the item; where
         not `is_kept`, they are only in the result, and the node says which of them are to be.
-        One result per message; where the entry is not there or the nesting too deep, an end by `Failure`."""
+        One result per message; where the entry is not there or the nesting too deep, an end by `Failure`. Only a
+        `CallingNode` gets results that are held; for others, what is held fails."""
         ...
 
-    def may_break(self, entry: str) -> bool:
-        """Whether what is run inside from there can end a loop."""
+    def reached(self, entry: str) -> Iterator[Vertex]:
+        """All nodes that what is run inside from there can come to."""
         ...
 
 
@@ -191,4 +270,22 @@ class HoldingNode(Node, Protocol):
 
     def wake(self, message: Message, wake: Wake) -> tuple[str, Message]:
         """By which relation the message goes on, and as what."""
+        ...
+
+
+class Waited(msgspec.Struct, frozen=True):
+    """What has become of the runs that a node waits for, and the state that it left. `is_late`: it was to wait no
+    longer. What the runs have caused is kept already."""
+
+    results: Sequence[Result]
+    state: bytes
+    due_ms: int
+    is_late: bool
+
+
+class CallingNode(Node, Protocol):
+    """A node that waits for what it runs inside."""
+
+    async def go_on(self, batch: Batch, waited: Sequence[Waited]) -> None:
+        """Like `process`, for items for which it waits."""
         ...

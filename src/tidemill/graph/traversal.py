@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from tidemill.graph.budget import DEPTH_MAX, TOO_DEEP, TOO_FAR, Budget
+import msgspec
+
+from tidemill.graph.budget import DEPTH_MAX, TOO_DEEP, TOO_FAR, TOO_OFTEN, Budget
 from tidemill.graph.call import Call
 from tidemill.graph.entries import place_of
 from tidemill.graph.graph import Graph
 from tidemill.graph.message import Message
-from tidemill.graph.node import FAILURE, Arrived, Effect, End, Held, Item, Kept, Result
+from tidemill.graph.node import FAILURE, Apart, Arrived, Effect, End, Held, Item, Kept, Nested, Result, Waiting
 from tidemill.graph.refusal import refusal
 from tidemill.graph.trails import START, Trails
 from tidemill.graph.way import Way
@@ -19,7 +21,7 @@ from tidemill.graph.way import Way
 if TYPE_CHECKING:
     from tidemill.graph.executor import Executor
 
-_CANNOT_WAIT = "a node that holds messages cannot do so inside of a loop, a group or a sub-chain"
+_CANNOT_WAIT = "a node that holds messages cannot do so inside of one that does not wait for it"
 
 One = TypeVar("One")
 Inner = tuple[int, Sequence[Effect], Message]
@@ -62,6 +64,11 @@ class Traversal:
     def arrive(self, vertex: int, *items: Item) -> None:
         self._inboxes.setdefault(vertex, []).extend(items)
 
+    def caused(self, run: int) -> Sequence[Effect]:
+        """So far, with what the runs around it have."""
+        before = self.before[run] if self.before else ()
+        return [*before, *self.results[run].effects]
+
     def end(self, run: int, end: End) -> None:
         self.results[run].ends.append(end)
 
@@ -69,6 +76,12 @@ class Traversal:
         result = self.results[run]
         result.held = _with(result.held, held)
         if held.hold.slot is None:
+            self._held_at.setdefault(run, []).append(vertex)
+
+    def hold_nested(self, run: int, vertex: int, nested: Nested) -> None:
+        result = self.results[run]
+        result.nested = _with(result.nested, nested)
+        if nested.is_awaited:
             self._held_at.setdefault(run, []).append(vertex)
 
     async def go(self) -> None:
@@ -99,7 +112,10 @@ class Traversal:
         counts = not self._has_last or place.is_last or relation == FAILURE or not self.is_followed
         return Way(place, relation, trail, self.results, self.outputs, inboxes, after, counts=counts)
 
-    async def inside(self, entry: str, given: Sequence[Inner], *, is_followed: bool) -> Sequence[Result]:
+    async def inside(
+        self, entry: str, given: Sequence[Inner], *, is_followed: bool, can_wait: bool
+    ) -> Sequence[Result]:
+        """Where what is run inside cannot wait, and holds messages, those fail."""
         found = place_of(self.executor.graphs, self.graph, entry) if self.budget.depth < DEPTH_MAX else TOO_DEEP
         runs = [run for run, _, _ in given]
         if not isinstance(found, str) and all(map(self.budget.is_spent, runs)):
@@ -107,33 +123,61 @@ class Traversal:
         if isinstance(found, str):
             return [Result([refusal(entry, message, found)]) for _, _, message in given]
         graph, vertex = found
-        inner = Traversal(
-            self.executor,
-            graph,
-            len(given),
-            self.budget.inner(runs),
-            is_followed=is_followed,
-            is_watched=self.is_watched,
-            has_last=is_followed and graph.has_last(vertex),
-        )
+        refused = self.budget.refused(runs)
+        inner = self.within(graph, runs, is_followed=is_followed, has_last=is_followed and graph.has_last(vertex))
         if graph is self.graph:
             inner.outputs = self._outputs_for(runs)
         inner.before = [before for _, before, _ in given]
-        inner.arrive(vertex, *(Item(run, message, START) for run, (_, _, message) in enumerate(given)))
+        for run, (outer, _, message) in enumerate(given):
+            if outer in refused:
+                inner.end(run, refusal(entry, message, TOO_OFTEN))
+            else:
+                inner.arrive(vertex, Item(run, message, START))
         await inner.go()
         await asyncio.sleep(0)  # nodes may need nothing but this process: others are to have their turn
-        for result in inner.results:
-            result.ends += [refusal(held.node, held.message, _CANNOT_WAIT) for held in result.held]
+        if can_wait:
+            inner.keep()
+        else:
+            for result in inner.results:
+                result.ends += [refusal(held.node, held.message, _CANNOT_WAIT) for held in result.holders]
+                result.held, result.nested = (), ()
         return inner.results
 
+    def within(self, graph: Graph, runs: Sequence[int], *, is_followed: bool, has_last: bool) -> Traversal:
+        """For runs inside of these."""
+        return Traversal(
+            self.executor,
+            graph,
+            len(runs),
+            self.budget.inner(runs),
+            is_followed=is_followed,
+            is_watched=self.is_watched,
+            has_last=has_last,
+        )
+
     def keep(self) -> None:
-        """Of runs that are held, notes what they need to be taken up again."""
+        """Of runs that are held, notes what they need to be taken up again. What is in slots parts from them."""
         for run, result in enumerate(self.results):
-            if result.held:
-                steps, made = self.budget.spent(run)
-                outputs = {node: message for (node, of), message in self.outputs.items() if of == run}
-                over = sorted(self.graph.vertices[vertex].id for vertex, of in self.over if of == run)
-                result.kept = Kept(outputs, steps, made, self._has_last, over)
+            if result.held or result.nested:
+                slotted = [held for held in result.held if held.hold.slot is not None]
+                result.effects = [*result.effects, *(self._apart(run, held) for held in slotted)]
+                result.held = [held for held in result.held if held.hold.slot is None]
+                if result.is_held:
+                    over = sorted(self.graph.vertices[vertex].id for vertex, of in self.over if of == run)
+                    result.kept = self._kept(run, self.budget.spent(run), over)
+
+    def _apart(self, run: int, held: Held) -> Apart:
+        """Its numbers are on a line that nobody else has."""
+        line = f"{self.budget.number(run)}."
+        spent = msgspec.structs.replace(self.budget.spent(run), made=0, line=line)
+        return Apart(Waiting([held], [], self._kept(run, spent, [])))
+
+    def _kept(self, run: int, spent: Kept, over: Sequence[str]) -> Kept:
+        outputs = {node: message for (node, of), message in self.outputs.items() if of == run}
+        graph, is_followed = self.graph.id, self.is_followed
+        return msgspec.structs.replace(
+            spent, outputs=outputs, has_last=self._has_last, over=over, graph=graph, is_followed=is_followed
+        )
 
     def _outputs_for(self, runs: Sequence[int]) -> dict[tuple[str, int], Message]:
         by_run: dict[int, list[int]] = {}

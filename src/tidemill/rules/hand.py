@@ -52,4 +52,4 @@ class Hand:
         effects = effects_of(result, chain, Origin(message, cause), self._executor.clock.now_ms())
         if effects:
             await self._gate.apply(EffectGroup(effects, cause))
-        return HandRun(message, result.ends, bool(result.held))
+        return HandRun(message, result.ends, result.is_held)

@@ -29,7 +29,8 @@ _raw = msgspec.json.Decoder(msgspec.Raw).decode
 
 class Looping(msgspec.Struct):
     """One message in its loop. `message` is what the next round begins with, `rounds` how many were; `found` is the
-    data of all ends, in order. `is_over`: no more rounds, for the `reason` that is given where it failed."""
+    data of all ends, in order. `is_over`: no more rounds, for the `reason` that is given where it failed. `is_held`: it
+    waits for a round."""
 
     index: int
     message: Message
@@ -38,6 +39,31 @@ class Looping(msgspec.Struct):
     metadata: dict[str, str] = {}
     is_over: bool = False
     reason: str | None = None
+    is_held: bool = False
+
+
+class Paused(msgspec.Struct):
+    """A loop of which a round is held."""
+
+    message: Message
+    rounds: int
+    found: list[bytes]
+    metadata: dict[str, str]
+
+    @classmethod
+    def of(cls, looping: Looping) -> Paused:
+        return cls(looping.message, looping.rounds, list(map(bytes, looping.found)), looping.metadata)
+
+    def looping(self, index: int) -> Looping:
+        return Looping(index, self.message, self.rounds, list(map(msgspec.Raw, self.found)), self.metadata)
+
+
+def wait(batch: Batch, looping: Looping, result: Result, state: bytes) -> None:
+    """For the round that is held. What it has caused is kept."""
+    for effect in result.effects:
+        batch.effect(looping.index, effect)
+    looping.is_held = True
+    batch.wait(looping.index, [result], state)
 
 
 async def run_rounds(

@@ -15,8 +15,8 @@ from tidemill.core.findings import Finding, errors
 from tidemill.graph.executor import Executor
 from tidemill.graph.graph import Graph, Vertex
 from tidemill.graph.message import Message
-from tidemill.graph.node import Effect, End, Held, Item, Result, Wake
-from tidemill.graph.resumption import Resumed, next_ms
+from tidemill.graph.node import Apart, Effect, End, Held, Item, Result, Waiting, Wake
+from tidemill.graph.resumption import Resumed, all_held, next_ms
 from tidemill.ingest.clusters import IntegrationInfo
 from tidemill.rules.chains.building import Built, Setup
 from tidemill.rules.chains.examination import examine
@@ -54,9 +54,9 @@ class Tried(msgspec.Struct, frozen=True):
     nodes logged."""
 
     message: Message
-    ends: Sequence[End]
-    effects: Sequence[Effect]
-    held: Sequence[Held]
+    ends: list[End]
+    effects: list[Effect]
+    held: list[Held]
     logs: Sequence[Logged]
     passed: Sequence[Passed]
     """Of nodes and chains in debug mode."""
@@ -121,24 +121,35 @@ class Trial:
         passed: list[Passed] = []
         self._watcher.logs, self._watcher.passed = logs, passed
         (result,), _ = await self._executor.run(graph, [message], node)
-        ends, effects, seen = list(result.ends), list(result.effects), list(result.held)
+        tried = Tried(message, [], [], [], logs, passed)
+        waiting = _entered(tried, result)
         for _ in range(WAKES_MAX):
-            if not result.held:
-                return Tried(message, ends, effects, seen, logs, passed)
-            (result,) = await self._executor.resume(graph, [_next(result)])
-            ends += result.ends
-            effects += result.effects
-            seen += [held for held in result.held if held not in seen]
+            if not waiting:
+                return tried
+            first = min(waiting, key=next_ms)
+            waiting.remove(first)
+            graph = self.graph(first.kept.graph)
+            if isinstance(graph, str):
+                raise BadInput(graph)
+            (result,) = await self._executor.resume(graph, [_next(first)])
+            waiting += _entered(tried, result)
         raise BadInput(f"a message of it is held again and again: {WAKES_MAX} times are enough for a trial")
 
 
-def _next(result: Result) -> Resumed:
+def _entered(tried: Tried, result: Result) -> list[Waiting]:
+    """Returns what is held of it, and what has parted from it."""
+    parted = [effect.waiting for effect in result.effects if isinstance(effect, Apart)]
+    tried.ends.extend(result.ends)
+    tried.effects.extend(effect for effect in result.effects if not isinstance(effect, Apart))
+    waiting = [*([result.waiting] if result.is_held else ()), *parted]
+    tried.held.extend(held for each in waiting for _, held in all_held(each) if held not in tried.held)
+    return waiting
+
+
+def _next(waiting: Waiting) -> Resumed:
     """In the order of time: a join may wait for what is due later. Where a node waits for the broker, the broker is
     pleased at once."""
-    pleased = Wake(0, 0, is_acknowledged=True)
-    wakes = {place: pleased for place, held in enumerate(result.held) if held.hold.publication is not None}
-    if wakes:
-        return Resumed(result.held, result.arrived, result.kept, wakes)
-    at_ms = next_ms(result.held, result.arrived)
-    wakes = {place: Wake() for place, held in enumerate(result.held) if held.hold.due_ms <= at_ms}
-    return Resumed(result.held, result.arrived, result.kept, wakes, at_ms)
+    awaited = [held.hold.publication for _, held in all_held(waiting) if held.hold.publication is not None]
+    if awaited:
+        return Resumed(waiting, dict.fromkeys(awaited, Wake(0, 0, is_acknowledged=True)))
+    return Resumed(waiting, at_ms=next_ms(waiting))

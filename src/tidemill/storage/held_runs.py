@@ -34,7 +34,7 @@ _LOAD = bulk.BulkSelect(held_runs, ("id",), ("id", "revision", "document"))
 _WAKES = bulk.BulkSelect(run_wakes, ("run",), ("run", "publication", "wake"))
 _DROP = bulk.delete(held_runs, ("id", "revision"))
 _DROP_WAKES = bulk.delete(run_wakes, ("run",))
-_STORE = bulk.update(held_runs, ("id", "revision"), ("node", "due_ms", "document"), counting="revision")
+_STORE = bulk.update(held_runs, ("id", "revision"), ("chain", "node", "due_ms", "document"), counting="revision")
 _DUE = "SELECT id FROM held_runs WHERE due_ms <= ?1 ORDER BY due_ms, id LIMIT ?2"
 _LOOK = bulk.Query(_DUE)
 _TAKE = bulk.Query(f"{_DUE} FOR UPDATE SKIP LOCKED")
@@ -121,12 +121,12 @@ class StoredHeldRuns:
 
 
 def _store(session: Session, runs: Sequence[HeldRun]) -> None:
-    rows = [(run.id, run.revision, run.node, run.due_ms, _encode(run)) for run in runs]
+    rows = [(run.id, run.revision, *run.place, run.due_ms, _encode(run)) for run in runs]
     _STORE.write(session, sorted(rows), all_or=_CHANGED)
 
 
 def _row(run: HeldRun) -> bulk.Row:
-    return run.id, run.chain, run.node, run.slot, run.due_ms, run.revision, _encode(run)
+    return run.id, *run.place, run.slot, run.due_ms, run.revision, _encode(run)
 
 
 def _run(id_: str, revision: int, document: bytes) -> HeldRun:

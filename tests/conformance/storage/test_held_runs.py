@@ -13,9 +13,9 @@ from tests.fakes.rules import OpenTransactions
 from tidemill.core.errors import StaleWrite
 from tidemill.core.transaction import Transaction
 from tidemill.graph.message import Message
-from tidemill.graph.node import Arrived, Held, Hold, Kept, Wake
+from tidemill.graph.node import Arrived, End, Held, Hold, Kept, Nested, Result, Waiting, Wake
 from tidemill.ingest.record import Record
-from tidemill.rules.waiting.held import HeldRun, Origin, RunWake, Waiting
+from tidemill.rules.waiting.held import HeldRun, Origin, Pending, RunWake
 from tidemill.storage.database import Database
 from tidemill.storage.held_runs import StoredHeldRuns
 
@@ -52,6 +52,23 @@ async def test_what_is_held_comes_back_as_it_was(store: Store) -> None:
     (due,) = await runs.load(["a", "b"])
     assert due.run == run("a")
     assert due.wakes == {}
+
+
+async def test_a_run_inside_comes_back_and_counts_at_its_own_place(store: Store) -> None:
+    runs, _ = store
+    inner = run("inner", 70, node="far away").waiting
+    kept = msgspec.structs.replace(inner.kept, graph="sub", is_followed=False)
+    end = End("e", "True", MESSAGE, 0, "error", is_last=True)
+    result = Result([end], [], list(inner.held), list(inner.arrived), kept)
+    nested = [Nested("flow", MESSAGE, [result], b"\x00state", 60, is_awaited=False)]
+    outer = msgspec.structs.replace(run("a"), waiting=Waiting([], [], Kept(), nested))
+    await add(store, outer)
+    (due,) = await runs.load(["a"])
+    assert due.run == outer
+    assert await runs.next_due_ms() == 60
+    counter: Pending = runs
+    assert await counter.count("sub", "far away", 10) == 1
+    assert await counter.count("c", "flow", 10) == 0
 
 
 async def test_the_longest_due_first_and_no_more_than_are_asked_for(store: Store) -> None:

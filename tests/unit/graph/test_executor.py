@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
 import pytest
 
 from tidemill.core.clock import HeldClock
 from tidemill.core.errors import Unavailable
-from tidemill.graph.budget import DEPTH_MAX
+from tidemill.graph.budget import DEEP, DEEP_MAX, DEPTH_MAX, TOO_OFTEN
 from tidemill.graph.executor import Executor
 from tidemill.graph.graph import Edge, Graph, Vertex
 from tidemill.graph.message import Message
-from tidemill.graph.node import Batch, End, Hold, Item, Result, Wake
+from tidemill.graph.node import Apart, Batch, End, Hold, Item, Result, Waiting, Wake
 from tidemill.graph.resumption import Resumed
 from tidemill.graph.trails import Trails
+
+LATE_MS = 2**61
 
 Behaviour = Callable[[Batch], None]
 
@@ -48,7 +51,7 @@ class HastyJoin(Join):
 class Pause:
     async def process(self, batch: Batch) -> None:
         for index in range(len(batch.items)):
-            batch.hold(index, Hold(5_000))
+            batch.hold(index, Hold(LATE_MS))
 
     def wake(self, message: Message, wake: Wake) -> tuple[str, Message]:
         return "Success", message.told(data=message.data + b"!")
@@ -124,7 +127,11 @@ async def run(graph: Graph, *data: bytes, graphs: Graphs | None = None) -> tuple
 
 def resumed(result: Result, *woken: int, at_ms: int = 0) -> Resumed:
     """With wakes of these of its held messages."""
-    return Resumed(result.held, result.arrived, result.kept, {place: Wake() for place in woken}, at_ms)
+    held = [
+        msgspec.structs.replace(each, hold=Hold(0)) if place in woken else each
+        for place, each in enumerate(result.held)
+    ]
+    return Resumed(Waiting(held, result.arrived, result.kept, result.nested), at_ms=at_ms)
 
 
 async def test_a_batch_goes_through_each_node_once() -> None:
@@ -193,7 +200,7 @@ async def test_what_is_held_goes_on_later_and_the_join_waits_for_it() -> None:
     graph = graph_of(nodes, edges)
     (result,), _ = await run(graph, b"1")
     assert result.ends == []
-    assert [(held.node, held.hold.due_ms) for held in result.held] == [("pause", 5_000)]
+    assert [(held.node, held.hold.due_ms) for held in result.held] == [("pause", LATE_MS)]
     assert [(arrived.node, arrived.origin) for arrived in result.arrived] == [("join", "quick")]
     executor = Executor(Graphs(), Watcher(), HeldClock())
     (again,) = await executor.resume(graph, [resumed(result)])
@@ -260,7 +267,10 @@ async def test_nothing_waits_for_what_is_in_a_slot() -> None:
     edges = "fork -Success> pause, fork -Success> quick, pause -Success> join, quick -Success> join"
     (result,), _ = await run(graph_of(nodes, edges), b"1")
     assert shown(result) == [("join", "Success", b"1")]
-    assert len(result.held) == 1
+    assert not result.is_held
+    (apart,) = result.effects
+    assert isinstance(apart, Apart)
+    assert (apart.slot, [held.node for held in apart.waiting.held]) == ("g:s", ["pause"])
 
 
 async def test_a_run_that_is_taken_up_remembers_outputs_and_which_ends_count() -> None:
@@ -312,6 +322,17 @@ async def test_a_graph_that_runs_itself_comes_to_an_end() -> None:
     (result,), _ = await run(graphs["g"], b"1", graphs=graphs)
     assert result.ends[0] == End("a", "Failure", result.ends[0].message, 0, None)
     assert f"nested more than {DEPTH_MAX} deep" in result.ends[0].message.metadata["errorMsg"]
+
+
+async def test_a_graph_that_runs_itself_in_two_ways_comes_to_an_end_soon() -> None:
+    graphs, watcher = Graphs(), Watcher()
+    nodes: dict[str, object] = {"a": all_by("Success"), "b": Inside("chain:g"), "c": Inside("chain:g")}
+    graphs["g"] = graph_of(nodes, "a -Success> b, a -Success> c")
+    results, _ = await Executor(graphs, watcher, HeldClock()).run(graphs["g"], given(b"1", b"2"))
+    for result in results:
+        reasons = {end.message.metadata["errorMsg"] for end in result.ends}
+        assert TOO_OFTEN in reasons
+    assert sum(count for count, _ in watcher.counts.values()) < 2 * 3 * (DEEP_MAX + 2 ** (DEEP + 1))
 
 
 async def test_an_entry_that_is_not_there() -> None:

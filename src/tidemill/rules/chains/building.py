@@ -17,7 +17,7 @@ from tidemill.core.findings import Finding, errors, near
 from tidemill.graph.component import Component, Config
 from tidemill.graph.graph import Edge, Graph, Vertex
 from tidemill.graph.registry import Registry
-from tidemill.rules.chains.chain_calls import ChainCall, cannot_wait
+from tidemill.rules.chains.chain_calls import ChainCall
 from tidemill.rules.chains.draft import ChainDraft, NodeDraft
 from tidemill.rules.chains.references import SharedNodes, with_connection
 from tidemill.rules.endpoints.processors import Processors
@@ -36,15 +36,14 @@ _VARIABLE = re.compile(r"\$\{\s*(global|vars|ruleChain)\.([\w.-]+)\s*\}")
 @dataclass(frozen=True, slots=True)
 class Built:
     """`graph` is None where an error is among the findings. `scripts` are what the sandbox has to judge, by path;
-    `calls` the other chains, or nodes of them, that it runs: see `chain_calls`; `holders` its nodes where messages
-    may wait; `strangers` are clusters that nobody knows, `publishes` the topics that it publishes to, by cluster."""
+    `calls` the other chains, or nodes of them, that it runs: see `chain_calls`; `strangers` are clusters that nobody
+    knows, `publishes` the topics that it publishes to, by cluster."""
 
     draft: ChainDraft
     graph: Graph | None
     findings: Sequence[Finding]
     scripts: Sequence[tuple[str, Script]] = ()
     calls: Sequence[ChainCall] = ()
-    holders: Sequence[str] = ()
     strangers: Sequence[Stranger] = ()
     publishes: Sequence[tuple[str, str]] = ()
 
@@ -89,8 +88,7 @@ def build(draft: ChainDraft, setup: Setup) -> Built:
     graph = None if errors(findings) else _graph(draft, placed)
     strangers = [stranger for one in placed for stranger in one.component.clusters(one.config, one.site)]
     publishes = [target for one in placed for target in one.component.publishes(one.config)]
-    holders = [one.draft.id for one in placed if one.component.holds(one.config)]
-    return Built(draft, graph, findings, scripts, calls, holders, strangers, publishes)
+    return Built(draft, graph, findings, scripts, calls, strangers, publishes)
 
 
 def filled(value: Any, draft: ChainDraft, globals_: Mapping[str, str]) -> Any:
@@ -171,7 +169,6 @@ def _read_findings(draft: ChainDraft, placed: Sequence[Placed]) -> Iterator[Find
 def _calls(draft: ChainDraft, placed: Sequence[Placed], findings: list[Finding]) -> Iterator[ChainCall]:
     """Those that lead to other chains; what leads to nodes of this one is examined here."""
     ids = {node.id for node in draft.nodes}
-    holders = {one.draft.id for one in placed if one.component.holds(one.config)}
     for one in placed:
         for key, entry in one.component.entries(one.config):
             if entry.startswith("chain:"):
@@ -181,21 +178,6 @@ def _calls(draft: ChainDraft, placed: Sequence[Placed], findings: list[Finding])
                 findings.append(one.site.finding(key, f"there is no node {entry!r}{near(entry, ids)}", "unknown_node"))
             elif entry == one.draft.id:
                 findings.append(one.site.finding(key, "the node runs itself", "cycle"))
-            elif holders and (holder := min(holders & _reached(draft, entry), default=None)):
-                findings.append(one.site.finding(key, cannot_wait(holder), "cannot_wait", "warning"))
-
-
-def _reached(draft: ChainDraft, origin: str) -> set[str]:
-    """The node, and those that edges lead to from it."""
-    following: dict[str, list[str]] = {}
-    for edge in draft.edges:
-        following.setdefault(edge.origin, []).append(edge.target)
-    seen, waiting = {origin}, [origin]
-    while waiting:
-        more = set(following.get(waiting.pop(), ())) - seen
-        seen |= more
-        waiting += more
-    return seen
 
 
 def _cycle_findings(draft: ChainDraft) -> Iterator[Finding]:
@@ -245,6 +227,7 @@ def _graph(draft: ChainDraft, placed: Sequence[Placed]) -> Graph:
             component.build(one.config, one.site),
             entries=[entry for _, entry in component.entries(one.config)],
             may_break=_may_break(one),
+            may_hold=component.holds(one.config),
             gathers=component.gathers,
             is_last=component.is_last,
             is_watched=one.draft.is_debug or draft.is_debug,

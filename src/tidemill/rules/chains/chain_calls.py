@@ -22,11 +22,10 @@ class ChainCall(msgspec.Struct, frozen=True):
 
 
 class Known(msgspec.Struct, frozen=True):
-    """A chain as others see it. `holders` are its nodes where messages may wait."""
+    """A chain as others see it."""
 
     nodes: frozenset[str]
     calls: Sequence[ChainCall]
-    holders: Sequence[str] = ()
 
 
 def call_findings(id_: str, known: Mapping[str, Known]) -> Iterator[Finding]:
@@ -42,14 +41,6 @@ def call_findings(id_: str, known: Mapping[str, Known]) -> Iterator[Finding]:
         elif way := _way(call.chain, id_, known):
             circle = " → ".join([id_, *way])
             yield Finding(call.path, f"the chain comes round to itself: {circle}", "cycle", "warning")
-        elif called.holders:
-            yield Finding(call.path, cannot_wait(called.holders[0]), "cannot_wait", "warning")
-
-
-def cannot_wait(node: str) -> str:
-    return (
-        f"{node} holds messages up, and cannot do so in what is run inside of a node: a message that comes there fails"
-    )
 
 
 def _way(origin: str, target: str, known: Mapping[str, Known]) -> list[str]:

@@ -151,7 +151,7 @@ def _among_each_other(chains: Mapping[str, Chain]) -> Mapping[str, Chain]:
 
 
 def _seen(built: Built) -> Known:
-    return Known(frozenset(node.id for node in built.draft.nodes), built.calls, built.holders)
+    return Known(frozenset(node.id for node in built.draft.nodes), built.calls)
 
 
 def document_of(definition: Definition) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from tidemill.core.errors import BadInput
 from tidemill.core.ids import DerivedIds
 from tidemill.graph.executor import Executor
 from tidemill.graph.message import Message
-from tidemill.graph.node import FAILURE, Effect, Result
+from tidemill.graph.node import Effect, Result
 from tidemill.graph.trails import Trails
 from tidemill.ingest.record import Record
 from tidemill.ingest.route import Outcome, OutcomeKind
@@ -92,7 +92,7 @@ class EndpointRoute:
         """With the run itself, where branches of it wait."""
         result = passed.result
         assert result is not None
-        if not result.held:
+        if not result.waits:
             return result.effects
         origin = Origin(message, self.name, self._policy, record, self._group)
         return effects_of(result, passed.chain, origin, self._executor.clock.now_ms())
@@ -147,8 +147,8 @@ def failure_of(passed: Passed) -> str | None:
     """Why the record failed, where a branch of it did, or a processor after the chain."""
     result = passed.result
     assert result is not None
-    reasons = [f"{end.node}: {end.error or 'failed'}" for end in result.ends if end.relation == FAILURE]
-    if result.held and not passed.chain:
+    reasons = [f"{end.node}: {end.error or 'failed'}" for end in result.failures]
+    if result.waits and not passed.chain:
         reasons.append("a node that waits must be in a chain")
     if passed.answers:
         reasons += [exchange.failure for exchange in passed.answers if exchange.failure is not None]
@@ -163,7 +163,7 @@ class Details:
         self._known: dict[tuple[Any, ...], Mapping[str, Any]] = {}
 
     def of(self, result: Result, trails: Trails, topics: Sequence[str] = ()) -> Mapping[str, Any]:
-        if len(result.ends) != 1 or result.held or result.ends[0].error is not None:
+        if len(result.ends) != 1 or result.is_held or result.ends[0].error is not None:
             return _detail(result, trails, topics)
         end = result.ends[0]
         key = (id(trails), end.trail, end.node, end.relation, *topics)
@@ -181,7 +181,7 @@ def _detail(result: Result, trails: Trails, topics: Sequence[str]) -> Mapping[st
             way["error"] = end.error
         ends.append(way)
     detail: dict[str, Any] = {"ends": ends}
-    if result.held:
+    if result.is_held:
         detail["waits"] = list(waits_json(result))
     if topics:
         detail["published"] = list(topics)

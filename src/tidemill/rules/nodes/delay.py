@@ -122,7 +122,7 @@ COMPONENT = Component(
     examples=({"delayMs": 5000}, {"delayMs": "${metadata.delay}", "maxPendingMsgs": 100}),
     notes=(
         f"The metadata `{OFFSET}` says how much of the delay is over already. A join waits for a branch that is"
-        " delayed, no longer than its `timeout`; not for one with `overwrite`. What is run inside of a loop, a group or"
-        " a sub-chain cannot wait."
+        " delayed, no longer than its `timeout`; not for one with `overwrite`. So do loops, groups and sub-chains, and"
+        " go on when what they run has ended; what is delayed in one with `overwrite` goes on by itself."
     ),
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
 from tidemill.graph.component import Component, Config
-from tidemill.graph.node import FAILURE, SUCCESS, Batch, Result
+from tidemill.graph.node import FAILURE, SUCCESS, Batch, Result, Waited
 from tidemill.rules.gathered import TooLong, failures_of, gathered, parts_of
 from tidemill.rules.site import Site
 
@@ -24,15 +26,26 @@ class Flow:
 
     async def process(self, batch: Batch) -> None:
         given = [(index, item.message) for index, item in enumerate(batch.items)]
-        for index, result in enumerate(await batch.inside(self._entry, given)):
+        self._tell(batch, await batch.inside(self._entry, given))
+
+    async def go_on(self, batch: Batch, waited: Sequence[Waited]) -> None:
+        self._tell(batch, [each.results[0] for each in waited])
+
+    def _tell(self, batch: Batch, results: Sequence[Result]) -> None:
+        for index, result in enumerate(results):
             if self._extends:
                 _extend(batch, index, result)
+            elif result.is_held:
+                batch.wait(index, [result])
             else:
                 _merge(batch, index, result)
 
 
 def _extend(batch: Batch, index: int, result: Result) -> None:
-    if not result.ends:
+    """Of a branch that waits, the ends come later."""
+    if result.is_held:
+        batch.wait(index, [result.rest(with_ends=False)])
+    elif not result.ends:
         batch.take(index)
     for end in result.ends:
         if end.error is not None:

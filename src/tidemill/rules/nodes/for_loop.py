@@ -14,7 +14,7 @@ from tidemill.core.findings import Finding
 from tidemill.expressions.exprlang import EvaluationError
 from tidemill.graph.component import Component, Config
 from tidemill.graph.message import Message
-from tidemill.graph.node import SUCCESS, Batch
+from tidemill.graph.node import SUCCESS, Batch, Result, Waited
 from tidemill.rules.fields.seen import environment
 from tidemill.rules.fields.written import do_entry, do_findings, expression_findings, expression_of, nodes_of
 from tidemill.rules.loops import (
@@ -27,10 +27,12 @@ from tidemill.rules.loops import (
     TOGETHER_MAX,
     Looping,
     Mode,
+    Paused,
     count,
     listed,
     run_rounds,
     text_of,
+    wait,
     with_metadata,
 )
 from tidemill.rules.site import Site
@@ -49,12 +51,31 @@ class ForConfig(Config):
 
 
 class Looped(msgspec.Struct):
-    """A message, and what there is to go through: `keys` are those of an object. `at` is where it is."""
+    """A message, and what there is to go through: `keys` are those of an object. `at` is where it is. `are_texts`: the
+    items are already what the rounds have as their data."""
 
     looping: Looping
     items: Sequence[Any]
     keys: Sequence[str] = ()
     at: int = 0
+    are_texts: bool = False
+
+    def text(self, at: int) -> bytes:
+        item = self.items[at]
+        return item if self.are_texts else text_of(item)
+
+
+class PausedFor(msgspec.Struct):
+    """The texts are empty up to the round that is held."""
+
+    loop: Paused
+    texts: Sequence[bytes]
+    keys: Sequence[str]
+    at: int
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(PausedFor).decode
 
 
 class For:
@@ -68,12 +89,32 @@ class For:
 
     async def process(self, batch: Batch) -> None:
         loops = [loop for index in range(len(batch.items)) if (loop := self._begin(batch, index)) is not None]
-        if self._mode == REPLACE or (self._mode != ASYNC and batch.may_break(self._entry)):
+        if self._mode == REPLACE or (self._mode != ASYNC and self._is_in_order(batch)):
             await self._one_by_one(batch, loops)
         else:
             await self._together(batch, loops)
+        self._end_all(batch, loops)
+
+    async def go_on(self, batch: Batch, waited: Sequence[Waited]) -> None:
+        loops = []
+        for index, each in enumerate(waited):
+            if self._mode == ASYNC:
+                _wait_apart(batch, index, each.results)
+            else:
+                loop = _taken_up(index, each.state)
+                self._enter(batch, loop, each.results[0])
+                loops.append(loop)
+        await self._one_by_one(batch, loops)
+        self._end_all(batch, loops)
+
+    def _is_in_order(self, batch: Batch) -> bool:
+        """A round that waits may fail later, and then those after it are not to have been."""
+        return any(place.may_break or place.may_hold for place in batch.reached(self._entry))
+
+    def _end_all(self, batch: Batch, loops: Sequence[Looped]) -> None:
         for loop in loops:
-            self._end(batch, loop)
+            if not loop.looping.is_held:
+                self._end(batch, loop)
 
     def _begin(self, batch: Batch, index: int) -> Looped | None:
         message = batch.items[index].message
@@ -97,6 +138,8 @@ class For:
 
     async def _together(self, batch: Batch, loops: Sequence[Looped]) -> None:
         """All items of all messages at once, as far as they are few enough."""
+        held: dict[int, list[Result]] = {}
+        by_index = {loop.looping.index: loop for loop in loops}
         rounds = ((loop.looping, self._round(loop, at)) for loop in loops for at in _rounds(batch, loop))
         while some := list(islice(rounds, TOGETHER_MAX)):
             for looping, result in await run_rounds(batch, self._entry, some):
@@ -104,26 +147,36 @@ class For:
                     for effect in result.effects:
                         batch.effect(looping.index, effect)
                     looping.rounds += 1
-                else:
-                    _ = count(batch, looping, result)
+                    if result.is_held:
+                        held.setdefault(looping.index, []).append(result)
+                elif not looping.is_held:  # else it was too early for this one
+                    self._enter(batch, by_index[looping.index], result)
+        for index, results in held.items():
+            _wait_apart(batch, index, results)
 
     async def _one_by_one(self, batch: Batch, loops: Sequence[Looped]) -> None:
         """One item of each message at a time: the next may depend on it, or not come to pass."""
-        while waiting := [loop for loop in loops if loop.at < len(loop.items) and not loop.looping.is_over]:
+        while waiting := [loop for loop in loops if _goes_on(loop)]:
             for start in range(0, len(waiting), TOGETHER_MAX):
                 some = waiting[start : start + TOGETHER_MAX]
                 rounds = [(loop.looping, self._round(loop, loop.at)) for loop in some]
                 for loop, (_, result) in zip(some, await run_rounds(batch, self._entry, rounds), strict=True):
-                    loop.at += 1
-                    last = count(batch, loop.looping, result)
-                    if self._mode == REPLACE and last is not None:
-                        loop.looping.message = last
+                    self._enter(batch, loop, result)
+
+    def _enter(self, batch: Batch, loop: Looped, result: Result) -> None:
+        if result.is_held:
+            wait(batch, loop.looping, result, _state(loop))
+            return
+        loop.at += 1
+        last = count(batch, loop.looping, result)
+        if self._mode == REPLACE and last is not None:
+            loop.looping.message = last
 
     def _round(self, loop: Looped, at: int) -> Message:
         message = loop.looping.message
         if self._is_counting or (self._mode == REPLACE and at > 0):
             return with_metadata(message, _marks(loop, at))
-        return message.told(data=text_of(loop.items[at]), metadata={**message.metadata, **_marks(loop, at)})
+        return message.told(data=loop.text(at), metadata={**message.metadata, **_marks(loop, at)})
 
     def _end(self, batch: Batch, loop: Looped) -> None:
         looping = loop.looping
@@ -140,9 +193,32 @@ class For:
             batch.tell(looping.index, SUCCESS, message.told(data=data, metadata={**marks, **looping.metadata}))
 
 
+def _goes_on(loop: Looped) -> bool:
+    return loop.at < len(loop.items) and not loop.looping.is_over and not loop.looping.is_held
+
+
+def _state(loop: Looped) -> bytes:
+    texts = [loop.text(at) if at >= loop.at else b"" for at in range(len(loop.items))]
+    return _encode(PausedFor(Paused.of(loop.looping), texts, loop.keys, loop.at))
+
+
+def _taken_up(index: int, state: bytes) -> Looped:
+    paused = _decode(state)
+    return Looped(paused.loop.looping(index), paused.texts, paused.keys, paused.at, are_texts=True)
+
+
+def _wait_apart(batch: Batch, index: int, results: Sequence[Result]) -> None:
+    """For rounds that nobody asks for any more: the message has gone on."""
+    held = [result.rest(with_ends=False) for result in results if result.is_held]
+    if held:
+        batch.wait(index, held, is_awaited=False)
+    else:
+        batch.take(index)
+
+
 def _rounds(batch: Batch, loop: Looped) -> Iterator[int]:
     for at in range(len(loop.items)):
-        if loop.looping.is_over:
+        if loop.looping.is_over or loop.looping.is_held:
             return
         yield at
         if batch.is_spent(loop.looping.index):
@@ -150,7 +226,7 @@ def _rounds(batch: Batch, loop: Looped) -> Iterator[int]:
 
 
 def _marks(loop: Looped, at: int) -> dict[str, str]:
-    marks = {INDEX: str(at), ITEM: text_of(loop.items[at]).decode("utf-8", "replace")}
+    marks = {INDEX: str(at), ITEM: loop.text(at).decode("utf-8", "replace")}
     if loop.keys:
         marks[KEY] = loop.keys[at]
     return marks
@@ -187,6 +263,7 @@ COMPONENT = Component(
     notes=(
         "A round has the item as its data, and as metadata `_loopIndex`, `_loopItem` and, of an object, `_loopKey`. In"
         " a range of numbers it keeps the message's data. A round that fails ends the loop by Failure; a `break` ends"
-        " it after its round. With mode 0, 1 and 3 rounds know nothing of each other, and are run together."
+        " it after its round. With mode 0, 1 and 3 rounds know nothing of each other, and are run together, unless one"
+        " may be held up: then the next waits for it, and with mode 3 nobody."
     ),
 )

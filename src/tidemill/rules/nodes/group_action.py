@@ -9,7 +9,7 @@ from pydantic import Field
 from tidemill.graph.component import Component
 from tidemill.graph.node import SUCCESS, Batch, Result
 from tidemill.rules.gathered import TooLong, gathered, parts_of
-from tidemill.rules.nodes.grouping import GroupConfig, run_group
+from tidemill.rules.nodes.grouping import Group, GroupConfig
 from tidemill.rules.site import Site
 
 
@@ -21,34 +21,33 @@ class GroupActionConfig(GroupConfig):
     )
 
 
-class GroupAction:
-    def __init__(self, config: GroupActionConfig) -> None:
-        self._nodes = config.node_ids
+class GroupAction(Group):
+    def __init__(self, config: GroupActionConfig, site: Site) -> None:
+        super().__init__(config, site)
         self._relation = config.relation.strip() or SUCCESS
-        self._count = config.count if 0 < config.count <= len(self._nodes) else len(self._nodes)
+        self._count = config.count if 0 < config.count <= len(self.nodes) else len(self.nodes)
         self._is_map = config.merge_to_map
 
-    async def process(self, batch: Batch) -> None:
-        for index, results in enumerate(await run_group(batch, self._nodes)):
-            parts = [part for result in results for part in parts_of(result.ends[-1:])]
-            try:
-                message = gathered(batch.items[index].message, parts, is_map=self._is_map)
-            except TooLong as error:
-                batch.fail(index, str(error))
-                continue
-            matched = self._matched(results)
-            if matched >= self._count:
-                batch.tell(index, SUCCESS, message)
-            else:
-                reason = f"{matched} of {len(self._nodes)} nodes told {self._relation}, {self._count} are to"
-                batch.fail(index, reason, message)
+    def tell(self, batch: Batch, index: int, results: Sequence[Result]) -> None:
+        parts = [part for result in results for part in parts_of(result.ends[-1:])]
+        try:
+            message = gathered(batch.items[index].message, parts, is_map=self._is_map)
+        except TooLong as error:
+            batch.fail(index, str(error))
+            return
+        matched = self._matched(results)
+        if matched >= self._count:
+            batch.tell(index, SUCCESS, message)
+        else:
+            reason = f"{matched} of {len(self.nodes)} nodes told {self._relation}, {self._count} are to"
+            batch.fail(index, reason, message)
 
     def _matched(self, results: Sequence[Result]) -> int:
         return sum(any(end.relation == self._relation for end in result.ends) for result in results)
 
 
 def _build(config: GroupActionConfig, site: Site) -> GroupAction:
-    return GroupAction(config)
+    return GroupAction(config, site)
 
 
 COMPONENT = Component(
@@ -59,5 +58,8 @@ COMPONENT = Component(
     _build,
     entries=GroupActionConfig.entries,
     examples=({"nodeIds": "s1,s2"}, {"nodeIds": ["s1", "s2"], "matchNum": 1, "mergeToMap": True}),
-    notes="All nodes run, and all of their messages are listed in the order of `nodeIds`; edges are not followed.",
+    notes=(
+        "All nodes run, and all of their messages are listed in the order of `nodeIds`; edges are not followed. Where"
+        " one holds messages up, the group waits, and fails when its `timeout` is over."
+    ),
 )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
 from tidemill.graph.component import Component
 from tidemill.graph.node import FALSE, TRUE, Batch, Result
-from tidemill.rules.nodes.grouping import GroupConfig, run_group
+from tidemill.rules.nodes.grouping import Group, GroupConfig
 from tidemill.rules.site import Site
 
 
@@ -14,14 +16,13 @@ class GroupFilterConfig(GroupConfig):
     all_matches: bool = Field(False, alias="allMatches", description="True only where all nodes tell True, not any.")
 
 
-class GroupFilter:
-    def __init__(self, config: GroupFilterConfig) -> None:
-        self._nodes = config.node_ids
+class GroupFilter(Group):
+    def __init__(self, config: GroupFilterConfig, site: Site) -> None:
+        super().__init__(config, site)
         self._holds = all if config.all_matches else any
 
-    async def process(self, batch: Batch) -> None:
-        for index, results in enumerate(await run_group(batch, self._nodes)):
-            batch.tell(index, TRUE if self._holds(map(_is_true, results)) else FALSE)
+    def tell(self, batch: Batch, index: int, results: Sequence[Result]) -> None:
+        batch.tell(index, TRUE if self._holds(map(_is_true, results)) else FALSE)
 
 
 def _is_true(result: Result) -> bool:
@@ -29,7 +30,7 @@ def _is_true(result: Result) -> bool:
 
 
 def _build(config: GroupFilterConfig, site: Site) -> GroupFilter:
-    return GroupFilter(config)
+    return GroupFilter(config, site)
 
 
 COMPONENT = Component(
@@ -41,5 +42,8 @@ COMPONENT = Component(
     relations=(TRUE, FALSE, "Failure"),
     entries=GroupFilterConfig.entries,
     examples=({"nodeIds": "hot,wet", "allMatches": True},),
-    notes="A filter that fails told no True.",
+    notes=(
+        "A filter that fails told no True. Where one holds messages up, the group waits, and fails when its `timeout`"
+        " is over."
+    ),
 )

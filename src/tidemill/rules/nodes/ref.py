@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pydantic import Field
 
 from tidemill.core.findings import Finding
 from tidemill.graph.component import Component, Config
-from tidemill.graph.node import Batch
+from tidemill.graph.node import Batch, Result, Waited
 from tidemill.rules.site import Site
 
 
@@ -28,15 +28,24 @@ class Ref:
 
     async def process(self, batch: Batch) -> None:
         given = [(index, item.message) for index, item in enumerate(batch.items)]
-        results = await batch.inside(self._entry, given, is_followed=self._is_followed)
-        for index, result in enumerate(results):
-            if not result.ends:
-                batch.take(index)
-            for end in result.ends:
-                if end.error is not None:
-                    batch.fail(index, end.error)
-                else:
-                    batch.tell(index, end.relation, end.message)
+        _tell(batch, await batch.inside(self._entry, given, is_followed=self._is_followed))
+
+    async def go_on(self, batch: Batch, waited: Sequence[Waited]) -> None:
+        _tell(batch, [each.results[0] for each in waited])
+
+
+def _tell(batch: Batch, results: Sequence[Result]) -> None:
+    """Of a branch that waits, the ends come later."""
+    for index, result in enumerate(results):
+        if result.is_held:
+            batch.wait(index, [result.rest(with_ends=False)])
+        elif not result.ends:
+            batch.take(index)
+        for end in result.ends:
+            if end.error is not None:
+                batch.fail(index, end.error)
+            else:
+                batch.tell(index, end.relation, end.message)
 
 
 def _entry(config: RefConfig) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pydantic import Field
 
 from tidemill.core.findings import Finding
 from tidemill.graph.component import Component
-from tidemill.graph.node import FAILURE, Batch, Result
+from tidemill.graph.node import FAILURE, Batch, Result, Waited
 from tidemill.rules.nodes.tb_config import TbConfig, unknown_keys
 from tidemill.rules.site import Site
 
@@ -32,10 +32,17 @@ class RuleChainInput:
         for index, result in enumerate(await batch.inside(self._entry, given)):
             _tell(batch, index, result)
 
+    async def go_on(self, batch: Batch, waited: Sequence[Waited]) -> None:
+        for index, each in enumerate(waited):
+            _tell(batch, index, each.results[0])
+
 
 def _tell(batch: Batch, index: int, result: Result) -> None:
     """What comes to an output node there goes on here; so does a failure, so that nobody loses sight of it."""
-    batch.take(index)
+    if result.is_held:
+        batch.wait(index, [result.rest(with_ends=False)])
+    else:
+        batch.take(index)
     for end in result.ends:
         if end.is_last and end.error is None:
             batch.tell(index, end.relation, end.message)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
+import msgspec
 from pydantic import Field
 
 from tidemill.core.findings import Finding
 from tidemill.expressions.exprlang import EvaluationError
 from tidemill.graph.component import Component, Config
 from tidemill.graph.message import Message
-from tidemill.graph.node import SUCCESS, Batch
+from tidemill.graph.node import SUCCESS, Batch, Result, Waited
 from tidemill.rules.fields.seen import environment, seen_of
 from tidemill.rules.fields.written import do_entry, do_findings, expression_findings, expression_of, nodes_of
 from tidemill.rules.loops import (
@@ -20,14 +21,20 @@ from tidemill.rules.loops import (
     MERGE,
     TOGETHER_MAX,
     Looping,
+    Paused,
     count,
     listed,
     run_rounds,
+    wait,
     with_metadata,
 )
 from tidemill.rules.site import Site
 
-ROUNDS_MAX = 10_000
+ROUNDS, ROUNDS_MAX = 1_000, 10_000
+"""Unless `maxRounds` says more; a thousand take a few seconds."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Paused).decode
 
 
 class WhileConfig(Config):
@@ -38,6 +45,13 @@ class WhileConfig(Config):
     mode: Literal[0, 1, 2] = Field(
         2, description="0 goes on with the message that came in, 1 with the list of all results, 2 with the last."
     )
+    rounds_max: int = Field(
+        ROUNDS,
+        alias="maxRounds",
+        ge=1,
+        le=ROUNDS_MAX,
+        description="After how many rounds the loop fails: it might never end.",
+    )
 
 
 class While:
@@ -47,9 +61,23 @@ class While:
         self._nodes = nodes_of(config.condition)
         self._entry = do_entry(config.do)
         self._mode = config.mode
+        self._rounds_max = config.rounds_max
 
     async def process(self, batch: Batch) -> None:
-        going = [Looping(index, item.message) for index, item in enumerate(batch.items)]
+        await self._go_round(batch, [Looping(index, item.message) for index, item in enumerate(batch.items)])
+
+    async def go_on(self, batch: Batch, waited: Sequence[Waited]) -> None:
+        going = []
+        for index, each in enumerate(waited):
+            looping = _decode(each.state).looping(index)
+            if each.results[0].is_held:
+                self._wait(batch, looping, each.results[0])
+            else:
+                self._count(batch, looping, each.results[0])
+                going.append(looping)
+        await self._go_round(batch, going)
+
+    async def _go_round(self, batch: Batch, going: Sequence[Looping]) -> None:
         while going := [looping for looping in going if self._goes_on(batch, looping)]:
             for start in range(0, len(going), TOGETHER_MAX):
                 await self._round(batch, going[start : start + TOGETHER_MAX])
@@ -57,14 +85,25 @@ class While:
     async def _round(self, batch: Batch, going: Sequence[Looping]) -> None:
         rounds = [(looping, looping.message) for looping in going]
         for looping, result in await run_rounds(batch, self._entry, rounds):
-            last = count(batch, looping, result)
-            if last is not None:
-                looping.message = last
-            if self._mode != MERGE:
-                looping.found.clear()
+            if result.is_held:
+                self._wait(batch, looping, result)
+            else:
+                self._count(batch, looping, result)
+
+    def _wait(self, batch: Batch, looping: Looping, result: Result) -> None:
+        wait(batch, looping, result, _encode(Paused.of(looping)))
+
+    def _count(self, batch: Batch, looping: Looping, result: Result) -> None:
+        last = count(batch, looping, result)
+        if last is not None:
+            looping.message = last
+        if self._mode != MERGE:
+            looping.found.clear()
 
     def _goes_on(self, batch: Batch, looping: Looping) -> bool:
         """Tells the message on where its loop is over."""
+        if looping.is_held:
+            return False
         if looping.is_over:
             self._end(batch, looping)
             return False
@@ -77,8 +116,9 @@ class While:
         if not holds:
             self._end(batch, looping)
             return False
-        if looping.rounds >= ROUNDS_MAX:
-            batch.fail(looping.index, f"went round {ROUNDS_MAX} times, and the condition still holds", looping.message)
+        if looping.rounds >= self._rounds_max:
+            reason = f"the loop {self._site.node} went round {looping.rounds} times, and its condition still holds"
+            batch.fail(looping.index, reason, looping.message)
             return False
         return True
 
@@ -124,6 +164,7 @@ COMPONENT = Component(
     examples=({"condition": "msg.count < 5", "do": "s3"},),
     notes=(
         "The condition sees the message as the last round left it; `metadata._loopIndex` counts the rounds. A round"
-        f" that fails ends the loop by Failure, and so does the {ROUNDS_MAX}th; a `break` ends it after its round."
+        " that fails ends the loop by Failure, and so does one more than `maxRounds`; a `break` ends it after its"
+        " round. Where a round is held up, the loop waits for it."
     ),
 )

@@ -9,8 +9,8 @@ import msgspec
 
 from tidemill.core.transaction import Transaction
 from tidemill.graph.message import Message
-from tidemill.graph.node import Arrived, Held, Kept, Result, Wake
-from tidemill.graph.resumption import next_ms
+from tidemill.graph.node import Waiting, Wake
+from tidemill.graph.resumption import all_held, next_ms
 from tidemill.ingest.record import Record
 
 Policy = Literal["dead_letter", "retry", "ignore"]
@@ -33,18 +33,6 @@ class Origin(msgspec.Struct, frozen=True):
     traceparent: str | None = None
 
 
-class Waiting(msgspec.Struct, frozen=True):
-    """Where the run's messages are."""
-
-    held: Sequence[Held]
-    arrived: Sequence[Arrived]
-    kept: Kept
-
-    @classmethod
-    def of(cls, result: Result) -> Waiting:
-        return cls(result.held, result.arrived, result.kept)
-
-
 class HeldRun(msgspec.Struct, frozen=True):
     """A row. `slot`: where another run that is held there takes its place; it then goes on when this one would have.
     `revision` grows with each change; `attempts` counts failures that are tried again."""
@@ -60,12 +48,19 @@ class HeldRun(msgspec.Struct, frozen=True):
 
     @property
     def due_ms(self) -> int:
-        return self.retry_ms or next_ms(self.waiting.held, self.waiting.arrived)
+        return self.retry_ms or next_ms(self.waiting)
 
     @property
-    def node(self) -> str:
-        """The first at which it is held."""
-        return self.waiting.held[0].node
+    def place(self) -> tuple[str, str]:
+        """Chain and node at which it is held, the first of them: that of the innermost run."""
+        chain, held = next(all_held(self.waiting))
+        return chain or self.chain, held.node
+
+    @property
+    def shown_place(self) -> str:
+        """The node, and its chain where that is another."""
+        chain, node = self.place
+        return node if chain == self.chain else f"{chain}:{node}"
 
 
 class RunWake(msgspec.Struct, frozen=True):

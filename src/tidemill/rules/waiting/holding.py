@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from tidemill.core.ids import new_id
-from tidemill.graph.node import Effect, Held, Kept, Result
+from tidemill.graph.node import Apart, Effect, Result
+from tidemill.graph.resumption import all_held
 from tidemill.rules.effects import HoldRun, Publish
-from tidemill.rules.waiting.held import ORIGIN, HeldRun, Origin, Waiting
+from tidemill.rules.waiting.held import ORIGIN, HeldRun, Origin
 
 
 class Holding(msgspec.Struct, frozen=True):
@@ -22,15 +23,15 @@ class Holding(msgspec.Struct, frozen=True):
 
 def holding(result: Result, chain: str, origin: Origin, now_ms: int, id_: str = "") -> Holding:
     """`id_` is the run's, where it has been held before."""
-    if not result.held:
-        return Holding(result.effects, None)
-    id_ = id_ or new_id(now_ms)
-    slotted = [HoldRun(_alone(held, result, chain, origin, now_ms)) for held in result.held if held.hold.slot]
-    rest = [held for held in result.held if not held.hold.slot]
-    awaited = {held.hold.publication for held in rest} - {None}
-    effects = [_told(effect, id_) if _is_awaited(effect, awaited) else effect for effect in result.effects]
-    run = HeldRun(id_, chain, Waiting(rest, result.arrived, result.kept), origin) if rest else None
-    return Holding([*effects, *slotted], run)
+    effects: list[Effect] = [
+        _parted(effect, origin, now_ms) if isinstance(effect, Apart) else effect for effect in result.effects
+    ]
+    if not result.is_held:
+        return Holding(effects, None)
+    run = HeldRun(id_ or new_id(now_ms), chain, result.waiting, origin)
+    awaited = {held.hold.publication for _, held in all_held(run.waiting)}
+    effects = [_told(effect, run.id) if _is_awaited(effect, awaited) else effect for effect in effects]
+    return Holding(effects, run)
 
 
 def effects_of(result: Result, chain: str, origin: Origin, now_ms: int) -> Sequence[Effect]:
@@ -41,14 +42,14 @@ def effects_of(result: Result, chain: str, origin: Origin, now_ms: int) -> Seque
 
 def waits_json(result: Result) -> Iterator[dict[str, object]]:
     """For those who ask later."""
-    for held in result.held:
-        yield {"node": held.node, "untilMs": held.hold.due_ms}
+    own = result.kept.graph
+    for chain, held in all_held(result.waiting):
+        yield {"node": held.node if chain == own else f"{chain}:{held.node}", "untilMs": held.hold.due_ms}
 
 
-def _alone(held: Held, result: Result, chain: str, origin: Origin, now_ms: int) -> HeldRun:
-    kept: Kept = msgspec.structs.replace(result.kept, over=[])
-    slot = f"{chain}:{held.hold.slot}"
-    return HeldRun(new_id(now_ms), chain, Waiting([held], [], kept), origin, slot)
+def _parted(apart: Apart, origin: Origin, now_ms: int) -> HoldRun:
+    waiting = apart.waiting
+    return HoldRun(HeldRun(new_id(now_ms), waiting.kept.graph, waiting, origin, apart.slot))
 
 
 def _is_awaited(effect: Effect, awaited: set[str | None]) -> bool:

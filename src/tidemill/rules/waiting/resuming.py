@@ -16,8 +16,7 @@ from tidemill.core.errors import StaleWrite, Unavailable
 from tidemill.core.faults import Faults
 from tidemill.core.transaction import Transactions
 from tidemill.graph.executor import Executor
-from tidemill.graph.node import Wake
-from tidemill.graph.resumption import Resumed, next_ms
+from tidemill.graph.resumption import Resumed, all_held, graphs_of, next_ms
 from tidemill.ingest.bell import Bell
 from tidemill.ingest.effect import REPEATS_MAX, EffectDoor, Prepared
 from tidemill.ingest.ports import Places
@@ -126,13 +125,13 @@ class Resuming:
         for chain, these in by_chain.items():
             graph = self._chains.graph(chain)
             if isinstance(graph, str):
-                is_there = chain in self._chains.by_id  # and may be able to run again
                 for each in these:
-                    if is_there:
+                    if chain in self._chains.by_id:  # and may be able to run again
                         settlement.wait(each.run, LATER_MS)
                     else:
                         settlement.fail(each.run, graph)
                 continue
+            these = self._able(these, settlement)
             now_ms = self._clock.now_ms()
             try:
                 results = await self._executor.resume(graph, [resumed(each, now_ms) for each in these])
@@ -144,6 +143,17 @@ class Resuming:
             for each, result in zip(these, results, strict=True):
                 settlement.enter(each.run, result)
         return settlement
+
+    def _able(self, due: Sequence[DueRun], settlement: Settlement) -> list[DueRun]:
+        """Those whose chains inside can run; the others wait. Of a chain that is gone, the run is to hear."""
+        able = []
+        for each in due:
+            inner = graphs_of(each.run.waiting)
+            if any(chain in self._chains.by_id and isinstance(self._chains.graph(chain), str) for chain in inner):
+                settlement.wait(each.run, LATER_MS)
+            else:
+                able.append(each)
+        return able
 
     async def _prepare(self, settlement: Settlement) -> Prepared | None:
         """Ends: each time round, fewer effects are left."""
@@ -165,13 +175,9 @@ class Resuming:
 def resumed(due: DueRun, now_ms: int) -> Resumed:
     """What the broker has answered goes on first; otherwise what is due first, with what is due then, too."""
     waiting = due.run.waiting
-    awaited = [(place, held.hold.publication) for place, held in enumerate(waiting.held)]
-    wakes = {place: due.wakes[id_] for place, id_ in awaited if id_ is not None and id_ in due.wakes}
-    at_ms = next_ms(waiting.held, waiting.arrived)
-    if due.run.slot is not None:
-        at_ms = min(at_ms, now_ms)  # it has come into the time of another
-        wakes = dict.fromkeys(range(len(waiting.held)), Wake())
-    if wakes or at_ms > now_ms:
-        return Resumed(waiting.held, waiting.arrived, waiting.kept, wakes)
-    wakes = {place: Wake() for place, held in enumerate(waiting.held) if held.hold.due_ms <= at_ms}
-    return Resumed(waiting.held, waiting.arrived, waiting.kept, wakes, at_ms)
+    if any(held.hold.publication in due.wakes for _, held in all_held(waiting)):
+        return Resumed(waiting, due.wakes)
+    at_ms = next_ms(waiting)
+    if due.run.slot is not None or at_ms <= now_ms:  # in a slot, it has come into the time of another
+        return Resumed(waiting, at_ms=at_ms)
+    return Resumed(waiting)

@@ -13,7 +13,7 @@ from tidemill.ingest.ports import DeadLetter, Seen, SeenRun
 from tidemill.ingest.record import PartitionKey, Record
 from tidemill.ingest.subscription import RetryPolicy
 from tidemill.rules.waiting.held import HeldRun
-from tidemill.rules.waiting.holding import holding, waits_json
+from tidemill.rules.waiting.holding import effects_of, holding, waits_json
 
 
 class _Caused(msgspec.Struct, frozen=True):
@@ -56,10 +56,12 @@ class Settlement:
         if reason and run.origin.policy != "ignore":
             self.fail(run, reason, is_retryable=run.origin.policy == "retry")
             return
+        if run.slot is not None:  # is free again, wherever the message waits now
+            effects = effects_of(result, run.chain, run.origin, self._now_ms)
+            self._caused.append(_Caused(run, result, effects, None))
+            return
         found = holding(result, run.chain, run.origin, self._now_ms, run.id)
-        rest = found.rest
-        if rest is not None:
-            rest = msgspec.structs.replace(rest, slot=run.slot, revision=run.revision)
+        rest = found.rest and msgspec.structs.replace(found.rest, revision=run.revision)
         self._caused.append(_Caused(run, result, found.effects, rest))
 
     def fail(self, run: HeldRun, reason: str, *, is_retryable: bool = False) -> None:
@@ -73,7 +75,7 @@ class Settlement:
             reason = f"gave up after {attempts} attempts: {reason}"
         origin = run.origin
         record = origin.record or _by_hand(run)
-        detail = {"chain": run.chain, "heldAt": run.node}
+        detail = {"chain": run.chain, "heldAt": run.shown_place}
         letter = DeadLetter(new_id(self._now_ms), origin.group, origin.route, record, reason, detail, self._now_ms)
         self.letters.append(letter)
         self.failed.append(run)
@@ -103,10 +105,10 @@ class Settlement:
         record = run.origin.record
         if record is None:
             return None
-        detail: dict[str, object] = {"chain": run.chain, "heldAt": run.node}
+        detail: dict[str, object] = {"chain": run.chain, "heldAt": run.shown_place}
         if result is not None:
             detail["ends"] = [{"node": end.node, "relation": end.relation} for end in result.ends]
-            if result.held:
+            if result.is_held:
                 detail["waits"] = list(waits_json(result))
         entry = Seen(record.offset, outcome, self._now_ms, (), reason, detail)
         where = PartitionKey(record.topic, record.partition)

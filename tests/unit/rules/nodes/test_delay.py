@@ -76,21 +76,3 @@ async def test_no_more_wait_than_may() -> None:
     assert [bool(result.held) for result in results] == [True, False]
     assert results[1].failures[0].error == "3 messages wait here already"
     assert shown(results[1].ends) == [("d", "Failure")]
-
-
-async def test_a_place_where_nobody_can_wait_is_found() -> None:
-    room = RulesRoom()
-    await room.save("late", [node("d", "delay")])
-    nodes = [
-        node("f", "for", do="c"),
-        node("c", "comment"),
-        node("d", "delay"),
-        node("s", "flow", targetId="late"),
-    ]
-    saved = await room.save("main", nodes, [("c", "Success", "d")])
-    assert [(finding.path, finding.kind, finding.level) for finding in saved.findings] == [
-        ("metadata.nodes[0].configuration.do", "cannot_wait", "warning"),
-        ("metadata.nodes[3].configuration.targetId", "cannot_wait", "warning"),
-    ]
-    (result,) = await room.run("main", message())
-    assert "cannot do so inside of a loop" in str(result.failures[0].error)

@@ -11,7 +11,6 @@ from tests.fakes.sandbox import FakeSandbox
 from tests.unit.rules.nodes.ends import node, ran, shown, value
 from tidemill.graph import budget
 from tidemill.rules.effects import Publish
-from tidemill.rules.nodes import while_loop
 from tidemill.rules.nodes.for_loop import _is_counting
 
 
@@ -225,12 +224,11 @@ async def test_while_by_default_goes_round_three_times() -> None:
     assert value(result.ends[0]) == {"count": 3}
 
 
-async def test_while_that_does_not_end_fails_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(while_loop, "ROUNDS_MAX", 7)
-    nodes = [until("true"), body("count"), node("p", "x/kafkaProducer", server="shop", topic="seen")]
+async def test_while_that_does_not_end_fails_with_the_reason() -> None:
+    nodes = [until("true", maxRounds=7), body("count"), node("p", "x/kafkaProducer", server="shop", topic="seen")]
     results = await ran(room(), nodes, [], message(b"{}"), message(b"{}"))
     for result in results:
-        assert result.ends[0].error == "went round 7 times, and the condition still holds"
+        assert result.ends[0].error == "the loop w went round 7 times, and its condition still holds"
 
 
 async def test_while_is_ended_by_a_break_and_by_a_failure() -> None:
