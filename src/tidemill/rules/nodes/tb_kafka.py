@@ -13,13 +13,14 @@ from tidemill.core.findings import Finding
 from tidemill.expressions.patterns import Pattern
 from tidemill.graph.component import Component
 from tidemill.graph.message import Message
-from tidemill.graph.node import SUCCESS, Batch
+from tidemill.graph.node import FAILURE, SUCCESS, Batch, Wake
 from tidemill.ingest.clusters import IntegrationInfo
 from tidemill.ingest.publication import Publication
 from tidemill.rules.effects import Publish
 from tidemill.rules.nodes.tb_config import TbConfig, unknown_keys
 from tidemill.rules.ports import Credentials, Stranger
 from tidemill.rules.site import Site
+from tidemill.rules.waiting.acknowledged import acknowledged, until_acknowledged
 
 HEADER_PREFIX = "tb_msg_md_"
 
@@ -63,6 +64,8 @@ class TbKafka:
         self._key = Pattern(config.key) if config.key else None
 
     async def process(self, batch: Batch) -> None:
+        """Where nobody hears of it, nobody waits for the broker."""
+        is_awaited = batch.leads(SUCCESS) or batch.leads(FAILURE)
         cluster = self._site.ports.clusters.cluster(self._config.server)
         now_ms = self._site.ports.clock.now_ms()
         for index, item in enumerate(batch.items):
@@ -74,8 +77,19 @@ class TbKafka:
                 continue
             key = self._key.render(message.metadata, message.value).encode() if self._key is not None else None
             record = (cluster.name, topic, None, key, message.data, self._headers(message))
-            batch.effect(index, Publish(Publication(batch.unique(index), *record, now_ms)))
-            batch.tell(index, SUCCESS, message.told(metadata={**message.metadata, "topic": topic}))
+            publication = Publication(batch.unique(index), *record, now_ms)
+            batch.effect(index, Publish(publication))
+            told = message.told(metadata={**message.metadata, "topic": topic})
+            if is_awaited:
+                batch.hold(index, until_acknowledged(publication.id, now_ms), told)
+            else:
+                batch.tell(index, SUCCESS, told)
+
+    def wake(self, message: Message, wake: Wake) -> tuple[str, Message]:
+        relation, told = acknowledged(message, wake)
+        if relation == FAILURE:
+            told = told.told(metadata={**told.metadata, "error": told.metadata["errorMsg"]})
+        return relation, told
 
     def _refusal(self, cluster: IntegrationInfo | None, topic: str) -> str:
         if cluster is None:
@@ -145,13 +159,15 @@ COMPONENT = Component(
     check=_check,
     clusters=_clusters,
     publishes=_publishes,
+    holds=lambda config: True,
     examples=(
         {"topicPattern": "readings-${deviceType}", "keyPattern": "$[serial]", "bootstrapServers": "kafka.example:9092"},
     ),
     notes=(
         "In a pattern, `${key}` is metadata and `$[a.b]` a field of the data; what is not there stays as it is written."
-        "\n\nThe record is published with the commit of what caused it, so the message goes on by `Success` before the"
-        " broker has it: `metadata.topic` is there, `offset` and `partition` are not. With `Failure`, `metadata.error`"
-        " has the reason."
+        "\n\nThe record is published with the commit of what caused it. Where an edge leads on, the message waits for"
+        " the broker, in the database, and then has `topic`, `partition` and `offset` in its metadata, as texts; with"
+        " `Failure`, `metadata.error` has the reason. Where nothing follows, nobody waits, and what the broker refuses"
+        " is a dead letter."
     ),
 )
