@@ -19,6 +19,10 @@ class MemoryDefinitions:
         self._saves: dict[Key, list[Definition]] = {}
         self._removed: set[Key] = set()
 
+    def changed(self) -> None:
+        """As where something else has that definitions are built with."""
+        self.counter += 1
+
     async def revision(self) -> int:
         return self.counter
 

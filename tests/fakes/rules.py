@@ -6,12 +6,16 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from cryptography.fernet import Fernet
+
 from tests.fakes.definitions import MemoryDefinitions
 from tests.fakes.held_runs import MemoryHeldRuns
 from tests.fakes.integrations import FakeDirectory
 from tests.fakes.places import ListedDeadLetters
 from tests.fakes.sandbox import FakeSandbox
+from tests.fakes.secrets import KnownSecrets
 from tests.fakes.transaction import OpenTransaction
+from tidemill.core.cipher import Cipher
 from tidemill.core.clock import HeldClock
 from tidemill.core.transaction import Transaction
 from tidemill.graph.message import Message
@@ -91,6 +95,7 @@ class RulesRoom:
         self.held = MemoryHeldRuns()
         self.letters = ListedDeadLetters()
         self.stores = RuleStores(self.outbox, self.cache, self.held, self.letters)
+        self.secrets = KnownSecrets()
         self.woken: list[str] = []
         self.parts = rule_parts(
             self.definitions,
@@ -100,6 +105,8 @@ class RulesRoom:
             self._wake,
             self.clock,
             world,
+            Cipher(Fernet.generate_key()),
+            self.secrets,
             processors,
         )
         self.gate = Gate(Doors(NoEngine(), self.parts.taker), OpenTransactions())

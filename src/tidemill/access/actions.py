@@ -64,7 +64,7 @@ SCHEMA_DELETE = Action("schema.delete", "Remove schemas", (("schema", "DELETE"),
 SECRET_READ = Action("secret.read", "See the names of secrets; their values nobody sees", (("secret", "READ"),))
 SECRET_CREATE = Action("secret.create", "Create secrets, with all rights on one's own", (("secret", "CREATE"),))
 SECRET_WRITE = Action("secret.write", "Set secrets", (("secret", "UPDATE"),))
-SECRET_USE = Action("secret.use", "Let workflows use secrets", (("secret", "EXECUTE"),))
+SECRET_USE = Action("secret.use", "Let workflows and rule chains use secrets", (("secret", "EXECUTE"),))
 SECRET_DELETE = Action("secret.delete", "Remove secrets", (("secret", "DELETE"),))
 
 WORKFLOW_START = Action("workflow.start", "Start workflows", (("workflow", "EXECUTE"),))

@@ -16,6 +16,7 @@ from tidemill.core.codec import from_json
 from tidemill.core.definitions import Definition, Kind
 from tidemill.core.errors import BadInput, NotFound
 from tidemill.core.findings import Finding, near
+from tidemill.rules.chains.vault import masked
 from tidemill.workflows.tasks.publish import parse_sink
 
 routes = Routes("Tidemill", "/api/tidemill")
@@ -88,7 +89,7 @@ async def one_save(call: Call, kind: str, name: str, version: Numbered, save: Nu
         raise BadInput("the saves of an integration are listed without their documents")
     for definition in await _saves(call, known, name, version):
         if definition.save == save:
-            return json_answer(_save_json(definition) | {"document": from_json(definition.document)})
+            return json_answer(_save_json(definition) | {"document": masked(definition.document)})
     raise NotFound(f"there is no save {save} of {kind} {name!r} version {version}")
 
 

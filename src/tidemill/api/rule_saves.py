@@ -12,9 +12,9 @@ from tidemill.api.call import Call
 from tidemill.api.params import Numbered
 from tidemill.api.router import Routes
 from tidemill.api.rules import told
+from tidemill.api.saving import check_secrets
 from tidemill.core.errors import NotFound
 from tidemill.rules.chains.compiled import document_of
-from tidemill.rules.shown.differences import differences
 
 routes = Routes("Rule chains", "/api/tidemill/rules")
 
@@ -46,16 +46,19 @@ async def between(
 ) -> Response:
     """What one save of a chain has otherwise than another, place by place. All saves are under
     `/api/tidemill/definitions/rule_chain/{id}/0/saves`."""
-    saves = {each.save: document_of(each) for each in await call.services.rules.saves(chain)}
+    saves = {each.save: each for each in await call.services.rules.saves(chain)}
     for save in (older, newer):
         if save not in saves:
             raise NotFound(f"there is no save {save} of the rule chain {chain!r}")
-    return json_answer([each.as_json() for each in differences(saves[older], saves[newer])])
+    return json_answer([each.as_json() for each in call.services.rules.differences(saves[older], saves[newer])])
 
 
 @routes.post("/{id}/restore/{save}", actions.RULE_CHAIN_WRITE, answer=dict[str, Any])
 async def restore(call: Call, chain: ChainId, save: Numbered) -> Response:
     """Saves an older save's document again, as a new save. Also of a chain that was removed."""
+    for each in await call.services.rules.saves(chain):
+        if each.save == save:
+            await check_secrets(call, call.services.rules.secrets_used(document_of(each)))
     restored = await call.services.rules.restore(chain, save, call.author)
     await call.changed(actions.RULE_CHAIN_WRITE, f"rule_chain:{chain}")
     return json_answer(told(restored))

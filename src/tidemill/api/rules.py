@@ -13,6 +13,7 @@ from tidemill.api.call import AllowedCall, Call
 from tidemill.api.params import Text
 from tidemill.api.router import Routes
 from tidemill.api.rule_status import endpoint_statuses
+from tidemill.api.saving import check_secrets
 from tidemill.core.errors import BadInput, NotFound
 from tidemill.core.findings import near
 from tidemill.rules.chains.compiled import Chain, document_of
@@ -79,7 +80,7 @@ async def status(call: Call, chain: ChainId) -> Response:
 async def save(call: Call, chain: ChainId) -> Response:
     """Saves a rule chain, which is at work at once. One that cannot run is stored too, unavailable, with its
     findings."""
-    return await _saved(call, await call.services.rules.save(chain, await call.json(object), call.author))
+    return await _saved(call, chain, await call.json(object))
 
 
 @routes.post("/{id}/base", actions.RULE_CHAIN_WRITE, dict[str, Any], dict[str, Any])
@@ -92,18 +93,15 @@ async def save_base(call: Call, chain: ChainId) -> Response:
         document: dict[str, Any] = {"ruleChain": base, "metadata": {"nodes": [], "connections": []}}
     else:
         document = editing.with_base(document_of(found.definition), base)
-    return await _saved(call, await call.services.rules.save(chain, document, call.author))
+    return await _saved(call, chain, document)
 
 
 @routes.post("/{id}/config/{var_type}", actions.RULE_CHAIN_WRITE, dict[str, Any], dict[str, Any])
 async def save_configuration(call: Call, chain: ChainId, var_type: str) -> Response:
     """Saves one part of a chain's configuration, such as `vars`."""
     value = await call.json(object)
-    await rulego_chain(call, chain)
-    changed = await call.services.rules.change(
-        chain, call.author, lambda document: editing.with_configuration(document, var_type, value)
-    )
-    return await _saved(call, changed)
+    found = await rulego_chain(call, chain)
+    return await _saved(call, chain, editing.with_configuration(document_of(found.definition), var_type, value))
 
 
 @routes.post("/{id}/operate/{operation}", actions.RULE_CHAIN_WRITE, answer=dict[str, Any])
@@ -114,7 +112,7 @@ async def operate(call: Call, chain: ChainId, operation: str) -> Response:
         raise BadInput(f"there is no operation {operation!r}{near(operation, _OPERATIONS)}")
     await rulego_chain(call, chain)
     changed = await call.services.rules.change(chain, call.author, lambda document: editing.with_about(document, about))
-    return await _saved(call, changed)
+    return await _told_of(call, changed)
 
 
 @routes.delete("/{id}", actions.RULE_CHAIN_DELETE)
@@ -147,7 +145,13 @@ def told(chain: Chain) -> dict[str, Any]:
     }
 
 
-async def _saved(call: AllowedCall, chain: Chain) -> Response:
+async def _saved(call: AllowedCall, id_: str, document: Any) -> Response:
+    """Raises `Forbidden` where the caller may not use a secret that the chain names."""
+    await check_secrets(call, call.services.rules.secrets_used(document))
+    return await _told_of(call, await call.services.rules.save(id_, document, call.author))
+
+
+async def _told_of(call: AllowedCall, chain: Chain) -> Response:
     await call.changed(actions.RULE_CHAIN_WRITE, f"rule_chain:{chain.id}")
     return json_answer(told(chain))
 

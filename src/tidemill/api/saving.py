@@ -5,7 +5,7 @@ Whoever creates something by that right alone has all rights on it afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 import msgspec
@@ -70,6 +70,12 @@ async def check_uses(call: AllowedCall, document: Any) -> None:
         reason = "which integration it publishes to is known only when it runs: that takes the right to use all"
         if not may(call.principal, actions.INTEGRATION_USE):
             await call.services.access.refuse(call.principal, actions.INTEGRATION_USE, name_of(document), reason)
+
+
+async def check_secrets(call: AllowedCall, names: Collection[str]) -> None:
+    """Raises `Forbidden` for secrets that the caller may not let a rule chain use."""
+    for name in sorted(names):
+        await call.check_also(actions.SECRET_USE, secret=name)
 
 
 def name_of(document: Any) -> str:

@@ -15,6 +15,7 @@ from tidemill.api.answers import empty_answer, json_answer
 from tidemill.api.call import AllowedCall, Call
 from tidemill.api.params import Text
 from tidemill.api.router import Routes
+from tidemill.api.saving import check_secrets
 from tidemill.core.errors import BadInput, Conflict, NotFound
 from tidemill.core.findings import Finding
 from tidemill.core.ids import new_id
@@ -100,6 +101,7 @@ async def import_chains(call: Call, overwrite: bool = False) -> Response:
     for about, nodes, id_ in zip(given.rule_chains, metadata, targets, strict=True):
         document = documents.with_chain(documents.empty(), about)
         changed = documents.with_metadata(document, documents.relinked(nodes, ids), lambda: new_id(now_ms))
+        await check_secrets(call, call.services.rules.secrets_used(changed))
         saved = await _saved(call, id_, changed)
         entity = {"tenantId": documents.TENANT, "ruleChainId": documents.chain_entity(saved.id)}
         told = {"ruleChainName": saved.built.draft.name, "updated": id_ in named.values(), "error": _reason(saved)}
@@ -131,7 +133,9 @@ async def save_metadata(call: Call) -> Response:
     _check_version(found, given)
     now_ms = call.services.clock.now_ms()
     nodes = {key: value for key, value in given.items() if key != "findings"}
-    saved = await _saved(call, found.id, documents.with_metadata(_document(found), nodes, lambda: new_id(now_ms)))
+    changed = documents.with_metadata(_document(found), nodes, lambda: new_id(now_ms))
+    await check_secrets(call, call.services.rules.secrets_used(changed))
+    saved = await _saved(call, found.id, changed)
     return json_answer({**_metadata(saved), "findings": [each.as_json() for each in saved.findings]})
 
 

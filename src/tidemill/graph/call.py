@@ -14,6 +14,7 @@ from tidemill.core.errors import Unavailable
 from tidemill.graph.entries import reached
 from tidemill.graph.message import Message, failed
 from tidemill.graph.node import FAILURE, Effect, Held, Hold, Nested, Result, Waited
+from tidemill.graph.secret import covered
 from tidemill.graph.trails import Hop
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Call:
     def fail_at(self, index: int, place: Place | None, reason: str, message: Message) -> None:
         self._settled[index] = 1
         self._failures += 1
+        reason = self._covered(reason)
         self._told.append((index, place, FAILURE, failed(message, reason), reason))
 
     def place_of(self, node: str, trail: int, passed: Sequence[Hop]) -> Place:
@@ -85,6 +87,10 @@ class Call:
     def leads(self, relation: str, node: str | None = None) -> bool:
         graph = self._traversal.graph
         return relation in (self._place if node is None else graph.vertices[graph.index[node]]).edges
+
+    def _covered(self, reason: str) -> str:
+        hidden = self._traversal.graph.hidden
+        return covered(reason, hidden) if hidden else reason
 
     def take(self, index: int) -> None:
         self._settled[index] = 1
@@ -166,8 +172,12 @@ class Call:
         except Unavailable:
             raise
         except Exception as error:  # a node that fails, fails its messages and nobody else's
-            log.exception("node raised", chain=self._traversal.graph.id, node=self._place.id)
             reason = f"{type(error).__name__}: {error}"
+            place = {"chain": self._traversal.graph.id, "node": self._place.id}
+            if self._traversal.graph.hidden:
+                log.error("node raised", error=self._covered(reason), **place)
+            else:
+                log.exception("node raised", **place)
         if 0 in self._settled:
             for index, is_settled in enumerate(self._settled):
                 if not is_settled:

@@ -42,7 +42,7 @@ class Vertex:
 
 class Graph:
     """`first` is where messages come in, None for a graph without nodes. `remembered` are the nodes whose last output
-    others ask for."""
+    others ask for. `hidden` are secrets that its nodes were built with: no reason of a failure has one in it."""
 
     def __init__(
         self,
@@ -51,8 +51,10 @@ class Graph:
         edges: Iterable[Edge],
         first: str | None,
         remembered: Collection[str] = (),
+        hidden: Collection[str] = (),
     ) -> None:
         self.id = id_
+        self.hidden = hidden
         self.vertices = vertices
         self.index = {vertex.id: index for index, vertex in enumerate(vertices)}
         self.first = self.index[first] if first is not None else None

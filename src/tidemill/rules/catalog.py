@@ -6,11 +6,11 @@ Scripts are compiled here, when they are saved. Who may save is not asked here.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from tidemill.core.clock import Clock
-from tidemill.core.codec import to_json
+from tidemill.core.codec import from_json, to_json
 from tidemill.core.definitions import Definition, DefinitionStore
 from tidemill.core.errors import BadInput, NotFound
 from tidemill.core.findings import Finding
@@ -19,10 +19,13 @@ from tidemill.ingest.loops import Flows
 from tidemill.rules.chains.building import Built
 from tidemill.rules.chains.compiled import Chain, Chains, document_of
 from tidemill.rules.chains.data_loops import DOMAIN, flows_of, with_loops
-from tidemill.rules.chains.examination import examine
-from tidemill.rules.chains.passwords import without_passwords
+from tidemill.rules.chains.examination import check_shape, examine
+from tidemill.rules.chains.variables import secrets_named
+from tidemill.rules.chains.vault import covered_findings, masked_value
+from tidemill.rules.formats import read_chain
 from tidemill.rules.ports import Directory
 from tidemill.rules.scripts.scripts import StageKind, arguments
+from tidemill.rules.shown.differences import Difference, differences
 from tidemill.sandbox.script import Stage, Staged, Stages
 
 _ID = re.compile(r"[^\s/:]{1,200}")
@@ -43,23 +46,33 @@ class RuleCatalog:
 
     async def examine(self, document: Any, id_: str = "") -> tuple[Built, Sequence[Finding]]:
         """All that there is to say of a chain, without saving it. Raises `BadInput` for what is no chain at all."""
-        await self._chains.look_around()
-        return await examine(document, self._chains.setup, id_)
+        check_shape(document)
+        return await self._examine(document, id_, to_json(document), frozenset())
 
-    async def save(self, id_: str, document: Any, author: str) -> Chain:
-        """Clusters that it names and nobody knows become integrations, and keep their passwords. Raises `BadInput` for
-        what is no chain at all."""
+    async def save(self, id_: str, document: Any, author: str, kept: Definition | None = None) -> Chain:
+        """Secrets that are masked in it stay what they are in `kept`, or else in the chain as it is now. Clusters that
+        it names and nobody knows become integrations, and keep their passwords, too. Raises `BadInput` for what is no
+        chain at all."""
         if not _ID.fullmatch(id_):
             raise BadInput([Finding("id", "has 1 to 200 characters, none of them /, : or white space", "invalid")])
-        built, examined = await self.examine(document, id_)
-        findings = [*examined]
+        check_shape(document)
+        known = kept or await self._store.get("rule_chain", id_, 0)
+        sealed, findings = self._chains.vault.seal_chain(document, known.document if known is not None else None)
+        opened = self._chains.vault.opened(sealed)
+        built, examined = await self._examine(opened.document, id_, sealed, opened.secrets)
+        findings += examined
         for stranger in built.strangers:
             findings += await self._directory.derive(stranger, author)
-        document = without_passwords(document)
-        shown = to_json([finding.as_json() for finding in findings])
-        now_ms = self._clock.now_ms()
-        await self._store.put("rule_chain", id_, 0, to_json(document), shown, author, now_ms)
+        shown = to_json([finding.as_json() for finding in covered_findings(findings, built.draft.hidden)])
+        await self._store.put("rule_chain", id_, 0, sealed, shown, author, self._clock.now_ms())
         return await self.chain(id_)
+
+    def secrets_used(self, document: Any) -> frozenset[str]:
+        """Names of secrets that the chain has not itself: for asking whether its author may use them. Raises `BadInput`
+        for what is no chain at all."""
+        check_shape(document)
+        draft, _ = read_chain(document, "")
+        return secrets_named(to_json(document)).difference(draft.secrets)
 
     async def change(self, id_: str, author: str, changed: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Chain:
         """Saves what `changed` makes of the chain's document. Raises `NotFound`."""
@@ -70,7 +83,14 @@ class RuleCatalog:
         found = await self._store.save_of("rule_chain", id_, 0, save)
         if found is None:
             raise NotFound(f"there is no save {save} of the rule chain {id_!r}")
-        return await self.save(id_, document_of(found), author)
+        return await self.save(id_, document_of(found), author, found)
+
+    async def _examine(
+        self, document: Any, id_: str, named_in: bytes, secrets: Collection[str]
+    ) -> tuple[Built, Sequence[Finding]]:
+        await self._chains.look_around(secrets_named(named_in))
+        setup, with_secrets = self._chains.setup, self._chains.with_secrets
+        return await examine(document, setup, id_, lambda draft: with_secrets(draft, named_in, secrets))
 
     async def try_script(self, code: str, kind: StageKind, message: Message) -> Staged:
         """What a script node of this kind would make of the message. Raises `Unavailable`."""
@@ -88,6 +108,11 @@ class RuleCatalog:
     async def chains(self) -> Sequence[Chain]:
         await self._chains.refresh()
         return with_loops(list(self._chains.by_id.values()), self._chains, self._flows.besides(DOMAIN))
+
+    def differences(self, older: Definition, newer: Definition) -> Sequence[Difference]:
+        """Place by place; a secret that is another is `***` on both sides."""
+        found = differences(from_json(older.document), from_json(newer.document))
+        return [Difference(each.path, masked_value(each.before), masked_value(each.after)) for each in found]
 
     async def remove(self, id_: str, author: str) -> None:
         """Raises `NotFound`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -214,6 +214,13 @@ class Directory(IntegrationDirectory, Protocol):
     async def derive(self, stranger: Stranger, author: str) -> Sequence[Finding]:
         """Makes an integration for the cluster, unless one is there by now, under a name that says where it comes
         from. What speaks against it is found at `stranger.path`."""
+        ...
+
+
+class SecretSource(Protocol):
+    async def values(self, names: Collection[str]) -> Mapping[str, str]:
+        """Of those that are there and can be read. When one changes, the definitions' revision grows. Raises
+        `Unavailable`."""
         ...
 
 

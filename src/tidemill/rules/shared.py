@@ -17,6 +17,8 @@ from tidemill.core.errors import BadInput, NotFound
 from tidemill.core.findings import Finding, near
 from tidemill.expressions.document import Fields, refuse_depth
 from tidemill.graph.registry import Registry
+from tidemill.rules.chains.variables import secrets_named
+from tidemill.rules.chains.vault import Vault, masked
 
 
 class SharedNode(msgspec.Struct, frozen=True):
@@ -30,20 +32,27 @@ class SharedNode(msgspec.Struct, frozen=True):
 
 
 class SharedNodeCatalog:
-    def __init__(self, store: DefinitionStore, registry: Registry, clock: Clock) -> None:
+    def __init__(self, store: DefinitionStore, registry: Registry, vault: Vault, clock: Clock) -> None:
         self._store = store
         self._registry = registry
+        self._vault = vault
         self._clock = clock
 
     async def save(self, id_: str, document: Any, author: str) -> SharedNode:
-        """Raises `BadInput` for what is no node at all."""
+        """Secrets that are masked in it stay what they are. Raises `BadInput` for what is no node at all."""
         if not isinstance(document, dict):
             raise BadInput("a shared node is a JSON object")
         refuse_depth(document, "shared node")
-        found = to_json([finding.as_json() for finding in self._findings(document)])
+        known = await self._store.get("shared_node", id_, 0)
+        kept = known.document if known is not None else None
+        sealed, findings = self._vault.seal_node({**document, "id": id_}, kept)
+        found = to_json([finding.as_json() for finding in [*self._findings(document), *findings]])
         now_ms = self._clock.now_ms()
-        saved = await self._store.put("shared_node", id_, 0, to_json({**document, "id": id_}), found, author, now_ms)
-        return _node(saved)
+        return _node(await self._store.put("shared_node", id_, 0, sealed, found, author, now_ms))
+
+    def secrets_used(self, document: Any) -> frozenset[str]:
+        """Names of secrets, for asking whether its author may use them."""
+        return secrets_named(to_json(document))
 
     async def all(self) -> Sequence[SharedNode]:
         return [_node(definition) for definition in await self._store.all("shared_node")]
@@ -85,10 +94,5 @@ class SharedNodeCatalog:
         return findings
 
 
-def configuration_of(definition: Definition) -> Mapping[str, Any]:
-    found = from_json(definition.document).get("configuration")
-    return found if isinstance(found, dict) else {}
-
-
 def _node(definition: Definition) -> SharedNode:
-    return SharedNode(definition.name, from_json(definition.document), from_json(definition.findings))
+    return SharedNode(definition.name, masked(definition.document), from_json(definition.findings))

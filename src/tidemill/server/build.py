@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from tidemill.access.named_secrets import NamedSecrets
 from tidemill.access.service import ADMIN, Access
 from tidemill.api.app import create_app
 from tidemill.api.services import Services
@@ -153,9 +154,10 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack, broker:
     catalog = Catalog(definitions, ground.sandbox, integrations, clock)
     wakes, polls, faults = Wakes(), PollData(StoredLastPolls(database), clock), Faults.from_environment()
     engine = Engine(executions, catalog, ground.sandbox, clock, wakes, polls.is_polled)
-    rules = _rules(ground, definitions, integrations, wakes, catalog.flows, web, stack)
+    access = build_access(ground)
+    rules = _rules(ground, definitions, integrations, access.secrets, wakes, catalog.flows, web, stack)
     subscriptions = JoinedSubscriptions(HandlerSubscriptions(catalog, definitions, ground.sandbox), rules.subscriptions)
-    access, gate = build_access(ground), Gate(door := Doors(engine, rules.taker), database)
+    gate = Gate(door := Doors(engine, rules.taker), database)
     workers = Workers(gate, executions, *_task_stores(database), catalog, access.secrets, polls, clock)
     waits, runners = ExecutionWaits(executions, catalog, clock), _runners(engine, database, clock)
     publishers, sources = _publishers(ground, integrations, door, faults), _sources(ground, integrations, faults)
@@ -238,6 +240,7 @@ def _rules(
     ground: Ground,
     definitions: StoredDefinitions,
     integrations: Integrations,
+    secrets: NamedSecrets,
     wakes: Wakes,
     flows: Flows,
     web: HttpCaller,
@@ -248,7 +251,8 @@ def _rules(
     letters = StoredDeadLetters(database)
     stores = RuleStores(StoredOutbox(database), StoredRuleCache(database), StoredHeldRuns(database), letters)
     processors = Processors(failed_plugins=load_plugins(ground.settings.plugin_names))
-    return rule_parts(definitions, integrations, ground.sandbox, stores, wake, clock, world, processors, flows)
+    safe = ground.cipher, secrets
+    return rule_parts(definitions, integrations, ground.sandbox, stores, wake, clock, world, *safe, processors, flows)
 
 
 def _resuming(ground: Ground, rules: RuleParts, door: EffectDoor, places: StoredPlaces, faults: Faults) -> Resuming:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from tidemill.core.cipher import Cipher
 from tidemill.core.clock import Clock
 from tidemill.core.definitions import DefinitionStore
 from tidemill.graph.executor import Executor
@@ -18,13 +19,14 @@ from tidemill.ingest.ports import DeadLetters
 from tidemill.rules.catalog import RuleCatalog
 from tidemill.rules.chains.building import Setup
 from tidemill.rules.chains.compiled import Chains
+from tidemill.rules.chains.vault import Vault
 from tidemill.rules.door import RulesTaker
 from tidemill.rules.endpoints.processors import Processors
 from tidemill.rules.endpoints.requests import Requests
 from tidemill.rules.endpoints.subscriptions import EndpointSubscriptions
 from tidemill.rules.hand import Hand
 from tidemill.rules.listed import LISTED
-from tidemill.rules.ports import CacheStore, Clusters, Directory, Ports, World
+from tidemill.rules.ports import CacheStore, Clusters, Directory, Ports, SecretSource, World
 from tidemill.rules.shared import SharedNodeCatalog
 from tidemill.rules.shown.debugging import DebugEntries
 from tidemill.rules.shown.watching import NodeWatcher
@@ -79,12 +81,15 @@ def rule_parts(
     woken: Callable[[Collection[str]], None],
     clock: Clock,
     world: World,
+    cipher: Cipher,
+    secrets: SecretSource,
     processors: Processors | None = None,
     flows: Flows | None = None,
 ) -> RuleParts:
     ports = Ports(sandbox, clock, Clusters(), stores.cache, world, stores.held)
     setup = Setup(Registry(LISTED), ports, {}, processors=processors or Processors())
-    chains = Chains(definitions, directory, setup)
+    vault = Vault(cipher, setup.registry)
+    chains = Chains(definitions, directory, setup, vault, secrets)
     debug, held = DebugEntries(clock), Bell(clock)
     executor = Executor(chains, NodeWatcher(debug), clock)
     return RuleParts(
@@ -93,7 +98,7 @@ def rule_parts(
         RuleCatalog(definitions, chains, directory, clock, flows or Flows()),
         EndpointSubscriptions(chains, definitions, executor),
         RulesTaker(stores.outbox, stores.cache, stores.held, stores.letters, woken, held.ring, clock),
-        SharedNodeCatalog(definitions, setup.registry, clock),
+        SharedNodeCatalog(definitions, setup.registry, vault, clock),
         debug,
         held,
     )

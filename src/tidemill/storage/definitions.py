@@ -92,7 +92,7 @@ class StoredDefinitions:
     ) -> Definition:
         key = {"kind": kind, "name": name, "version": version}
         async with self._database.begin() as session:
-            await _count(session)
+            await count_change(session)
             last_save, created_ms, is_there = (await session.execute(_PAST, key)).one()
             if is_there and expect == "absent":
                 raise Conflict(f"{_label(kind, name, version)} exists already")
@@ -110,7 +110,7 @@ class StoredDefinitions:
         key = {"kind": kind, "name": name, "version": version}
         gone = {"is_current": False, "removed_by": author, "removed_ms": now_ms}
         async with self._database.begin() as session:
-            await _count(session)
+            await count_change(session)
             result = await session.execute(update(definitions).where(_same(key), _CURRENT).values(gone))
             if result.rowcount == 0:
                 raise NotFound(f"{_label(kind, name, version)} does not exist")
@@ -130,8 +130,9 @@ async def _revision(session: Session) -> int:
     return int(rows[0][0]) if rows else 0
 
 
-async def _count(session: Session) -> None:
-    """Counts one change, and lets no other save in until this one is through."""
+async def count_change(session: Session) -> None:
+    """Counts one change of definitions, or of what they are built with, and lets no other in until this one is
+    through."""
     first = insert_into(session, counters).values(name=_COUNTER, value=1)
     await session.execute(
         first.on_conflict_do_update(index_elements=[counters.c.name], set_={"value": counters.c.value + 1})

@@ -12,6 +12,7 @@ from tidemill.core.errors import NotFound
 from tidemill.core.transaction import Transaction
 from tidemill.storage.access_tables import secrets
 from tidemill.storage.database import Database
+from tidemill.storage.definitions import count_change
 from tidemill.storage.inserts import insert_into
 from tidemill.storage.session import session_of
 from tidemill.storage.text import storable
@@ -36,10 +37,13 @@ class StoredSecrets:
     async def put(self, tx: Transaction, secret: KeptSecret) -> None:
         values = msgspec.structs.asdict(secret)
         session = session_of(tx)
+        await count_change(session)
         insert = insert_into(session, secrets).values(values)
         await session.execute(insert.on_conflict_do_update(index_elements=[secrets.c.name], set_=values))
 
     async def remove(self, tx: Transaction, name: str) -> None:
-        result = await session_of(tx).execute(delete(secrets).where(secrets.c.name == storable(name)))
+        session = session_of(tx)
+        await count_change(session)
+        result = await session.execute(delete(secrets).where(secrets.c.name == storable(name)))
         if result.rowcount != 1:
             raise NotFound(f"there is no secret {name!r}")

@@ -7,6 +7,7 @@ import pytest
 from tidemill.access.ports import KeptSecret, Tagged
 from tidemill.core.errors import NotFound
 from tidemill.storage.database import Database
+from tidemill.storage.definitions import StoredDefinitions
 from tidemill.storage.secrets import StoredSecrets
 from tidemill.storage.tags import StoredTags
 
@@ -21,6 +22,7 @@ async def test_secrets(database: Database) -> None:
         await store.put(tx, B)
         await store.put(tx, A)
     assert await store.names() == ["a", "b"]
+    revision = await StoredDefinitions(database).revision()
     assert await store.load(["b", "a", "none\x00"]) == [A, B]
     assert await store.load([]) == []
     changed = KeptSecret("a", "anew", "bob", 20)
@@ -28,6 +30,7 @@ async def test_secrets(database: Database) -> None:
         await store.put(tx, changed)
         await store.remove(tx, "b")
     assert await store.load(["a", "b"]) == [changed]
+    assert await StoredDefinitions(database).revision() == revision + 2  # rule chains are built with them
     with pytest.raises(NotFound):
         async with database.begin() as tx:
             await store.remove(tx, "b")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from cryptography.fernet import Fernet
+
 from tests.fakes.sandbox import FakeSandbox
 from tests.unit.rules.endpoints.kafka_room import KafkaRoom, chain_with, endpoint, published, record, router
+from tidemill.core.cipher import Cipher
 from tidemill.core.findings import Finding
 from tidemill.ingest.doors import Taken
 from tidemill.ingest.effect import EffectGroup
@@ -68,6 +71,8 @@ async def test_over_an_event_handler_and_a_workflow_both_domains_tell() -> None:
         lambda names: None,
         room.clock,
         room.parts.chains.setup.ports.world,
+        Cipher(Fernet.generate_key()),
+        room.secrets,
         flows=catalog.flows,
     )
     await room.put(chain_with(endpoint(), nodes=[producer("far")]))

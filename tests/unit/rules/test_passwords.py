@@ -10,9 +10,9 @@ from tests.fakes.definitions import MemoryDefinitions
 from tests.unit.rules.endpoints.kafka_room import OUT, KafkaRoom, chain_with, endpoint
 from tidemill.core.cipher import Cipher
 from tidemill.core.clock import HeldClock
+from tidemill.graph.secret import MASK
 from tidemill.kafka.integrations import Integrations
 from tidemill.rules.chains.compiled import document_of
-from tidemill.rules.chains.passwords import MASK, without_passwords
 from tidemill.rules.ports import Credentials, Stranger
 
 
@@ -48,17 +48,3 @@ async def test_one_whose_integration_is_gone_must_be_given_again() -> None:
     (finding,) = await integrations.derive(Stranger("metadata.x", "a:9092", masked), "anna")
     assert (finding.path, finding.kind) == ("metadata.x.sasl.password", "not_derived")
     assert await integrations.list() == []
-
-
-def test_the_rest_of_a_document_is_as_it_was() -> None:
-    odd: list[dict[str, Any]] = [
-        {},
-        {"metadata": 7},
-        {"metadata": {"nodes": 7, "endpoints": ["x", {"configuration": 1}]}},
-    ]
-    assert [without_passwords(document) for document in odd] == odd
-    document = chain_with(endpoint(configuration=signed("${vars.secret}")))
-    assert without_passwords(document) == document
-    given = chain_with(endpoint(configuration=signed("secret")))
-    without_passwords(given)
-    assert given["metadata"]["endpoints"][0]["configuration"]["sasl"]["password"] == "secret"

@@ -6,7 +6,6 @@ asked when it is saved (`catalog`).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -20,6 +19,7 @@ from tidemill.graph.registry import Registry
 from tidemill.rules.chains.chain_calls import ChainCall
 from tidemill.rules.chains.draft import ChainDraft, NodeDraft
 from tidemill.rules.chains.references import SharedNodes, with_connection
+from tidemill.rules.chains.variables import Secrets, filled, secret_findings
 from tidemill.rules.endpoints.processors import Processors
 from tidemill.rules.loops import BREAK
 from tidemill.rules.ports import Ports, Stranger
@@ -30,7 +30,6 @@ from tidemill.sandbox.script import Script
 C = TypeVar("C", bound=Config)
 
 NODES_MAX = 20_000
-_VARIABLE = re.compile(r"\$\{\s*(global|vars|ruleChain)\.([\w.-]+)\s*\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +56,13 @@ class Setup:
     globals_: Mapping[str, str]
     shared: SharedNodes = field(default_factory=SharedNodes)
     processors: Processors = field(default_factory=Processors)
+    secrets: Secrets = field(default_factory=Secrets)
+
+    def filled(self, value: Any, draft: ChainDraft, path: str, findings: list[Finding]) -> Any:
+        """A configuration with its variables filled in."""
+        secrets = self.secrets.of(draft)
+        findings += secret_findings(value, path, draft, secrets)
+        return filled(value, draft, self.globals_, secrets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,24 +97,6 @@ def build(draft: ChainDraft, setup: Setup) -> Built:
     return Built(draft, graph, findings, scripts, calls, strangers, publishes)
 
 
-def filled(value: Any, draft: ChainDraft, globals_: Mapping[str, str]) -> Any:
-    """With `${global.x}`, `${vars.x}` and `${ruleChain.x}` in all texts; what is not known stays as it is written."""
-    if isinstance(value, str):
-        return _VARIABLE.sub(lambda found: _variable(found, draft, globals_), value) if "${" in value else value
-    if isinstance(value, Mapping):
-        return {key: filled(item, draft, globals_) for key, item in value.items()}
-    if isinstance(value, list):
-        return [filled(item, draft, globals_) for item in value]
-    return value
-
-
-def _variable(found: re.Match[str], draft: ChainDraft, globals_: Mapping[str, str]) -> str:
-    room, name = found.groups()
-    known: Mapping[str, Any] = {"global": globals_, "vars": draft.vars, "ruleChain": draft.about}[room]
-    value = known.get(name)
-    return str(value) if isinstance(value, (str, int, float)) else found.group()
-
-
 def checked(model: type[C], value: Mapping[str, Any], path: str, findings: list[Finding]) -> C | None:
     """Every mistake with its place; an unknown key with the one that was meant, where one is near."""
     try:
@@ -137,7 +125,7 @@ def place(node: NodeDraft, draft: ChainDraft, setup: Setup, findings: list[Findi
     known = [field.alias or name for name, field in component.config.model_fields.items()]
     given, strange = with_connection(node.config, known, draft, setup.shared, path)
     findings += strange
-    config = checked(component.config, filled(given, draft, setup.globals_), path, findings)
+    config = checked(component.config, setup.filled(given, draft, path, findings), path, findings)
     if config is None or strange:
         return None
     found = list(component.check(config, site))
@@ -236,6 +224,6 @@ def _graph(draft: ChainDraft, placed: Sequence[Placed]) -> Graph:
     edges = [Edge(edge.origin, edge.relation, edge.target) for edge in draft.edges]
     asked = {name for one in placed for name in one.component.asks_for(one.config)}
     asked |= {name for one in placed for _, name in one.component.reads(one.config)}
-    graph = Graph(draft.id, vertices, edges, draft.first, asked)
+    graph = Graph(draft.id, vertices, edges, draft.first, asked, draft.hidden)
     fuse(graph)
     return graph

@@ -6,7 +6,7 @@ Writes nothing; what is wrong with a chain stays with it as findings, and the ot
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -18,14 +18,15 @@ from tidemill.graph.graph import Graph
 from tidemill.ingest.clusters import IntegrationDirectory
 from tidemill.rules.chains.building import Built, Setup, build
 from tidemill.rules.chains.chain_calls import Known, call_findings
+from tidemill.rules.chains.draft import ChainDraft
+from tidemill.rules.chains.variables import secrets_named, with_secrets
+from tidemill.rules.chains.vault import NOT_KEPT, Vault, covered_findings, masked
 from tidemill.rules.endpoints.reading import BuiltEndpoints, build_endpoints, is_of_endpoint
 from tidemill.rules.formats import read_chain
-from tidemill.rules.ports import NOT_DERIVED, Stranger
-from tidemill.rules.shared import configuration_of
+from tidemill.rules.ports import NOT_DERIVED, SecretSource, Stranger
 from tidemill.rules.shown.debugging import unwatched, watched_until_ms
 
 _NEVER = 2**63
-_decode = msgspec.json.Decoder().decode
 _decode_findings = msgspec.json.Decoder(list[Finding]).decode
 
 
@@ -55,11 +56,23 @@ class Chain(msgspec.Struct, frozen=True):
 
 
 class Chains:
-    """Implements `graph.executor.Graphs`."""
+    """Implements `graph.executor.Graphs`. `secrets` are those that people keep under names; what documents keep
+    themselves is opened by the `vault`."""
 
-    def __init__(self, store: DefinitionStore, directory: IntegrationDirectory, setup: Setup) -> None:
+    def __init__(
+        self,
+        store: DefinitionStore,
+        directory: IntegrationDirectory,
+        setup: Setup,
+        vault: Vault,
+        secrets: SecretSource,
+    ) -> None:
         self._store = store
         self._directory = directory
+        self._secrets = secrets
+        self._of_shared: frozenset[str] = frozenset()
+        """The secrets of shared nodes."""
+        self.vault = vault
         self.setup = setup
         self.revision = -1
         self.by_id: Mapping[str, Chain] = {}
@@ -69,11 +82,15 @@ class Chains:
         self._unwatched_ms = _NEVER
         """When the next chain's debug mode ends."""
 
-    async def look_around(self) -> None:
-        """Also where there is no chain yet: what a new one finds around it. Raises `Unavailable`."""
+    async def look_around(self, named: Collection[str] = ()) -> None:
+        """Also where there is no chain yet: what a new one finds around it, such as the secrets that it names. Raises
+        `Unavailable`."""
         await self.refresh()
         if not self.by_id:
             self.setup.ports.clusters.integrations = await self._directory.integrations()
+        if named:
+            found = await self._secrets.values(named)
+            self.setup.secrets.by_name = {**self.setup.secrets.by_name, **found}
 
     async def refresh(self) -> int:
         """Cheap where nothing has changed. Raises `Unavailable`."""
@@ -90,11 +107,9 @@ class Chains:
     async def _read(self) -> None:
         """The revision comes first: what is saved meanwhile is found by the next call."""
         revision = await self._store.revision()
-        definitions = await self._store.all("rule_chain")
-        shared = {each.name: configuration_of(each) for each in await self._store.all("shared_node")}
-        if shared != self.setup.shared.by_id:
-            self.setup.shared.by_id = shared
-            self._alone = {}
+        definitions, shared = await self._store.all("rule_chain"), await self._store.all("shared_node")
+        await self._learn_secrets(definitions, shared)
+        self._learn_shared(shared)
         integrations = await self._directory.integrations() if definitions else {}
         if integrations != self.setup.ports.clusters.integrations:
             self.setup.ports.clusters.integrations = integrations
@@ -105,6 +120,40 @@ class Chains:
         self._unwatched_ms = min(
             (chain.watched_until_ms for chain in self._alone.values() if chain.watched_until_ms), default=_NEVER
         )
+
+    async def _learn_secrets(self, chains: Sequence[Definition], shared: Sequence[Definition]) -> None:
+        """Chains whose secrets have changed are compiled again."""
+        of_chains = {each.name: secrets_named(each.document) for each in chains}
+        of_shared = frozenset[str]().union(*(secrets_named(each.document) for each in shared))
+        names = of_shared.union(*of_chains.values())
+        values = await self._secrets.values(names) if names else {}
+        changed = {name for name in names if values.get(name) != self.setup.secrets.by_name.get(name)}
+        if changed:
+            self._alone = {
+                id_: chain
+                for id_, chain in self._alone.items()
+                if changed.isdisjoint(of_shared | of_chains.get(id_, frozenset()))
+            }
+        self.setup.secrets.by_name = values
+
+    def _learn_shared(self, definitions: Sequence[Definition]) -> None:
+        """With the secrets that they name: those of the chain that refers to one come second."""
+        opened = {each.name: self.vault.opened(each.document) for each in definitions}
+        named = {each.name: self.setup.secrets.named(secrets_named(each.document)) for each in definitions}
+        shared = {name: with_secrets(_configuration(each.document), named[name]) for name, each in opened.items()}
+        if shared != self.setup.shared.by_id:
+            self.setup.shared.by_id = shared
+            self._alone = {}
+        kept = frozenset[str]().union(*(each.secrets for each in opened.values()))
+        self._of_shared = kept.union(*(each.values() for each in named.values()))
+
+    def with_secrets(self, draft: ChainDraft, stored: bytes, secrets: Collection[str]) -> ChainDraft:
+        """`secrets` are those of its own. Only what is named in the stored document counts as named: whoever saved it
+        was asked for those."""
+        named = secrets_named(stored)
+        of_shared = self._of_shared if b"ref://" in stored else ()
+        hidden = frozenset({*secrets, *self.setup.secrets.named(named).values(), *of_shared})
+        return msgspec.structs.replace(draft, named=named, hidden=hidden)
 
     async def verify(self, tx: Transaction, revision: int) -> None:
         """Raises `StaleWrite` unless the definitions are still at `revision`."""
@@ -120,15 +169,17 @@ class Chains:
         is_known = known is not None and known.definition.save == definition.save
         if known is not None and is_known and not 0 < known.watched_until_ms <= now_ms:
             return known
-        draft, findings = read_chain(_decode(definition.document), definition.name)
+        opened = self.vault.opened(definition.document)
+        read, findings = read_chain(opened.document, definition.name)
+        draft = self.with_secrets(read, definition.document, opened.secrets)
         until_ms = watched_until_ms(draft, definition.updated_ms)
         if until_ms <= now_ms:
             draft, until_ms = unwatched(draft), 0
         built = build(draft, self.setup)
         endpoints = build_endpoints(draft, self.setup)
         of_save = _of_save(definition, [*built.strangers, *endpoints.strangers])
-        all_findings = [*findings, *built.findings, *endpoints.findings, *of_save]
-        return Chain(definition, built, endpoints, all_findings, until_ms)
+        now = covered_findings([*findings, *built.findings, *endpoints.findings], draft.hidden)
+        return Chain(definition, built, endpoints, [*opened.findings, *now, *of_save], until_ms)
 
 
 def _of_save(definition: Definition, strangers: Sequence[Stranger]) -> Sequence[Finding]:
@@ -137,7 +188,7 @@ def _of_save(definition: Definition, strangers: Sequence[Stranger]) -> Sequence[
     return [
         each
         for each in _decode_findings(definition.findings)
-        if each.kind == "compile" or (each.kind == NOT_DERIVED and each.path.startswith(paths))
+        if each.kind in ("compile", NOT_KEPT) or (each.kind == NOT_DERIVED and each.path.startswith(paths))
     ]
 
 
@@ -155,5 +206,11 @@ def _seen(built: Built) -> Known:
 
 
 def document_of(definition: Definition) -> dict[str, Any]:
-    document: dict[str, Any] = _decode(definition.document)
+    """As it was saved, with its secrets masked."""
+    document: dict[str, Any] = masked(definition.document)
     return document
+
+
+def _configuration(document: Any) -> Mapping[str, Any]:
+    found = document.get("configuration")
+    return found if isinstance(found, dict) else {}

@@ -54,8 +54,9 @@ class EndpointDraft(msgspec.Struct, frozen=True):
 
 
 class ChainDraft(msgspec.Struct, frozen=True):
-    """`first` is the id of the node where messages come in; None where there is no node. `globals_` and `vars` are what
-    `${global.x}` and `${vars.x}` mean; `about` what `${ruleChain.x}` does."""
+    """`first` is the id of the node where messages come in; None where there is no node. `vars` and `secrets` are what
+    `${vars.x}` and `${secrets.x}` mean; `about` what `${ruleChain.x}` does. `named` are the secrets
+    that its author named and may use, `hidden` the values of all secrets: nothing that is told of the chain has one."""
 
     id: str
     format: str
@@ -70,3 +71,5 @@ class ChainDraft(msgspec.Struct, frozen=True):
     vars: Mapping[str, str] = {}
     secrets: Mapping[str, str] = {}
     about: Mapping[str, Any] = {}
+    named: frozenset[str] = frozenset()
+    hidden: frozenset[str] = frozenset()

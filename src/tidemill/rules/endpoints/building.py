@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 from tidemill.core.findings import Finding, Level, errors, near
 from tidemill.graph.component import Config
 from tidemill.graph.graph import Graph, Vertex
-from tidemill.rules.chains.building import Setup, checked, filled, place
+from tidemill.rules.chains.building import Setup, checked, place
 from tidemill.rules.chains.draft import ChainDraft, EndpointDraft, NodeDraft, RouterDraft
 from tidemill.rules.chains.references import with_connection
+from tidemill.rules.chains.variables import filled
 from tidemill.rules.endpoints.processors import Processor
 from tidemill.rules.endpoints.router import Router
 from tidemill.rules.endpoints.target import COMPONENT, Destination, Target, has_placeholders, target_of
@@ -37,11 +38,11 @@ class Workshop:
 
     def text(self, value: str) -> str:
         """With `${global.x}` and `${vars.x}` in it."""
-        found: str = filled(value, self.draft, self.setup.globals_)
+        found: str = filled(value, self.draft, self.setup.globals_, {})
         return found
 
     def config(self, model: type[C], value: Mapping[str, Any], path: str) -> C | None:
-        return checked(model, filled(value, self.draft, self.setup.globals_), path, self.findings)
+        return checked(model, self.setup.filled(value, self.draft, path, self.findings), path, self.findings)
 
     def connected(self, value: Mapping[str, Any], known: Collection[str], path: str) -> Mapping[str, Any]:
         """With the connection in it that it refers to."""
@@ -101,7 +102,7 @@ class Workshop:
         self.scripts.extend((f"{found.site.path}.{key}", script) for key, script in keys)
         node = found.component.build(found.config, found.site)
         vertex = Vertex(type_, type_, node, is_last=found.component.is_last)
-        return Graph(route_name(self.draft.id, "component", router.id), [vertex], [], type_)
+        return Graph(route_name(self.draft.id, "component", router.id), [vertex], [], type_, hidden=self.draft.hidden)
 
 
 def route_name(chain: str, endpoint: str, router: str) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field
 
 from tidemill.graph.component import Config
+from tidemill.graph.secret import Secret, whole
 from tidemill.ingest.subscription import StartAt
 from tidemill.rules.ports import Credentials
 
@@ -60,7 +61,7 @@ class SaslConfig(Config):
     enable: bool = Field(False, description="Whether to sign in.")
     mechanism: str = Field("PLAIN", description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.")
     username: str = Field("", description="The user.")
-    password: str = Field("", description="The user's password.")
+    password: Annotated[str, Secret(whole, is_needed=False)] = Field("", description="The user's password.", repr=False)
 
 
 class TlsConfig(Config):

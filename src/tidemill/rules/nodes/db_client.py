@@ -13,6 +13,7 @@ from tidemill.expressions.exprlang.template import Template, compile_template
 from tidemill.graph.component import Component, Config
 from tidemill.graph.message import Message
 from tidemill.graph.node import Batch
+from tidemill.graph.secret import Address
 from tidemill.rules.calling import CALL_S_MAX, Caller
 from tidemill.rules.fields.fields import Sight, field_findings, nodes_asked
 from tidemill.rules.ports import OutsideFailed, SqlAnswer, SqlDatabase, SqlStatement
@@ -28,7 +29,7 @@ class DbClientConfig(Config):
     driver_name: str = Field(
         "mysql", alias="driverName", description="mysql, postgres or sqlite3. MySQL needs the extra `tidemill[mysql]`."
     )
-    dsn: str = Field(
+    dsn: Address = Field(
         "root:root@tcp(127.0.0.1:3306)/test",
         description="mysql: user:password@tcp(host:port)/name. postgres: postgres://user:password@host:port/name, or"
         " host=... user=... sqlite3: a file.",

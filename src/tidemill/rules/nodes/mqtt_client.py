@@ -12,6 +12,7 @@ from tidemill.expressions.exprlang.template import compile_template
 from tidemill.graph.component import Component, Config
 from tidemill.graph.message import Message
 from tidemill.graph.node import Batch
+from tidemill.graph.secret import Address, Password
 from tidemill.rules.calling import Caller
 from tidemill.rules.fields.fields import Sight, field_findings, nodes_asked
 from tidemill.rules.ports import MqttServer, OutsideFailed, mqtt_address
@@ -19,12 +20,12 @@ from tidemill.rules.site import Site
 
 
 class MqttClientConfig(Config):
-    server: str = Field(
+    server: Address = Field(
         "127.0.0.1:1883", description="host:port; `ssl://host:port` for TLS, which caFile or certFile mean, too."
     )
     topic: str = Field("/device/msg", min_length=1, description="The topic; a template.")
     username: str = Field("", description="Who logs in; without it, nobody does.")
-    password: str = Field("", description="The password.", repr=False)
+    password: Password = Field("", description="The password.", repr=False)
     qos: Literal[0, 1, 2] = Field(0, description="0: sent; 1: acknowledged, may come twice; 2: once, as MQTT has it.")
     is_clean: bool = Field(False, alias="cleanSession", description="The server keeps nothing between connections.")
     client_id: str = Field(

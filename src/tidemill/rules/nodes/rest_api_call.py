@@ -15,6 +15,7 @@ from tidemill.expressions.exprlang.template import compile_template
 from tidemill.graph.component import Component, Config
 from tidemill.graph.message import Message
 from tidemill.graph.node import Batch
+from tidemill.graph.secret import Address, Headers, Password
 from tidemill.rules.calling import CALL_S_MAX, Caller, CallRefused
 from tidemill.rules.fields.fields import Sight, field_findings, nodes_asked
 from tidemill.rules.site import Site
@@ -30,9 +31,9 @@ _STREAM = "text/event-stream"
 
 
 class RestApiCallConfig(Config):
-    url: str = Field("", alias="restEndpointUrlPattern", description="The address; a template.")
+    url: Address = Field("", alias="restEndpointUrlPattern", description="The address; a template.")
     method: str = Field("POST", alias="requestMethod", description=f"One of {', '.join(METHODS)}; a template.")
-    headers: dict[str, str] = Field(
+    headers: Headers = Field(
         default_factory=dict,
         description="Headers, name to value; both are templates. Content-Type is application/json unless said here.",
     )
@@ -59,7 +60,7 @@ class RestApiCallConfig(Config):
     proxy_host: str = Field("", alias="proxyHost", description="The proxy's host.")
     proxy_port: int = Field(0, alias="proxyPort", ge=0, le=65_535, description="The proxy's port.")
     proxy_user: str = Field("", alias="proxyUser", description="The proxy's user.")
-    proxy_password: str = Field("", alias="proxyPassword", description="The proxy's password.", repr=False)
+    proxy_password: Password = Field("", alias="proxyPassword", description="The proxy's password.", repr=False)
 
 
 class RestApiCall:
@@ -209,7 +210,7 @@ COMPONENT = Component(
         {"restEndpointUrlPattern": "https://example.org/devices/${metadata.deviceId}", "requestMethod": "PUT"},
         {
             "restEndpointUrlPattern": "https://example.org/alarms",
-            "headers": {"Authorization": "Bearer ${global.token}"},
+            "headers": {"Authorization": "Bearer ${secrets.alarms}"},
             "body": '{"temperature": ${msg.temperature}}',
         },
     ),

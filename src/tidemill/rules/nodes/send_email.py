@@ -13,6 +13,7 @@ from tidemill.expressions.exprlang.template import compile_template
 from tidemill.graph.component import Component, Config
 from tidemill.graph.message import Message
 from tidemill.graph.node import Batch
+from tidemill.graph.secret import Password
 from tidemill.rules.calling import Caller
 from tidemill.rules.fields.fields import Sight, field_findings, nodes_asked
 from tidemill.rules.ports import Mail, MailServer
@@ -36,7 +37,7 @@ class SendEmailConfig(Config):
     smtp_host: str = Field("", alias="smtpHost", description="The mail server.")
     smtp_port: int = Field(0, alias="smtpPort", ge=0, le=65_535, description="0 is 465 with enableTls, else 25.")
     username: str = Field("", description="Who logs in; without it, nobody does.")
-    password: str = Field("", description="The password.", repr=False)
+    password: Password = Field("", description="The password.", repr=False)
     is_tls: bool = Field(
         False,
         alias="enableTls",
@@ -112,7 +113,7 @@ COMPONENT = Component(
             "smtpHost": "mail.example.org",
             "smtpPort": 587,
             "username": "alarms",
-            "password": "${global.mailPassword}",
+            "password": "${secrets.mail}",
             "email": {
                 "from": "alarms@example.org",
                 "to": "${metadata.owner}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -14,6 +14,7 @@ from tidemill.expressions.patterns import Pattern
 from tidemill.graph.component import Component
 from tidemill.graph.message import Message
 from tidemill.graph.node import FAILURE, SUCCESS, Batch, Wake
+from tidemill.graph.secret import Secret, by_name
 from tidemill.ingest.clusters import IntegrationInfo
 from tidemill.ingest.publication import Publication
 from tidemill.rules.effects import Publish
@@ -40,7 +41,7 @@ class TbKafkaConfig(TbConfig):
     linger: int = Field(0, description="Without effect.")
     buffer_memory: int = Field(33_554_432, alias="bufferMemory", description="Without effect.")
     acks: str = Field("-1", description="Without effect: all replicas must have it.", coerce_numbers_to_str=True)
-    other_properties: dict[str, Any] = Field(
+    other_properties: Annotated[dict[str, Any], Secret(by_name, is_needed=False)] = Field(
         default_factory=dict,
         alias="otherProperties",
         description="Of these, protocol, SASL mechanism and JAAS login count, for an integration that is made of them.",

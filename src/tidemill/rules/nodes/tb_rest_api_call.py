@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import http
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import msgspec
@@ -19,6 +19,7 @@ from tidemill.expressions.patterns import Pattern
 from tidemill.graph.component import Component
 from tidemill.graph.message import Message
 from tidemill.graph.node import Batch
+from tidemill.graph.secret import Address, Headers, Password, Secret, by_name
 from tidemill.rules.calling import CALL_S_MAX, Caller, CallRefused
 from tidemill.rules.nodes.rest_api_call import ERROR_BODY_MAX, KEY_HEADER, METHODS, SHOWN_MAX, UNBOUNDED_MS, data_of
 from tidemill.rules.nodes.tb_config import TbConfig, unknown_keys
@@ -28,11 +29,9 @@ _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 class TbRestApiCallConfig(TbConfig):
-    url: str = Field(alias="restEndpointUrlPattern", min_length=1, description="The address; a pattern.")
+    url: Address = Field(alias="restEndpointUrlPattern", min_length=1, description="The address; a pattern.")
     method: str = Field("POST", alias="requestMethod", description=f"One of {', '.join(METHODS)}.")
-    headers: dict[str, str] = Field(
-        default_factory=dict, description="Headers, name to value; both are patterns.", repr=False
-    )
+    headers: Headers = Field(default_factory=dict, description="Headers, name to value; both are patterns.", repr=False)
     read_timeout_ms: int = Field(
         0,
         alias="readTimeoutMs",
@@ -47,7 +46,7 @@ class TbRestApiCallConfig(TbConfig):
         False, alias="parseToPlainText", description="Where the data are a JSON text, send what is in its quotes."
     )
     is_without_body: bool = Field(False, alias="ignoreRequestBody", description="Send no body.")
-    credentials: dict[str, Any] = Field(
+    credentials: Annotated[dict[str, Any], Secret(by_name)] = Field(
         default_factory=dict,
         description="`{type: anonymous}`, or `{type: basic, username, password}`; `cert.PEM` is not supported.",
         repr=False,
@@ -60,7 +59,7 @@ class TbRestApiCallConfig(TbConfig):
     proxy_host: str = Field("", alias="proxyHost", description="The proxy's host.")
     proxy_port: int = Field(0, alias="proxyPort", ge=0, le=65_535, description="The proxy's port.")
     proxy_user: str = Field("", alias="proxyUser", description="The proxy's user.")
-    proxy_password: str = Field("", alias="proxyPassword", description="The proxy's password.", repr=False)
+    proxy_password: Password = Field("", alias="proxyPassword", description="The proxy's password.", repr=False)
     is_simple: bool = Field(False, alias="useSimpleClientHttpFactory", description="Without effect.")
     buffer_kb: int = Field(
         256, alias="maxInMemoryBufferSizeInKb", description="Without effect: `http_response_mb` of the server counts."
