@@ -9,7 +9,7 @@ import msgspec
 from tidemill.core.errors import StaleWrite
 from tidemill.core.transaction import Transaction
 from tidemill.graph.node import Wake
-from tidemill.rules.waiting.held import DueRun, HeldRun, RunWake
+from tidemill.rules.waiting.held import DueRun, HeldRun, RunAnswer, RunWake
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(HeldRun).decode
@@ -20,6 +20,7 @@ class MemoryHeldRuns:
         self.rows: dict[str, HeldRun] = {}
         self.due_ms: dict[str, int] = {}
         self.wakes: dict[str, dict[str, Wake]] = {}
+        self.answered: dict[str, bytes] = {}
 
     async def add(self, tx: Transaction, runs: Sequence[HeldRun]) -> None:
         for run in map(_copied, runs):
@@ -55,6 +56,12 @@ class MemoryHeldRuns:
         self._verify(runs)
         self._store(runs)
 
+    async def answer(self, tx: Transaction, answers: Sequence[RunAnswer], now_ms: int) -> None:
+        self.answered |= {each.run: msgspec.msgpack.encode(each) for each in answers}
+
+    async def answers(self, runs: Sequence[str]) -> Sequence[RunAnswer]:
+        return [msgspec.msgpack.decode(self.answered[run], type=RunAnswer) for run in runs if run in self.answered]
+
     async def next_due_ms(self) -> int | None:
         return min(self.due_ms.values(), default=None)
 
@@ -68,7 +75,8 @@ class MemoryHeldRuns:
 
     def _store(self, runs: Sequence[HeldRun]) -> None:
         for run in map(_copied, runs):
-            self.rows[run.id] = msgspec.structs.replace(run, revision=run.revision + 1)
+            slot = self.rows[run.id].slot  # the place of a row is not written anew
+            self.rows[run.id] = msgspec.structs.replace(run, slot=slot, revision=run.revision + 1)
             self.due_ms[run.id] = run.due_ms
 
 

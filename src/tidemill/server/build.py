@@ -257,7 +257,9 @@ def _rules(
 
 def _resuming(ground: Ground, rules: RuleParts, door: EffectDoor, places: StoredPlaces, faults: Faults) -> Resuming:
     runs, database = StoredHeldRuns(ground.database), ground.database
-    return Resuming(runs, rules.chains, rules.executor, door, database, places, ground.clock, faults, rules.held)
+    chains, executor, bell = rules.chains, rules.executor, rules.held
+    clock, callers = ground.clock, rules.callers
+    return Resuming(runs, chains, executor, door, database, places, clock, faults, bell, callers)
 
 
 def _task_stores(database: Database) -> tuple[StoredTaskQueue, StoredTaskLogs]:

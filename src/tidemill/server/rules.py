@@ -21,6 +21,7 @@ from tidemill.rules.chains.building import Setup
 from tidemill.rules.chains.compiled import Chains
 from tidemill.rules.chains.vault import Vault
 from tidemill.rules.door import RulesTaker
+from tidemill.rules.endpoints.callers import EndpointCallers
 from tidemill.rules.endpoints.processors import Processors
 from tidemill.rules.endpoints.requests import Requests
 from tidemill.rules.endpoints.subscriptions import EndpointSubscriptions
@@ -30,12 +31,12 @@ from tidemill.rules.ports import CacheStore, Clusters, Directory, Ports, SecretS
 from tidemill.rules.shared import SharedNodeCatalog
 from tidemill.rules.shown.debugging import DebugEntries
 from tidemill.rules.shown.watching import NodeWatcher
-from tidemill.rules.waiting.held import HeldRuns, Pending
+from tidemill.rules.waiting.held import HeldRuns, Pending, RunAnswers
 from tidemill.sandbox.script import Sandbox
 
 
-class HeldRunStore(HeldRuns, Pending, Protocol):
-    """One table serves those who take up runs, and nodes that count them."""
+class HeldRunStore(HeldRuns, RunAnswers, Pending, Protocol):
+    """One store serves those who take up runs, those who wait for their end, and nodes that count them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +61,14 @@ class RuleParts:
     shared_nodes: SharedNodeCatalog
     debug: DebugEntries
     held: Bell
+    callers: EndpointCallers
 
     def services(self, gate: Gate) -> dict[str, Any]:
         """Under the names that the API knows them by."""
         return {
             "rules": self.catalog,
             "hand": Hand(self.chains, self.executor, gate),
-            "requests": Requests(self.chains, self.executor, gate),
+            "requests": Requests(self.chains, self.executor, gate, self.callers),
             "shared_nodes": self.shared_nodes,
             "kinds": self.chains.setup,
             "debug": self.debug,
@@ -101,4 +103,5 @@ def rule_parts(
         SharedNodeCatalog(definitions, setup.registry, vault, clock),
         debug,
         held,
+        EndpointCallers(chains, stores.held, clock),
     )

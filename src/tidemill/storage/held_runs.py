@@ -1,4 +1,5 @@
-"""`rules.held.HeldRuns` and `Pending`: runs of rule chains that wait, and what the broker told them."""
+"""`rules.waiting.held.HeldRuns`, `RunAnswers` and `Pending`: runs of rule chains that wait, what the broker told them,
+and what they tell those who ask for their end."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from sqlalchemy import bindparam, delete, func, select, tuple_
 
 from tidemill.core.transaction import Transaction
 from tidemill.graph.node import Wake
-from tidemill.rules.waiting.held import DueRun, HeldRun, RunWake
+from tidemill.rules.waiting.held import DueRun, HeldRun, RunAnswer, RunWake
 from tidemill.storage import bulk
 from tidemill.storage.database import Database
 from tidemill.storage.rule_tables import held_runs, run_wakes
@@ -50,15 +51,20 @@ _STRAY = (
 )
 _FORGET = delete(run_wakes).where(tuple_(run_wakes.c.run, run_wakes.c.publication).in_(_STRAY))
 
+_ANSWER = ""
+"""In place of a publication: what a run that is gone tells who asks for its end."""
+
 _CHANGED = "a held run has changed"
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(HeldRun).decode
+_decode_answer = msgspec.msgpack.Decoder(RunAnswer).decode
 _decode_wake = msgspec.msgpack.Decoder(Wake).decode
 
 
 class StoredHeldRuns:
-    """Also implements `ingest.retention.Past`: of what the broker told, what nobody asks for any more."""
+    """Also implements `ingest.retention.Past`: of what the broker told, and of what
+    runs answered, what nobody asks for any more."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -104,6 +110,15 @@ class StoredHeldRuns:
 
     async def postpone(self, tx: Transaction, runs: Sequence[HeldRun]) -> None:
         _store(session_of(tx), runs)
+
+    async def answer(self, tx: Transaction, answers: Sequence[RunAnswer], now_ms: int) -> None:
+        rows = [(each.run, _ANSWER, now_ms, _encode(each)) for each in answers]
+        _WAKE.write(session_of(tx), sorted(rows))
+
+    async def answers(self, runs: Sequence[str]) -> Sequence[RunAnswer]:
+        async with self._database.read() as session:
+            rows = await _WAKES.run(session, [(run,) for run in runs])
+        return [_decode_answer(document) for _, publication, document in rows if publication == _ANSWER]
 
     async def next_due_ms(self) -> int | None:
         async with self._database.read() as session:

@@ -15,7 +15,7 @@ from tidemill.core.transaction import Transaction
 from tidemill.graph.message import Message
 from tidemill.graph.node import Arrived, End, Held, Hold, Kept, Nested, Result, Waiting, Wake
 from tidemill.ingest.record import Record
-from tidemill.rules.waiting.held import HeldRun, Origin, Pending, RunWake
+from tidemill.rules.waiting.held import HeldRun, Origin, Pending, RunAnswer, RunWake
 from tidemill.storage.database import Database
 from tidemill.storage.held_runs import StoredHeldRuns
 
@@ -194,3 +194,26 @@ async def test_answers_that_nobody_asks_for_are_forgotten(database: Database) ->
     assert await runs.forget(51, 1) == 1
     assert await runs.forget(51, 9) == 1
     assert [due.wakes for due in await runs.load(["a"])] == [{"p": Wake()}]
+
+
+async def test_what_a_run_answers_outlives_it(store: Store) -> None:
+    runs, begin = store
+    await add(store, run("a"), run("b"))
+    answers = [RunAnswer("a", [End("e", "True", MESSAGE, 3, "error")], "reason"), RunAnswer("b")]
+    async with begin() as tx:
+        await runs.wake(tx, [RunWake("a", "p", Wake())], 5)
+    (due,) = await runs.load(["a"])
+    async with begin() as tx:
+        await runs.settle(tx, [due.run, run("b")], [])
+        await runs.answer(tx, answers, 7)
+    assert sorted(await runs.answers(["a", "b", "c"]), key=lambda each: each.run) == answers
+    assert await runs.answers(["c"]) == []
+
+
+async def test_what_runs_answered_and_nobody_asks_for_is_forgotten(database: Database) -> None:
+    runs = StoredHeldRuns(database)
+    async with database.begin() as tx:
+        await runs.answer(tx, [RunAnswer("old")], 7)
+        await runs.answer(tx, [RunAnswer("new")], 9)
+    assert await runs.forget(8, 10) == 1
+    assert await runs.answers(["old", "new"]) == [RunAnswer("new")]

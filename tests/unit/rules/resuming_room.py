@@ -37,7 +37,7 @@ class ResumingRoom(RulesRoom):
     def resuming_over(self, transactions: Transactions) -> Resuming:
         parts = self.parts
         around = (self.door, transactions, self.places, self.clock, Faults())
-        return Resuming(self.held, parts.chains, parts.executor, *around, parts.held)
+        return Resuming(self.held, parts.chains, parts.executor, *around, parts.held, parts.callers)
 
     async def after(self, milliseconds: int) -> int:
         """Time goes on, and everything that is due then is taken up; returns how many runs were."""

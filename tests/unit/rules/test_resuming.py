@@ -20,7 +20,7 @@ async def test_what_is_delayed_goes_on_when_it_is_time_and_not_before() -> None:
     assert await room.after(1) == 1
     (publication,) = room.outbox.added
     assert (publication.value, publication.key) == (b"1", b"k")
-    assert room.waiting == []
+    assert (room.waiting, room.held.answered) == ([], {})
     assert await room.after(100_000) == 0
 
 

@@ -217,6 +217,15 @@ async def test_what_waits_in_a_slot_inside_is_a_run_of_its_own() -> None:
     assert room.waiting == []
 
 
+async def test_what_parts_from_a_run_shares_no_ids_with_it() -> None:
+    slot = WAIT | {"id": "slot", "configuration": {"delayMs": 5000, "overwrite": True}}
+    edges = [("f", "Success", "slot"), ("f", "Success", "wait"), ("f", "Success", "out"), ("slot", "Success", "out")]
+    room = await room_with(node("f", "fork"), slot, WAIT, OUT, edges=[*edges, ("wait", "Success", "out")])
+    await room.arrive("c", b"7")
+    assert await room.after(5_000) == 2
+    assert len({each.id for each in room.outbox.added}) == 3
+
+
 async def test_a_slot_is_free_when_its_message_waits_elsewhere() -> None:
     slot = WAIT | {"configuration": {"delayMs": 5000, "overwrite": True}}
     room = await room_with(

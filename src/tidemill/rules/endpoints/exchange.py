@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tidemill.graph.message import Message
+from tidemill.rules.waiting.held import Said
 
 
 class Received:
@@ -63,3 +64,21 @@ class Exchange:
     @property
     def goes_on(self) -> bool:
         return not self.is_stopped and self.failure is None
+
+
+def failures_of(answers: Sequence[Exchange]) -> list[str]:
+    """Of processors."""
+    return [exchange.failure for exchange in answers if exchange.failure is not None]
+
+
+def said_of(exchange: Exchange) -> Said:
+    out = exchange.out
+    return Said({name: str(value) for name, value in out.headers.items()}, out.body, out.status)
+
+
+def saying(said: Said) -> Answer:
+    """The reverse."""
+    out = Answer()
+    out.headers.update(said.headers)
+    out.body, out.status = said.body, said.status
+    return out

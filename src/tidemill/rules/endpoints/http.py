@@ -20,12 +20,22 @@ PREFIX = "/api/v1/endpoints"
 OPEN_PREFIX = "/api/v1/open"
 """For callers without a token, and `anonymous` endpoints only."""
 
+ANSWER_S, ANSWER_S_MAX = 30, 600
+
 _NAME = re.compile(r"[:*]([A-Za-z_][\w-]*)|\{([A-Za-z_][\w-]*)\}")
 
 
 class HttpConfig(Config):
     server: str = Field("", description="Accepted and without effect: requests come in at Tidemill's own address.")
     anonymous: bool = Field(False, description="Serve it under /api/v1/open, too, where nobody is asked for a token.")
+    answer_timeout: int = Field(
+        ANSWER_S,
+        alias="answerTimeout",
+        ge=0,
+        le=ANSWER_S_MAX,
+        description="Seconds that a caller waits for branches that wait; `Prefer: wait=` of a request may say less."
+        " Then the answer is 202, and the run goes on.",
+    )
     read_timeout: int | None = Field(None, alias="readTimeout", description="Accepted and without effect.")
     write_timeout: int | None = Field(None, alias="writeTimeout", description="Accepted and without effect.")
     idle_timeout: int | None = Field(None, alias="idleTimeout", description="Accepted and without effect.")
@@ -42,6 +52,7 @@ class HttpRouter(msgspec.Struct, frozen=True):
     methods: frozenset[str]
     segments: tuple[str, ...]
     is_anonymous: bool
+    answer_s: int = ANSWER_S
 
     def match(self, segments: Sequence[str]) -> Mapping[str, str] | None:
         """What the names in the path stand for; None where the path is another."""
@@ -88,7 +99,7 @@ def _router(
     router = shop.router(endpoint, draft)
     if router is None or config is None or errors(shop.findings[known:]):
         return None
-    return HttpRouter(router, source, methods, segments, config.anonymous)
+    return HttpRouter(router, source, methods, segments, config.anonymous, config.answer_timeout)
 
 
 def _segments(shop: Workshop, source: str, at: str) -> tuple[str, ...]:

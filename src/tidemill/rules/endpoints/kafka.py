@@ -30,6 +30,11 @@ class KafkaRouter(msgspec.Struct, frozen=True):
     start: StartAt
     policy: FailurePolicy
 
+    @property
+    def source(self) -> str:
+        """As processors see it."""
+        return ",".join([*sorted(self.topics), *sorted(self.patterns)])
+
 
 class KafkaEndpoint(msgspec.Struct, frozen=True):
     """`cluster` is an integration's name, or bootstrap servers."""

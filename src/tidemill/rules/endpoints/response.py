@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tidemill.core.errors import BadInput
 from tidemill.ingest.publication import Publication
+from tidemill.rules.effects import Publish
 from tidemill.rules.endpoints.exchange import Exchange
 
 TOPIC_HEADERS = ("responseTopic", "topic")
 """The first that is there counts: the document of Kafka endpoints has the second, RuleGo's code the first."""
 TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 PARTITION_MAX = 2**31 - 1
+
+
+def responses(answers: Sequence[Exchange], integration: str, mark: str, now_ms: int) -> Sequence[Publish]:
+    """Of the ends whose processors went through. `mark` makes their ids their own. Raises `BadInput`."""
+    found = []
+    for index, exchange in enumerate(answers):
+        if exchange.failure is None:
+            publication = response(exchange, f"{exchange.in_.message.id}:{mark}:{index}", integration, now_ms)
+            if publication is not None:
+                found.append(Publish(publication))
+    return found
 
 
 def response(exchange: Exchange, id_: str, integration: str, now_ms: int) -> Publication | None:

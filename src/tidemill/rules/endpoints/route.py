@@ -18,10 +18,10 @@ from tidemill.ingest.route import Outcome, OutcomeKind
 from tidemill.ingest.subscription import GroupKey
 from tidemill.rules.effects import Publish
 from tidemill.rules.endpoints.config import FailurePolicy
-from tidemill.rules.endpoints.exchange import Exchange, Received
-from tidemill.rules.endpoints.response import response
+from tidemill.rules.endpoints.exchange import Exchange, Received, failures_of, said_of
+from tidemill.rules.endpoints.response import responses
 from tidemill.rules.endpoints.router import Passed, Router
-from tidemill.rules.waiting.held import Origin
+from tidemill.rules.waiting.held import Origin, Said
 from tidemill.rules.waiting.holding import effects_of, waits_json
 
 
@@ -48,23 +48,21 @@ class EndpointRoute:
         self.name = router.name
 
     async def handle(self, records: Sequence[Record]) -> Sequence[Outcome]:
+        details = Details()
         messages = [self._message(record, self.name) for record in records]
         if not self._router.needs_exchanges:
             passed = await self._router.run(self._executor, messages)
-            return self._outcomes(records, messages, passed)
+            return [self._outcome(*each, None, details) for each in zip(records, messages, passed, strict=True)]
         exchanges = [
             Exchange(Received(message, self._source, headers_of(record)))
             for record, message in zip(records, messages, strict=True)
         ]
-        return self._outcomes(records, messages, await self._router.exchange(self._executor, exchanges))
+        passed = await self._router.exchange(self._executor, exchanges)
+        return [self._outcome(*each, details) for each in zip(records, messages, passed, exchanges, strict=True)]
 
-    def _outcomes(
-        self, records: Sequence[Record], messages: Sequence[Message], passed: Sequence[Passed]
-    ) -> Sequence[Outcome]:
-        details = Details()
-        return [self._outcome(*each, details) for each in zip(records, messages, passed, strict=True)]
-
-    def _outcome(self, record: Record, message: Message, passed: Passed, details: Details) -> Outcome:
+    def _outcome(
+        self, record: Record, message: Message, passed: Passed, exchange: Exchange | None, details: Details
+    ) -> Outcome:
         if passed.refusal is not None:
             return self._refused(passed)
         if passed.result is None or passed.trails is None:
@@ -74,7 +72,7 @@ class EndpointRoute:
             kind: OutcomeKind = "retry" if self._policy == "retry" else "invalid"
             return Outcome(kind, reason=reason, detail=details.of(passed.result, passed.trails))
         try:
-            effects = self._effects(record, message, passed)
+            effects = self._effects(record, message, passed, exchange)
             if passed.answers:
                 effects = [*effects, *self._responses(passed)]
         except BadInput as error:
@@ -88,26 +86,20 @@ class EndpointRoute:
             return Outcome("retry", reason=passed.refusal)
         return Outcome("done" if self._policy == "ignore" else "invalid", reason=passed.refusal)
 
-    def _effects(self, record: Record, message: Message, passed: Passed) -> Sequence[Effect]:
+    def _effects(self, record: Record, message: Message, passed: Passed, exchange: Exchange | None) -> Sequence[Effect]:
         """With the run itself, where branches of it wait."""
         result = passed.result
         assert result is not None
         if not result.waits:
             return result.effects
-        origin = Origin(message, self.name, self._policy, record, self._group)
+        said = Said() if exchange is None else said_of(exchange)
+        origin = Origin(message, self.name, self._policy, record, self._group, said=said)
         return effects_of(result, passed.chain, origin, self._executor.clock.now_ms())
 
     def _responses(self, passed: Passed) -> Sequence[Effect]:
-        """Of the ends whose processors went through."""
-        now_ms = self._executor.clock.now_ms()
-        found = []
-        for index, exchange in enumerate(passed.answers if self._integration else ()):
-            if exchange.failure is None:
-                id_ = f"{exchange.in_.message.id}:response:{index}"
-                publication = response(exchange, id_, self._integration, now_ms)
-                if publication is not None:
-                    found.append(Publish(publication))
-        return found
+        if not self._integration:
+            return ()
+        return responses(passed.answers, self._integration, "response", self._executor.clock.now_ms())
 
 
 class RecordMessages:
@@ -151,7 +143,7 @@ def failure_of(passed: Passed) -> str | None:
     if result.waits and not passed.chain:
         reasons.append("a node that waits must be in a chain")
     if passed.answers:
-        reasons += [exchange.failure for exchange in passed.answers if exchange.failure is not None]
+        reasons += failures_of(passed.answers)
     return "; ".join(reasons) if reasons else None
 
 

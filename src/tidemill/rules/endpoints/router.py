@@ -87,10 +87,16 @@ class Router:
             await _run(executor, target, these, passed, may_wait=may_wait, is_alone=is_alone, is_watched=is_watched)
 
     async def _answer(self, exchanges: Sequence[Exchange], passed: Sequence[Passed]) -> None:
-        for exchange, each in zip(exchanges, passed, strict=True):
-            ends = each.result.ends if each.result is not None else ()
-            each.answers = [Exchange(exchange.in_, _answer(exchange, end)) for end in ends]
-        await run_all(self.after, [answer for each in passed for answer in each.answers])
+        ends = [each.result.ends if each.result is not None else () for each in passed]
+        answers = await self.answers(list(zip(exchanges, ends, strict=True)))
+        for each, these in zip(passed, answers, strict=True):
+            each.answers = these
+
+    async def answers(self, ended: Sequence[tuple[Exchange, Sequence[End]]]) -> Sequence[Sequence[Exchange]]:
+        """What the processors after the chain make of ends, each for itself."""
+        answers = [[Exchange(exchange.in_, _answer(exchange, end)) for end in ends] for exchange, ends in ended]
+        await run_all(self.after, [answer for these in answers for answer in these])
+        return answers
 
 
 async def _run(

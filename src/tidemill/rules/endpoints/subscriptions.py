@@ -60,8 +60,7 @@ class EndpointSubscriptions:
         return SubscriptionSet(revision, groups, frozenset(held), [self._by_time(router) for router in self.schedules])
 
     def _subscription(self, router: KafkaRouter, group: GroupKey) -> Subscription:
-        source = ",".join([*sorted(router.topics), *sorted(router.patterns)])
-        route = EndpointRoute(router.router, source, group, self._executor, router.policy)
+        route = EndpointRoute(router.router, router.source, group, self._executor, router.policy)
         return Subscription(router.topics, route, router.start, patterns=router.patterns)
 
     def _by_time(self, router: ScheduleRouter) -> Subscription:

@@ -9,7 +9,7 @@ import msgspec
 
 from tidemill.core.transaction import Transaction
 from tidemill.graph.message import Message
-from tidemill.graph.node import Waiting, Wake
+from tidemill.graph.node import End, Result, Waiting, Wake
 from tidemill.graph.resumption import all_held, next_ms
 from tidemill.ingest.record import Record
 
@@ -19,9 +19,18 @@ ORIGIN = "held:"
 """How the origin of a publication begins that a run waits for; then come the run's id, a colon, and its own id."""
 
 
+class Said(msgspec.Struct, frozen=True):
+    """What processors before the chain have said of the response."""
+
+    headers: Mapping[str, str] = {}
+    body: bytes | None = None
+    status: int | None = None
+
+
 class Origin(msgspec.Struct, frozen=True):
     """What a run descends from, and what becomes of its failures. `record` is None for what came by hand. Hops and
-    trace are those of the record; `cause` is a text for people."""
+    trace are those of the record; `cause` is a text for people. `is_asked`: somebody waits for the end of the run, and
+    is to have a `RunAnswer`."""
 
     message: Message
     route: str
@@ -31,11 +40,14 @@ class Origin(msgspec.Struct, frozen=True):
     cause: str = ""
     hops: int = 0
     traceparent: str | None = None
+    is_asked: bool = False
+    said: Said = Said()
 
 
 class HeldRun(msgspec.Struct, frozen=True):
     """A row. `slot`: where another run that is held there takes its place; it then goes on when this one would have.
-    `revision` grows with each change; `attempts` counts failures that are tried again."""
+    `revision` grows with each change; `attempts` counts failures that are tried again; `ends` are those that it has
+    come to since it was held first, where somebody asks for them."""
 
     id: str
     chain: str
@@ -45,6 +57,7 @@ class HeldRun(msgspec.Struct, frozen=True):
     revision: int = 0
     attempts: int = 0
     retry_ms: int = 0
+    ends: Sequence[End] = []
 
     @property
     def due_ms(self) -> int:
@@ -78,6 +91,14 @@ class DueRun(msgspec.Struct, frozen=True):
     wakes: Mapping[str, Wake] = {}
 
 
+class RunAnswer(msgspec.Struct, frozen=True):
+    """What has become of a run: the ends that it came to after it was held, or why it failed."""
+
+    run: str
+    ends: Sequence[End] = []
+    reason: str | None = None
+
+
 class HeldRuns(Protocol):
     """All may raise `Unavailable`."""
 
@@ -107,6 +128,29 @@ class HeldRuns(Protocol):
         ...
 
     async def next_due_ms(self) -> int | None: ...
+
+    async def answer(self, tx: Transaction, answers: Sequence[RunAnswer], now_ms: int) -> None:
+        """Of runs that are gone, after `settle`. They are kept for a while."""
+        ...
+
+
+class RunAnswers(Protocol):
+    async def answers(self, runs: Sequence[str]) -> Sequence[RunAnswer]:
+        """Those that are there. May raise `Unavailable`."""
+        ...
+
+
+class Callers(Protocol):
+    """Those who sent what runs descend from."""
+
+    async def respond(self, runs: Sequence[tuple[HeldRun, Result]]) -> Sequence[str | None]:
+        """What responds to the ends of a run becomes effects of it. Returns for each why it failed, where it did. May
+        raise `Unavailable`."""
+        ...
+
+    def tell(self, answers: Sequence[RunAnswer]) -> None:
+        """Of answers that are stored."""
+        ...
 
 
 class Pending(Protocol):

@@ -48,7 +48,8 @@ def waits_json(result: Result) -> Iterator[dict[str, object]]:
 
 
 def _parted(apart: Apart, origin: Origin, now_ms: int) -> HoldRun:
-    waiting = apart.waiting
+    """Nobody waits for its end."""
+    waiting, origin = apart.waiting, msgspec.structs.replace(origin, is_asked=False)
     return HoldRun(HeldRun(new_id(now_ms), waiting.kept.graph, waiting, origin, apart.slot))
 
 

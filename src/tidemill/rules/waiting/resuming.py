@@ -21,7 +21,7 @@ from tidemill.ingest.bell import Bell
 from tidemill.ingest.effect import REPEATS_MAX, EffectDoor, Prepared
 from tidemill.ingest.ports import Places
 from tidemill.rules.chains.compiled import Chains
-from tidemill.rules.waiting.held import DueRun, HeldRuns
+from tidemill.rules.waiting.held import Callers, DueRun, HeldRuns
 from tidemill.rules.waiting.settlement import Settlement
 
 log = structlog.get_logger(__name__)
@@ -39,7 +39,8 @@ _BACK_OFF_S = 1.0
 
 
 class Resuming:
-    """`run` ends when it is cancelled. `bell` rings when something is held, or was answered."""
+    """`run` ends when it is cancelled. `bell` rings when something is held, or was answered;
+    `callers` hear of ends."""
 
     what = "held runs"
 
@@ -54,6 +55,7 @@ class Resuming:
         clock: Clock,
         faults: Faults,
         bell: Bell,
+        callers: Callers,
     ) -> None:
         self._runs = runs
         self._chains = chains
@@ -64,6 +66,7 @@ class Resuming:
         self._clock = clock
         self._faults = faults
         self._bell = bell
+        self._callers = callers
 
     async def run(self) -> None:
         while True:
@@ -108,6 +111,8 @@ class Resuming:
                 await prepared.write(tx)
             await self._runs.settle(tx, settlement.gone, settlement.again)
             await self._runs.postpone(tx, settlement.postponed)
+            if settlement.answers:
+                await self._runs.answer(tx, settlement.answers, self._clock.now_ms())
             if settlement.letters:
                 await self._places.dead_letters.add(tx, settlement.letters)
             if settlement.seen:
@@ -116,6 +121,7 @@ class Resuming:
         self._faults.reached("after_resume_commit")
         if prepared is not None:
             prepared.committed()
+        self._callers.tell(settlement.answers)
 
     async def _computed(self, due: Sequence[DueRun]) -> Settlement:
         settlement = Settlement(self._clock.now_ms())
@@ -135,13 +141,15 @@ class Resuming:
             now_ms = self._clock.now_ms()
             try:
                 results = await self._executor.resume(graph, [resumed(each, now_ms) for each in these])
+                ended = [(each.run, result) for each, result in zip(these, results, strict=True)]
+                refusals = await self._callers.respond(ended)
             except Unavailable as error:
                 log.warning("held runs wait: what they need is away", chain=chain, error=str(error))
                 for each in these:
                     settlement.wait(each.run, AWAY_MS)
                 continue
-            for each, result in zip(these, results, strict=True):
-                settlement.enter(each.run, result)
+            for (run, result), refusal in zip(ended, refusals, strict=True):
+                settlement.enter(run, result, refusal)
         return settlement
 
     def _able(self, due: Sequence[DueRun], settlement: Settlement) -> list[DueRun]:

@@ -12,7 +12,7 @@ from tidemill.ingest.effect import EffectGroup, Verdict
 from tidemill.ingest.ports import DeadLetter, Seen, SeenRun
 from tidemill.ingest.record import PartitionKey, Record
 from tidemill.ingest.subscription import RetryPolicy
-from tidemill.rules.waiting.held import HeldRun
+from tidemill.rules.waiting.held import HeldRun, RunAnswer
 from tidemill.rules.waiting.holding import effects_of, holding, waits_json
 
 
@@ -36,6 +36,7 @@ class Settlement:
         self.postponed: list[HeldRun] = []
         self.letters: list[DeadLetter] = []
         self._seen: list[SeenRun] = []
+        self._failures: list[RunAnswer] = []
 
     @property
     def gone(self) -> Sequence[HeldRun]:
@@ -51,8 +52,17 @@ class Settlement:
         well = [entry for each in self._caused if (entry := self._entry(each.run, "done", None, each.result))]
         return [*self._seen, *well]
 
-    def enter(self, run: HeldRun, result: Result) -> None:
-        reason = "; ".join(f"{end.node}: {end.error or 'failed'}" for end in result.failures)
+    @property
+    def answers(self) -> Sequence[RunAnswer]:
+        """For those who ask."""
+        ended = [each for each in self._caused if each.rest is None and each.run.origin.is_asked]
+        well = [RunAnswer(each.run.id, [*each.run.ends, *each.result.ends]) for each in ended]
+        return [*self._failures, *well]
+
+    def enter(self, run: HeldRun, result: Result, refusal: str | None = None) -> None:
+        """`refusal`: why it failed, though its branches did not."""
+        reasons = [f"{end.node}: {end.error or 'failed'}" for end in result.failures]
+        reason = "; ".join(reasons if refusal is None else [*reasons, refusal])
         if reason and run.origin.policy != "ignore":
             self.fail(run, reason, is_retryable=run.origin.policy == "retry")
             return
@@ -61,7 +71,8 @@ class Settlement:
             self._caused.append(_Caused(run, result, effects, None))
             return
         found = holding(result, run.chain, run.origin, self._now_ms, run.id)
-        rest = found.rest and msgspec.structs.replace(found.rest, revision=run.revision)
+        ends = [*run.ends, *result.ends] if run.origin.is_asked else []
+        rest = found.rest and msgspec.structs.replace(found.rest, revision=run.revision, ends=ends)
         self._caused.append(_Caused(run, result, found.effects, rest))
 
     def fail(self, run: HeldRun, reason: str, *, is_retryable: bool = False) -> None:
@@ -79,6 +90,8 @@ class Settlement:
         letter = DeadLetter(new_id(self._now_ms), origin.group, origin.route, record, reason, detail, self._now_ms)
         self.letters.append(letter)
         self.failed.append(run)
+        if origin.is_asked:
+            self._failures.append(RunAnswer(run.id, run.ends, reason))
         if entry := self._entry(run, "invalid", reason, None):
             self._seen.append(entry)
 
