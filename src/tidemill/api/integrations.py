@@ -60,7 +60,7 @@ async def get(call: Call, name: str) -> Response:
 
 @routes.post("/provider/{name}", actions.INTEGRATION_WRITE, dict[str, Any], on=by_handler)
 async def save(call: Call, name: str) -> Response:
-    """Saves an integration. A secret that is left out, or sent back masked, stays as it is."""
+    """Saves an integration. A secret that is sent back masked stays as it is."""
     body = await call.object()
     saving = await admitted(call, "integration", name, lambda: call.services.integrations.get(name))
     await check_given_tags(call, saving, body)  # what is wrong with them is said before anything is stored

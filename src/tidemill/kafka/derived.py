@@ -42,15 +42,17 @@ def derived_findings(stranger: Stranger, findings: Sequence[Finding]) -> list[Fi
     return found
 
 
-def _security(credentials: Credentials | None) -> Mapping[str, str]:
+def _security(credentials: Credentials | None) -> Mapping[str, Any]:
     if credentials is None:
         return {}
+    trust = {"trustAnyCertificate": True} if credentials.is_tls and credentials.is_any_certificate_trusted else {}
     if not credentials.mechanism:
-        return {"connectionType": "SSL"}
+        return {"connectionType": "SSL", **trust}
     kind = "SASL_SSL" if credentials.is_tls else "SASL_PLAINTEXT"
     return {
-        "connectionType": f"{kind}/{credentials.mechanism}",
+        "connectionType": kind,
         "mechanism": credentials.mechanism,
         "user": credentials.user,
         "password": credentials.password,
+        **trust,
     }

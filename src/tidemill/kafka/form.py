@@ -6,12 +6,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from tidemill.kafka.integration import CATEGORY, GROUP_PREFIX, PLAINTEXT, PROTOCOLS
+from tidemill.kafka.security import CONNECTION_TYPES, MECHANISMS
 
 Option = tuple[str, str]
 
 _SUBJECTS = "io.confluent.kafka.serializers.subject."
 _AVRO = [{"fieldName": "protocol", "value": "AVRO"}]
-_SASL = [{"fieldName": "connectionType", "value": "SASL_SSL/PLAIN"}]
+_SASL = [{"fieldName": "connectionType", "value": name} for name in CONNECTION_TYPES if name.startswith("SASL")]
+_TLS = [
+    {"fieldName": "connectionType", "value": name}
+    for name in CONNECTION_TYPES
+    if name.partition("/")[0].endswith("SSL")
+]
 _JKS = [{"fieldName": "truststoreAuthenticationType", "value": "JKS"}]
 
 
@@ -49,10 +55,10 @@ def _kafka() -> list[dict[str, Any]]:
             "How to connect to the cluster",
             optional=False,
             default=PLAINTEXT,
-            options=[(PLAINTEXT, PLAINTEXT)],
+            options=[(name, name) for name in CONNECTION_TYPES],
         ),
         _group(),
-        *_later_security(),
+        *_security(),
         *_later_registry(),
     ]
 
@@ -68,17 +74,34 @@ def _group() -> dict[str, Any]:
     return _field("groupId", "TEXT", "Consumer Group ID", text)
 
 
-def _later_security() -> list[dict[str, Any]]:
-    stores = [("NONE", "NONE"), ("JKS", "JKS"), ("PEM", "PEM")]
+def _security() -> list[dict[str, Any]]:
+    stores = [("NONE", "NONE"), ("PEM", "PEM")]
+    trusted = "The certificates of authorities to trust, in PEM; without it, those that the system trusts"
+    mechanism = f"{', '.join(MECHANISMS)}, where the connection security does not say it"
     return [
-        _later("mechanism", "TEXT", "SASL Mechanism", depends_on=_SASL),
-        _later("user", "TEXT", "Username", depends_on=_SASL),
-        _later("password", "PASSWORD", "Password", depends_on=_SASL),
-        _later("truststoreAuthenticationType", "DROPDOWN", "Truststore type", options=stores, depends_on=_SASL),
+        _field("mechanism", "TEXT", "SASL Mechanism", mechanism) | _shown_with(_SASL),
+        _field("user", "TEXT", "Username", "Who logs in") | _shown_with(_SASL),
+        _field("password", "PASSWORD", "Password", "The user's password") | _shown_with(_SASL),
+        _field(
+            "truststoreAuthenticationType", "DROPDOWN", "Truststore type", "PEM for a file of one's own", options=stores
+        )
+        | _shown_with(_TLS),
+        _field("file", "FILE", "Trust Store File", trusted) | _shown_with(_TLS),
         _later("keyStorePassword", "PASSWORD", "Trust Store Password", depends_on=_JKS),
         _later("keyStoreLocation", "TEXT", "Trust Store Location", depends_on=_JKS),
-        _later("file", "FILE", "Trust Store File", depends_on=_JKS),
+        _field("clientCertificate", "TEXT", "Client Certificate", "In PEM, where the cluster asks for one")
+        | _shown_with(_TLS),
+        _field("clientKey", "PASSWORD", "Client Key", "The key of the client's certificate, in PEM")
+        | _shown_with(_TLS),
+        _field("clientKeyPassword", "PASSWORD", "Client Key Password", "Where the key is encrypted")
+        | _shown_with(_TLS),
+        _field("trustAnyCertificate", "BOOLEAN", "Trust Any Certificate", "Anybody can pose as the cluster then")
+        | _shown_with(_TLS),
     ]
+
+
+def _shown_with(depends_on: Sequence[dict[str, str]]) -> dict[str, Any]:
+    return {"dependsOn": list(depends_on)}
 
 
 def _later_registry() -> list[dict[str, Any]]:

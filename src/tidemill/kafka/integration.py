@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from tidemill.core.findings import Finding, near
+from tidemill.kafka.security import KEYS as SECURITY_KEYS
+from tidemill.kafka.security import security_findings, settings_of
 
 Type = Literal["kafka", "embedded"]
 Protocol = Literal["String", "JSON"]
@@ -30,24 +32,18 @@ LATER_TYPES = ("kafka_confluent", "kafka_msk", "amqp", "sqs", "azure", "nats", "
 PROTOCOLS: dict[str, Protocol] = {"string": "String", "json": "JSON"}
 LATER_PROTOCOLS = ("AVRO", "PROTOBUF", "JSON_SCHEMA")
 PLAINTEXT = "PLAINTEXT"
-LATER_SECURITY = ("SASL_SSL", "SASL_PLAINTEXT", "SSL")
 
-SECRETS = frozenset({"password", "schemaRegistryApiSecret", "keyStorePassword"})
+SECRETS = frozenset({"password", "schemaRegistryApiSecret", "keyStorePassword", "clientKey", "clientKeyPassword"})
 """The configuration keys that are passwords: encrypted at rest, masked in the API."""
 
 _NOT_YET = (
-    "mechanism",
-    "user",
-    "password",
     "schemaRegistryUrl",
     "schemaRegistryAuthType",
     "schemaRegistryApiKey",
     "schemaRegistryApiSecret",
     "valueSubjectNameStrategy",
-    "truststoreAuthenticationType",
     "keyStorePassword",
     "keyStoreLocation",
-    "file",
 )
 _NOTHING = frozenset({"", "NONE"})
 _SERVER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:,\[\]]+):(\d{1,5})")
@@ -86,6 +82,10 @@ class Configuration(BaseModel):
     keyStorePassword: str | None = None  # noqa: N815
     keyStoreLocation: str | None = None  # noqa: N815
     file: str | None = None
+    clientCertificate: str | None = None  # noqa: N815
+    clientKey: str | None = None  # noqa: N815
+    clientKeyPassword: str | None = None  # noqa: N815
+    trustAnyCertificate: bool = False  # noqa: N815
 
 
 class Provider(BaseModel):
@@ -125,11 +125,11 @@ def _check_values(provider: Provider) -> list[Finding]:
     findings: list[Finding] = []
     findings += _check_type(provider.type)
     findings += _check_protocol(provider.configuration.protocol)
-    findings += _check_security(provider.configuration.connectionType)
     findings += _check_later(provider.configuration)
     if provider.type == "embedded":
         findings += _check_embedded(provider.configuration)
     else:
+        findings += security_findings(provider.configuration.model_dump())
         findings += _check_endpoint(provider.configuration.endpoint)
     return findings
 
@@ -154,6 +154,7 @@ def integration(name: str, provider: Provider, embedded_address: str | None) -> 
     """What a provider without errors means."""
     configuration = provider.configuration
     is_embedded = provider.type == "embedded"
+    secured = {} if is_embedded else settings_of(configuration.model_dump())
     address = embedded_address if is_embedded else ",".join(_servers(configuration.endpoint or ""))
     return Integration(
         name=name,
@@ -161,7 +162,7 @@ def integration(name: str, provider: Provider, embedded_address: str | None) -> 
         group=(configuration.groupId or "").strip() or GROUP_PREFIX + name,
         sending_protocol=PROTOCOLS[configuration.protocol.strip().lower()],
         is_enabled=provider.enabled,
-        settings={"bootstrap.servers": address} if address else {},
+        settings={"bootstrap.servers": address, **secured} if address else {},
     )
 
 
@@ -204,17 +205,6 @@ def _check_protocol(protocol: str) -> Iterator[Finding]:
         yield Finding(path, f"must be one of {', '.join(known)}{near(protocol, known)}")
 
 
-def _check_security(connection_type: str) -> Iterator[Finding]:
-    path = "configuration.connectionType"
-    plain = re.sub(r"[ _]", "", connection_type).upper()
-    if plain == PLAINTEXT:
-        return
-    if connection_type.strip().upper().startswith(LATER_SECURITY):
-        yield _later(path, f"connection security {connection_type}")
-    else:
-        yield Finding(path, f"must be one of {', '.join((PLAINTEXT, *LATER_SECURITY))}")
-
-
 def _check_later(configuration: Configuration) -> Iterator[Finding]:
     for key in _NOT_YET:
         value = getattr(configuration, key)
@@ -225,6 +215,12 @@ def _check_later(configuration: Configuration) -> Iterator[Finding]:
 def _check_embedded(configuration: Configuration) -> Iterator[Finding]:
     if configuration.endpoint:
         yield Finding("configuration.endpoint", "an embedded broker has its own address; leave this out")
+    for key in SECURITY_KEYS:
+        value = getattr(configuration, key)
+        if value and str(value).strip().upper() not in _NOTHING:
+            yield Finding(f"configuration.{key}", "an embedded broker is reached without it; leave this out")
+    if re.sub(r"[ _]", "", configuration.connectionType).upper() != PLAINTEXT:
+        yield Finding("configuration.connectionType", f"an embedded broker is reached by {PLAINTEXT}")
 
 
 def _check_endpoint(endpoint: str | None) -> Iterator[Finding]:

@@ -22,6 +22,7 @@ from tidemill.kafka import vault
 from tidemill.kafka.derived import derived_body, derived_findings, derived_name
 from tidemill.kafka.integration import CATEGORY, Integration, check, integration
 from tidemill.kafka.probe import Probe
+from tidemill.kafka.security import MASK
 from tidemill.rules.ports import NOT_DERIVED, Stranger
 
 log = structlog.get_logger(__name__)
@@ -56,6 +57,8 @@ class Integrations:
         provider, findings = check(name, body)
         if provider is not None and old and provider.type != old["type"]:
             findings.append(Finding("type", f"cannot be changed: {name} is of type {old['type']}"))
+        if provider is not None:
+            findings += vault.unkept(provider.configuration.model_dump(), old.get("configuration", {}))
         wrong = errors(findings)
         if len(wrong) == 1 and wrong[0].kind == "unknown_type":
             raise NotFound(f"integrations of this type do not exist: type {wrong[0].message}")
@@ -73,7 +76,7 @@ class Integrations:
         """See `rules.ports.Directory`."""
         if integration_of(await self.integrations(), stranger.servers) is not None:
             return ()
-        if stranger.credentials is not None and stranger.credentials.password == vault.MASK:
+        if stranger.credentials is not None and stranger.credentials.password == MASK:
             message = "was kept by the integration that was made for this cluster, and that is gone: give it again"
             return [Finding(f"{stranger.path}.sasl.password", message, NOT_DERIVED)]
         try:

@@ -8,15 +8,18 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from tidemill.core.blocking import BlockingThread
 from tidemill.core.clock import Clock
 from tidemill.kafka.client import admin_settings, error_text
 from tidemill.kafka.integration import Integration
+from tidemill.kafka.security import SECRET_SETTINGS
 
 PROBE_TIMEOUT_S = 5.0
+_ASK_S = 0.5
+_REFUSALS = (KafkaError._AUTHENTICATION, KafkaError._SSL)
 
 
 class _StepFailed(Exception):
@@ -41,7 +44,8 @@ class Probe:
 
     async def run(self) -> dict[str, Any]:
         """`ok`, `message` for people, `address`, `steps` (each with `step`, `ok`, `detail`, `elapsedMs`),
-        `failedStep`, and `brokers`, `clusterId`, `topics` where they are known."""
+        `failedStep`, the client's `settings` but its `secrets`, and `brokers`, `clusterId`, `topics` where they are
+        known."""
         try:
             for name, step in (("resolve", self._resolve), ("connect", self._connect), ("metadata", self._ask)):
                 await self._take(name, step)
@@ -92,7 +96,9 @@ class Probe:
     async def _ask(self) -> str:
         thread = BlockingThread("kafka-probe")
         try:
-            self._metadata = await thread.run(_metadata, self._integration, self._remaining_s())
+            self._metadata = await thread.run(
+                _metadata, self._integration, self._remaining_s(), self._clock.monotonic_s
+            )
         except KafkaException as error:
             raise _StepFailed(error_text(error.args[0])) from error
         finally:
@@ -109,11 +115,14 @@ class Probe:
         return max(self._deadline_s - self._clock.monotonic_s(), 0.05)
 
     def _report(self, message: str) -> dict[str, Any]:
+        settings = self._integration.settings
         is_ok = all(step["ok"] for step in self._steps)
         report: dict[str, Any] = {
             "ok": is_ok,
             "message": message,
             "address": self._integration.settings.get("bootstrap.servers"),
+            "settings": {name: value for name, value in settings.items() if name not in SECRET_SETTINGS},
+            "secrets": sorted(SECRET_SETTINGS.intersection(settings)),
             "steps": self._steps,
             "failedStep": None if is_ok else self._steps[-1]["step"],
         }
@@ -126,6 +135,17 @@ class Probe:
         return report
 
 
-def _metadata(integration: Integration, timeout_s: float) -> Metadata:
-    found = AdminClient(admin_settings(integration)).list_topics(timeout=timeout_s)
-    return Metadata(str(found.cluster_id), len(found.brokers), len(found.topics))
+def _metadata(integration: Integration, timeout_s: float, now_s: Callable[[], float]) -> Metadata:
+    """Ends at once where the cluster refuses the login, or is not who it should be: librdkafka would go on trying."""
+    told: list[KafkaError] = []
+    settings: dict[str, Any] = {**admin_settings(integration), "error_cb": told.append}
+    admin, deadline_s = AdminClient(settings), now_s() + timeout_s
+    while True:
+        try:
+            found = admin.list_topics(timeout=max(min(_ASK_S, deadline_s - now_s()), 0.05))
+            return Metadata(str(found.cluster_id), len(found.brokers), len(found.topics))
+        except KafkaException as error:
+            admin.poll(0)  # what was wrong with the connection is told here, and not with the call
+            refusal = next((each for each in told if each.code() in _REFUSALS), None)
+            if refusal is not None or now_s() >= deadline_s - _ASK_S:
+                raise KafkaException(refusal or error.args[0]) from error

@@ -6,15 +6,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from tidemill.core.cipher import Cipher
+from tidemill.core.findings import Finding
 from tidemill.kafka.integration import SECRETS
+from tidemill.kafka.security import MASK
 
-MASK = "***"
 _PREFIX = "encrypted:"
 
 
 def seal(configuration: Mapping[str, Any], stored: Mapping[str, Any], cipher: Cipher) -> dict[str, Any]:
     """For storing. A mask that comes back keeps what is stored; without anything stored it means nothing."""
     return {key: _sealed(key, value, stored, cipher) for key, value in configuration.items()}
+
+
+def unkept(configuration: Mapping[str, Any], stored: Mapping[str, Any]) -> list[Finding]:
+    """Masks in whose place nothing is stored."""
+    found = [key for key in configuration if key in SECRETS and configuration[key] == MASK and not stored.get(key)]
+    return [Finding(f"configuration.{key}", f"is {MASK}, and none is kept: give it in plain") for key in found]
 
 
 def unseal(configuration: Mapping[str, Any], cipher: Cipher) -> dict[str, Any]:

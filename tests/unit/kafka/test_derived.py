@@ -42,11 +42,30 @@ async def test_what_speaks_against_it_is_found_where_it_is_written() -> None:
 
 
 async def test_credentials_are_those_of_an_integration() -> None:
-    """Until integrations take them, they are refused with the same words as there."""
-    credentials = Credentials("PLAIN", "me", "secret", is_tls=True, is_any_certificate_trusted=False)
+    integrations = made()
+    credentials = Credentials("PLAIN", "me", "secret", is_tls=True, is_any_certificate_trusted=True)
+    assert await integrations.derive(Stranger("metadata.x", "k:9092", credentials), "ann") == ()
+    tls = Credentials("", "", "", is_tls=True, is_any_certificate_trusted=False)
+    assert await integrations.derive(Stranger("metadata.y", "l:9092", tls), "ann") == ()
+    one, other = (await integrations.active()).values()
+    assert one.settings == {
+        "bootstrap.servers": "k:9092",
+        "security.protocol": "sasl_ssl",
+        "sasl.mechanism": "PLAIN",
+        "sasl.username": "me",
+        "sasl.password": "secret",
+        "enable.ssl.certificate.verification": False,
+    }
+    assert other.settings == {"bootstrap.servers": "l:9092", "security.protocol": "ssl"}
+    assert "secret" not in str(credentials) + str(await integrations.list())
+
+
+async def test_credentials_that_no_integration_takes_are_found_where_they_are_written() -> None:
+    """With the same words as there."""
+    credentials = Credentials("PLAN", "me", "", is_tls=False, is_any_certificate_trusted=False)
     found = await made().derive(Stranger("metadata.x", "k:9092", credentials), "ann")
-    assert {each.path for each in found} == {"metadata.x.tls", "metadata.x.sasl"}
-    assert "secret" not in str(found) + str(credentials)
+    assert [(each.path, each.kind) for each in found] == [("metadata.x.sasl", "not_derived")] * 2
+    assert found[0].message.endswith("did you mean 'PLAIN'?")
 
 
 def test_names_are_short_and_tell_long_lists_apart() -> None:

@@ -104,6 +104,17 @@ async def test_the_test_says_where_it_stops(room: Room) -> None:
     assert report["message"] == "resolve failed: the embedded broker is not running in this process"
 
 
+async def test_a_mask_is_a_password_only_where_one_is_kept(room: Room) -> None:
+    login = {"endpoint": "one:9092", "connectionType": "SASL_SSL/PLAIN", "user": "ann", "password": "***"}
+    with pytest.raises(BadInput, match="none is kept"):
+        await room.integrations.save("main", {"type": "kafka", "configuration": login}, "ann")
+    await room.integrations.save("main", {"type": "kafka", "configuration": {**login, "password": "s3cret"}}, "ann")
+    await room.integrations.save("main", {"type": "kafka", "configuration": {**login, "user": "bob"}}, "ann")
+    settings = (await room.integrations.active())["main"].settings
+    assert (settings["sasl.username"], settings["sasl.password"]) == ("bob", "s3cret")
+    assert "s3cret" not in str(await room.integrations.get("main"))
+
+
 def test_passwords_are_encrypted_masked_and_kept(room: Room) -> None:
     given = {"endpoint": "one:9092", "password": "s3cret", "keyStorePassword": ""}
     stored = vault.seal(given, {}, room.cipher)
