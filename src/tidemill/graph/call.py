@@ -75,7 +75,7 @@ class Call:
     def fail_at(self, index: int, place: Place | None, reason: str, message: Message) -> None:
         self._settled[index] = 1
         self._failures += 1
-        reason = self._covered(reason)
+        reason = covered(reason, self._traversal.graph.hidden)
         self._told.append((index, place, FAILURE, failed(message, reason), reason))
 
     def place_of(self, node: str, trail: int, passed: Sequence[Hop]) -> Place:
@@ -87,10 +87,6 @@ class Call:
     def leads(self, relation: str, node: str | None = None) -> bool:
         graph = self._traversal.graph
         return relation in (self._place if node is None else graph.vertices[graph.index[node]]).edges
-
-    def _covered(self, reason: str) -> str:
-        hidden = self._traversal.graph.hidden
-        return covered(reason, hidden) if hidden else reason
 
     def take(self, index: int) -> None:
         self._settled[index] = 1
@@ -175,7 +171,7 @@ class Call:
             reason = f"{type(error).__name__}: {error}"
             place = {"chain": self._traversal.graph.id, "node": self._place.id}
             if self._traversal.graph.hidden:
-                log.error("node raised", error=self._covered(reason), **place)
+                log.error("node raised", error=covered(reason, self._traversal.graph.hidden), **place)
             else:
                 log.exception("node raised", **place)
         if 0 in self._settled:
