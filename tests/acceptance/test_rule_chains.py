@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka.admin import AdminClient, NewPartitions
 from typer.testing import CliRunner, Result
 
 from tests.acceptance.shop import Shop
@@ -161,3 +162,34 @@ def test_a_message_waits_for_the_broker_and_for_its_time(shop: Shop) -> None:
     parts = [json.loads(value or b"") for value in shop.published("joined", 2)]
     assert [{part["nodeId"] for part in each} for each in parts] == [{"sent", "wait"}] * 2
     assert sorted(part["msg"]["data"] for each in parts for part in each) == ["1", "1", "2", "2"]
+
+
+def test_a_refused_publication_can_be_published_after_all(shop: Shop) -> None:
+    """Nobody waits for it: it is a dead letter, with the broker's reason, and whole."""
+    shop.create_topic("narrow")
+    given = {"server": shop.name, "topic": "narrow", "partition": 1, "key": "k", "headers": {"kind": "k"}}
+    nodes = [{"id": "out", "type": "x/kafkaProducer", "configuration": given}]
+    shop.http.post("/api/v1/rules/narrow", json={"ruleChain": {"name": "narrow"}, "metadata": {"nodes": nodes}})
+    for number in (1, 2):
+        shop.http.post("/api/v1/rules/narrow/notify/T", json={"n": number})
+
+    def letters() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = shop.server.api.get(
+            "/api/tidemill/dead-letters", route="publications", state="open"
+        )
+        return found
+
+    first, second = wait_for(lambda: found if len(found := letters()) == 2 else None)
+    assert "UNKNOWN_PARTITION" in first["reason"]
+    assert first["reason"].startswith("not published: ")
+    shop.replay(first["id"])
+    again = wait_for(lambda: [each for each in letters() if each["id"] not in (first["id"], second["id"])])
+    assert len(letters()) == 2, "it was refused again, and is another letter"
+
+    admin = AdminClient({"bootstrap.servers": shop.address, "log_level": 0})
+    admin.create_partitions([NewPartitions("narrow", 2)])["narrow"].result(30)
+    for letter in (*again, second):
+        assert shop.replay(letter["id"])["state"] == "replayed"
+        assert shop.http.post(f"/api/tidemill/dead-letters/{letter['id']}/replay").status_code == 409
+    assert sorted(shop.published("narrow", 2), key=str) == [b'{"n":1}', b'{"n":2}']
+    assert letters() == []
