@@ -12,13 +12,15 @@ Task = dict[str, Any]
 class Pipeline:
     """`definitions` are saved in order; the last one is started once per record, with its `n` and `key`. Each of
     `topics` gets `n` once; under its key and in its order, where `is_ordered`. `executions` of a record, all in all.
-    With a `chain`, records go through that instead, by its own endpoint."""
+    With a `chain`, records go through that instead, by its own endpoint. Where `is_counted`, it keeps how often a
+    number came, and publishes it."""
 
     definitions: tuple[dict[str, Any], ...]
     topics: tuple[str, ...]
     executions: int = 1
     is_ordered: bool = True
     chain: dict[str, Any] | None = None
+    is_counted: bool = False
 
 
 def copying(integration: str, topic: str) -> Pipeline:
@@ -45,12 +47,15 @@ def branching(integration: str, topic: str, service: str) -> Pipeline:
 
 
 def chaining(integration: str, topic_in: str, topic: str, mark: str = "") -> Pipeline:
-    """A chain of two scripts and a Kafka node, whose endpoint also responds. `mark` makes it another one."""
+    """A chain of two scripts, the cache and a Kafka node, whose endpoint also responds. `mark` makes it another one."""
     topic_of_response = f"{topic}-response"
     scripts = ("return msg.n >= 0;", _TRANSFORM % (topic_of_response, mark))
+    kept = {"level": "chain", "key": "seen-${msg.n}"}
     nodes = [
+        {"id": "seen", "type": "cacheGet", "configuration": {"keys": [kept], **_INTO_METADATA}},
         {"id": "filter", "type": "jsFilter", "configuration": {"jsScript": scripts[0]}},
         {"id": "transform", "type": "jsTransform", "configuration": {"jsScript": scripts[1]}},
+        {"id": "keep", "type": "cacheSet", "configuration": {"items": [{**kept, "value": "${msg.times}"}]}},
         {
             "id": "out",
             "type": "x/kafkaProducer",
@@ -61,14 +66,16 @@ def chaining(integration: str, topic_in: str, topic: str, mark: str = "") -> Pip
     configuration = {"integration": integration, "groupId": topic_in}
     endpoint = {"id": "in", "type": "endpoint/kafka", "configuration": configuration}
     connections = [
+        {"fromId": "seen", "type": "Success", "toId": "filter"},
         {"fromId": "filter", "type": "True", "toId": "transform"},
-        {"fromId": "transform", "type": "Success", "toId": "out"},
+        {"fromId": "transform", "type": "Success", "toId": "keep"},
+        {"fromId": "keep", "type": "Success", "toId": "out"},
     ]
     document = {
         "ruleChain": {"name": "copy"},
         "metadata": {"nodes": nodes, "connections": connections, "endpoints": [{**endpoint, "routers": [router]}]},
     }
-    return Pipeline((), (topic, topic_of_response), executions=0, chain=document)
+    return Pipeline((), (topic, topic_of_response), executions=0, chain=document, is_counted=True)
 
 
 def waiting(integration: str, topic_in: str, topic: str) -> Pipeline:
@@ -95,7 +102,12 @@ def waiting(integration: str, topic_in: str, topic: str) -> Pipeline:
     return Pipeline((), (topic,), executions=0, is_ordered=False, chain=document)
 
 
-_TRANSFORM = "metadata.responseTopic = '%s'; return {msg: {n: msg.n, mark: '%s'}, metadata: metadata};"
+_INTO_METADATA = {"outputMode": 0, "whenKeyNotFound": "success"}
+_TRANSFORM = """
+metadata.responseTopic = '%s';
+const times = Number(metadata['seen-' + msg.n] || 0) + 1;
+return {msg: {n: msg.n, mark: '%s', times}, metadata};
+"""
 
 
 def _workflow(name: str, *tasks: Task) -> dict[str, Any]:

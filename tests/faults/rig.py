@@ -30,6 +30,8 @@ from tidemill.workflows.ports import COUNTED_MAX
 PARTITIONS = 4
 KEYS = 40
 SETTLE_S = 90.0
+ASKED = 20
+"""Numbers of which a chain is asked how often they came."""
 
 CLOCK = SystemClock()
 
@@ -241,7 +243,9 @@ class Arrivals:
         assert value is not None
         assert key is not None
         assert topic is not None
-        number = json.loads(value)["n"]
+        found = json.loads(value)
+        number = found["n"]
+        assert found.get("times", 1) == 1, f"{number} was counted {found['times']} times"
         self.seen[topic][number] += 1
         self.by_key[topic][key.decode()].append(number)
 
@@ -258,10 +262,19 @@ def check(rig: Rig, server: ServerProcess, count: int, timeout_s: float = SETTLE
         raise
     finally:
         arrivals.close()
+    if any(pipeline.is_counted for pipeline in rig.pipelines):
+        _check_counts(server, count)
     wanted = count * sum(pipeline.executions for pipeline in rig.pipelines)
     if wanted:
         executions = wait_until_completed(server, wanted)
         assert executions == {"COMPLETED": wanted}, executions
+
+
+def _check_counts(server: ServerProcess, count: int) -> None:
+    """Whoever asks the chain now, is told of the once that was."""
+    for number in range(0, count, max(count // ASKED, 1)):
+        said = server.api.post("/api/v1/rules/copy/execute/T?key=k", {"n": number})
+        assert said["times"] == 2, f"{number}: {said}"
 
 
 def _check_topics(rig: Rig, pipeline: Pipeline, arrivals: Arrivals, count: int) -> None:
