@@ -56,10 +56,15 @@ async def test_a_workflow_waits_for_the_schema_that_it_names(shop: Shop) -> None
 
 
 @pytest.mark.parametrize("kept", [{"type": "AVRO", "data": {"type": "record"}}, {"externalRef": "https://x.y"}])
-async def test_only_a_json_schema_can_be_checked_by(shop: Shop, kept: dict[str, Any]) -> None:
+async def test_only_a_json_schema_is_checked_by_and_others_say_so(shop: Shop, kept: dict[str, Any]) -> None:
     await shop.save(**kept)
-    with pytest.raises(NotFound, match="has no JSON Schema in its data"):
-        shop.catalog.schema(Shape("order", 1))
+    await shop.catalog.save_workflow(workflow(inputSchema={"name": "order"}), "ann")
+    said = ("inputSchema", "not checked: schema 'order' version 1 has no JSON Schema in its data", "warning")
+    assert await shop.messages("workflow", "w") == [said]
+    assert from_json(shop.catalog.schema(Shape("order", 1))) == {}
+    assert shop.catalog.latest("w", None).name == "w"
+    with pytest.raises(NotFound, match="there is no schema 'other' version 1"):
+        shop.catalog.schema(Shape("other", 1))
 
 
 async def test_a_task_definition_tells_of_its_schemas_and_blocks_who_uses_it(shop: Shop) -> None:

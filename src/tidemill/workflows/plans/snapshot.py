@@ -41,6 +41,9 @@ class StoredHandler(msgspec.Struct, frozen=True):
     findings: Sequence[Finding]
 
 
+_ANYTHING = "{}"
+
+
 class StoredSchema(msgspec.Struct, frozen=True):
     """`text` is the JSON Schema; empty where it is of another type, or has none."""
 
@@ -97,20 +100,22 @@ class Snapshot(msgspec.Struct, frozen=True):
         findings = []
         for path, shape in shapes:
             try:
-                shape.text or self.schema(shape)
+                if not shape.text and self.schema(shape) == _ANYTHING:
+                    message = (
+                        f"not checked: schema {shape.name!r} version {shape.version} has no JSON Schema in its data"
+                    )
+                    findings.append(Finding(path, message, "not_supported", "warning"))
             except NotFound as error:
                 findings.append(Finding(path, str(error), "unknown_schema"))
         return findings
 
     def schema(self, shape: Shape) -> str:
-        """Raises `NotFound`."""
+        """One that is no JSON Schema lets anything be. Raises `NotFound`."""
         stored = self.schemas.get((shape.name, shape.version))
         if stored is None:
             known = near(shape.name, {name for name, _ in self.schemas if name != shape.name})
             raise NotFound(f"there is no schema {shape.name!r} version {shape.version}{known}")
-        if not stored.text:
-            raise NotFound(f"the schema {shape.name!r} version {shape.version} has no JSON Schema in its data")
-        return stored.text
+        return stored.text or _ANYTHING
 
     def around_handler(self, handler: Handler) -> list[Finding]:
         """What is wrong around an event handler, except loops.

@@ -60,7 +60,15 @@ def test_a_task_has_those_of_its_definition_and_those_inside_it_win() -> None:
             ),
         ),
         (
-            {"externalRef": "https://x.y"},
+            {"name": "o", "type": "PROTOBUF"},
+            (
+                "inputSchema",
+                "not supported, and without effect: a schema of type PROTOBUF; only JSON Schemas in data, or by name",
+                "warning",
+            ),
+        ),
+        (
+            {"name": "o", "externalRef": "https://x.y"},
             (
                 "inputSchema",
                 "not supported, and without effect: externalRef; only JSON Schemas in data, or by name",

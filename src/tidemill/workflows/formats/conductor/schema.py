@@ -42,8 +42,8 @@ def _read(fields: Fields, key: str) -> Shape | None:
     schema.finish(_NOTED)
     if data and kind == "JSON":
         return Shape(name, version, to_json(data).decode())
-    if data or (reference and not name):
-        what = f"a schema of type {kind}" if data else "externalRef"
+    if kind != "JSON" or data or reference:
+        what = f"a schema of type {kind}" if kind != "JSON" else "externalRef"
         message = f"not supported, and without effect: {what}; only JSON Schemas in data, or by name"
         fields.warn(key, message, "not_supported")
         return None
