@@ -178,9 +178,12 @@ def _blocking(execution: Execution, plan: Plan, refs: Collection[str]) -> Blocki
     return None
 
 
+_FOR_SOMEBODY = frozenset({"wait", "take_messages"})
+
+
 def _is_wait(execution: Execution, plan: Plan, task: Task) -> bool:
     by_seq = {each.seq: each for each in execution.tasks} if task.ref not in plan.steps else {}
     try:
-        return step_of(plan, execution.id, task, by_seq.get, Expansions()).kind == "wait"
+        return step_of(plan, execution.id, task, by_seq.get, Expansions()).kind in _FOR_SOMEBODY
     except KeyError:  # what made its step has left the document
         return False

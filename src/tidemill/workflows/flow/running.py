@@ -146,6 +146,10 @@ def _gather(decision: Decision, step: Step, task: Task) -> None:
         return
     kind = KINDS[step.kind]
     if task.iterations:
+        if kind.reads_anew(step) and not step.input.is_constant:
+            decision.scope[TASK_ID] = decision.execution.task_id(task)
+            task.input = decision.scope.render(step.input)
+            decision.changed(task.ref)
         carry_out(decision, step, task, kind.gathered(step, task, outputs_of_iteration(decision, task)))
     else:
         carry_out(decision, step, task, kind.joined(step, task, joined(decision, step, task)))

@@ -101,6 +101,10 @@ class TaskKind(ABC):
         begun."""
         return self.gathered(step, task, {ref: each.output or {} for ref, each in tasks.items()})
 
+    def reads_anew(self, step: Step) -> bool:
+        """Whether the input is rendered again after each iteration: it is what a condition looks at."""
+        return False
+
     def gathered(self, step: Step, task: Task, outputs: Mapping[str, Any]) -> Directive:
         """An iteration has ended, or what a join waited for has: the outputs of its tasks, by their refs."""
         return Complete(dict(outputs))

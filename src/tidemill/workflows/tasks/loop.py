@@ -54,6 +54,10 @@ class LoopTask(TaskKind):
             return Fail(f"{settings.items} must be a list to loop over, not {_kind(items)}", is_terminal=True)
         return _next_item(settings, items, 0)
 
+    def reads_anew(self, step: Step) -> bool:
+        """A list stays the one that the loop began with."""
+        return step.settings.items is None
+
     def gathered(self, step: Step, task: Task, outputs: Mapping[str, Any]) -> Directive:
         settings: LoopSettings = step.settings
         if settings.items is not None:

@@ -58,6 +58,41 @@ def test_a_loop_runs_while_its_condition_holds() -> None:
     assert execution.status == "COMPLETED"
 
 
+def test_a_condition_sees_what_the_loops_input_has_become() -> None:
+    """As users write it: a variable that the body sets ends the loop."""
+    decision = started(
+        plan(
+            step(
+                "l",
+                "loop",
+                loop_while("c"),
+                given={"done": "${workflow.variables.done}", "me": "${CPEWF_TASK_ID}"},
+                body="a",
+            ),
+            step("a", "worker", to="v"),
+            step("v", "set_variables", given={"done": "${a.output.n}"}),
+        )
+    )
+    assert decision.execution.tasks[0].input == {"done": None, "me": "x.1"}
+    for number in (1, 2):
+        decision = _done(decision, "a", {"n": number})
+        seen = _answer(decision, number < 2)
+        assert (seen["done"], seen["me"]) == (number, "x.1")
+    assert decision.execution.tasks[0].input == {"done": 2, "me": "x.1"}
+    assert decision.execution.status == "COMPLETED"
+
+
+def test_a_list_stays_the_one_that_the_loop_began_with() -> None:
+    decision = started(
+        plan(
+            step("l", "loop", LoopSettings(items="items"), given={"items": "${workflow.variables.list}"}, body="v"),
+            step("v", "set_variables", given={"list": []}),
+            variables={"list": [1, 2, 3]},
+        )
+    )
+    assert (decision.execution.status, decision.execution.tasks[0].output["iteration"]) == ("COMPLETED", 3)
+
+
 def test_only_the_last_iterations_are_shown_where_it_says_so() -> None:
     decision = started(_counting(keep_last=1))
     for number in (1, 2, 3):

@@ -95,6 +95,9 @@ async def test_a_wait_without_end_blocks_and_one_with_an_end_does_not(room: Room
     await room.mill.start()
     rest = await room.waits.rest("x", wait_s=0)
     assert rest.is_reached and rest.blocking is not None and rest.blocking.task.ref == "a"
+    room.mill.register(plan(step("a", "take_messages"), name="listening"))
+    await room.mill.start("listening", "z")
+    assert (await room.waits.rest("z", wait_s=0)).is_reached
     await room.mill.start("timed", "y")
     assert not (await room.waits.rest("y", wait_s=0)).is_reached
 

@@ -69,7 +69,8 @@ DO_WHILE = TaskType(
     inputs={
         "items": "as the key",
         "keepLastN": "as the key",
-        "*": "what the condition reads",
+        "*": "what the condition reads; expressions are read anew after each iteration, so that "
+        "`${workflow.variables.done}` is what it is then",
     },
     output={
         "iteration": "how many there were; while it runs, the number of the one that runs, from 1",
