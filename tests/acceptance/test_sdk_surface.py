@@ -47,20 +47,40 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-CLIENTS = (
-    "get_metadata_client",
-    "get_workflow_client",
-    "get_task_client",
-    "get_integration_client",
-    "get_secret_client",
-    "get_schema_client",
-    "get_prompt_client",
-    "get_scheduler_client",
-    "get_authorization_client",
-)
-WHOLE = {"get_metadata_client", "get_secret_client", "get_schema_client"}
-"""All of these clients' methods behave, but for:"""
-REFUSED = {"get_secret", "setWorkflowRateLimit"}
+NOT_BUILT = {
+    "get_metadata_client": "setWorkflowRateLimit",
+    "get_workflow_client": "",
+    "get_task_client": "",
+    "get_integration_client": "associate_prompt_with_integration delete_integration_api delete_tag_for_integration "
+    "get_integration_api get_integration_available_apis get_prompts_with_integration get_tags_for_integration "
+    "get_token_usage_for_integration get_token_usage_for_integration_provider put_tag_for_integration "
+    "save_integration_api",
+    "get_secret_client": "get_secret",
+    "get_schema_client": "",
+    "get_prompt_client": "delete_prompt delete_tag_for_prompt_template get_prompt get_prompts "
+    "get_tags_for_prompt_template save_prompt test_prompt update_tag_for_prompt_template",
+    "get_scheduler_client": "delete_schedule delete_scheduler_tags get_all_schedules "
+    "get_next_few_schedule_execution_times get_schedule get_scheduler_tags pause_all_schedules pause_schedule "
+    "requeue_all_execution_records resume_all_schedules resume_schedule save_schedule search_schedule_executions "
+    "set_scheduler_tags",
+    "get_authorization_client": "create_gateway_auth_config delete_gateway_auth_config get_gateway_auth_config "
+    "list_gateway_auth_configs update_gateway_auth_config",
+}
+"""Of each client the methods that answer 501. All others behave, but for those that come too early or too late here:"""
+REFUSED = {
+    "rerun_workflow": 409,
+    "restart_workflow": 409,
+    "retry_workflow": 409,
+    "skip_task_from_workflow": 409,
+    "delete_workflow": 409,
+    "remove_workflow": 409,
+    "save_integration": 400,
+    "add_user_to_group": 404,
+    "add_users_to_group": 404,
+    "remove_user_from_group": 404,
+    "remove_users_from_group": 404,
+    "remove_role_from_application_user": 404,
+}
 OF_AGENTS = {"reconcile", "run_now", "preview_next", "pause", "resume", "delete"}
 """Methods that only call others of the same client, for another product."""
 BROKEN = {"get_integration_provider_defs"}
@@ -176,7 +196,7 @@ def request_bodies() -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def world(server: ServerProcess) -> Iterator[World]:
     yield World(server, configuration(server, "ADMIN"))
 
@@ -210,18 +230,19 @@ def problem(world: World, method: Callable[..., Any]) -> tuple[int, str]:
     return 200, ""
 
 
-@pytest.mark.parametrize("getter", CLIENTS)
+@pytest.mark.parametrize("getter", NOT_BUILT)
 def test_every_method_behaves_or_says_why_not(world: World, getter: str) -> None:
     client = getattr(world.clients, getter)()
-    bare = []
-    for name, method in methods_of(client):
-        status, sentence = problem(world, method)
-        is_said = status in (400, 404, 409, 501) and " " in sentence and "Not Found" not in sentence
-        if status != 200 and not is_said:
-            bare.append((name, status, sentence))
-        if getter in WHOLE:
-            assert (status == 200) is (name not in REFUSED), (name, status, sentence)
-    assert bare == []
+    not_built = NOT_BUILT[getter].split()
+    answers = {name: problem(world, method) for name, method in methods_of(client)}
+    unexpected = {
+        name: (status, sentence)
+        for name, (status, sentence) in answers.items()
+        if status != (501 if name in not_built else REFUSED.get(name, 200))
+        or (status != 200 and (" " not in sentence or "Not Found" in sentence))
+    }
+    assert unexpected == {}
+    assert set(not_built) <= answers.keys()
 
 
 def test_users_and_groups(world: World, server: ServerProcess) -> None:
