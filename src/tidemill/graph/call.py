@@ -56,27 +56,21 @@ class Call:
         self._settled = bytearray(len(items))
         self._failures = 0
 
-    def tell(self, index: int, relation: str, message: Message | None = None) -> None:
+    def tell(self, index: int, relation: str, message: Message | None = None, place: Place | None = None) -> None:
+        """With a `place`: as another node, whose work this one does, too."""
         self._settled[index] = 1
-        self._told.append((index, None, relation, self.items[index].message if message is None else message, None))
+        self._told.append((index, place, relation, self.items[index].message if message is None else message, None))
 
     def tell_all(self, relation: str) -> None:
         self._settled = bytearray(b"\1") * len(self.items)
         self._told += [(index, None, relation, item.message, None) for index, item in enumerate(self.items)]
 
-    def fail(self, index: int, reason: str, message: Message | None = None) -> None:
-        self.fail_at(index, None, reason, self.items[index].message if message is None else message)
-
-    def tell_at(self, index: int, place: Place, relation: str, message: Message) -> None:
-        """For a node that does the work of others too: as one of them."""
-        self._settled[index] = 1
-        self._told.append((index, place, relation, message, None))
-
-    def fail_at(self, index: int, place: Place | None, reason: str, message: Message) -> None:
+    def fail(self, index: int, reason: str, message: Message | None = None, place: Place | None = None) -> None:
         self._settled[index] = 1
         self._failures += 1
         reason = covered(reason, self._traversal.graph.hidden)
-        self._told.append((index, place, FAILURE, failed(message, reason), reason))
+        out = failed(self.items[index].message if message is None else message, reason)
+        self._told.append((index, place, FAILURE, out, reason))
 
     def place_of(self, node: str, trail: int, passed: Sequence[Hop]) -> Place:
         """Of another node, after a message that came here by the trail has `passed` those before it."""

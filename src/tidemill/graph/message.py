@@ -9,7 +9,7 @@ import msgspec
 
 DataType = Literal["JSON", "TEXT", "BINARY"]
 
-_json = msgspec.json.Decoder()
+_from_json = msgspec.json.Decoder().decode
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
@@ -50,14 +50,12 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 
     def value(self) -> Any:
         """What expressions and scripts see: the JSON value where there is one, else the text; bytes for BINARY."""
-        if self.data_type == "BINARY":
-            return self.data
         if self.data_type == "JSON":
             try:
-                return _json.decode(self.data)
+                return _from_json(self.data)
             except (msgspec.DecodeError, RecursionError):
                 return self.text
-        return self.text
+        return self.data if self.data_type == "BINARY" else self.text
 
 
 def failed(message: Message, reason: str) -> Message:

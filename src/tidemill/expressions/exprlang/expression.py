@@ -30,30 +30,34 @@ class Expression:
 
     def evaluate(self, env: Mapping[str, Any]) -> Any:
         """Raises `EvaluationError`, and nothing else."""
-        return self._evaluate(env, Frame(self._slots))
+        try:
+            return self._run(env, Frame(self._slots))
+        except (OverflowError, RecursionError) as error:
+            raise _told(error) from error
 
     def evaluate_all(self, envs: Sequence[Mapping[str, Any]]) -> list[Any | EvaluationError]:
         """One value or error for each, in their order."""
-        frame = Frame(self._slots)
+        frame, run = Frame(self._slots), self._run
         results: list[Any | EvaluationError] = []
         for env in envs:
             frame.left = STEPS_MAX
             try:
-                results.append(self._evaluate(env, frame))
-            except EvaluationError as error:
-                results.append(error)
+                results.append(run(env, frame))
+            except (EvaluationError, OverflowError, RecursionError) as error:
+                results.append(_told(error))
         return results
-
-    def _evaluate(self, env: Mapping[str, Any], frame: Frame) -> Any:
-        try:
-            return self._run(env, frame)
-        except OverflowError as error:
-            raise EvaluationError("a number is too large") from error
-        except RecursionError as error:
-            raise EvaluationError("values or operators are nested too deeply") from error
 
     def __repr__(self) -> str:
         return f"Expression({self.source!r})"
+
+
+def _told(error: Exception) -> EvaluationError:
+    if isinstance(error, EvaluationError):
+        return error
+    reason = (
+        "a number is too large" if isinstance(error, OverflowError) else "values or operators are nested too deeply"
+    )
+    return EvaluationError(reason)
 
 
 def compile_expression(text: str, clock: Clock = _SYSTEM_CLOCK) -> Expression:

@@ -36,7 +36,7 @@ class Cases:
         self.relations = [each.then for each in config.cases]
 
     def asked(self, batch: Batch) -> Iterator[Sequence[Any | EvaluationError]]:
-        seen = [self._view.of(batch, index) for index in range(len(batch.items))]
+        seen = self._view.of_all(batch)
         return zip(*(expression.evaluate_all(seen) for expression in self._expressions), strict=True)
 
 

@@ -3,7 +3,7 @@ for each node, so what nobody asks for is not decoded."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -54,6 +54,15 @@ class View:
         }
         self._nodes = nodes_in((name, None) for name in wanted)
         self._is_metadata_open = is_metadata_open and bool(self._nodes)
+
+    def of_all(self, batch: Batch) -> Sequence[Mapping[str, Any]]:
+        """Of each item's message."""
+        if self._nodes or self._constants or self._is_metadata_open:
+            return [self.of(batch, index) for index in range(len(batch.items))]
+        if len(self._reads) == 1:
+            [(name, read)] = self._reads
+            return [{name: read(item.message)} for item in batch.items]
+        return [{name: read(item.message) for name, read in self._reads} for item in batch.items]
 
     def of(self, batch: Batch, index: int, message: Message | None = None) -> Mapping[str, Any]:
         """Of the item's message, or of another that has come of it. A node that has not run is missing."""

@@ -25,7 +25,7 @@ class ExprFilter:
         self._view = View(site, self._expression.names)
 
     async def process(self, batch: Batch) -> None:
-        seen = [self._view.of(batch, index) for index in range(len(batch.items))]
+        seen = self._view.of_all(batch)
         for index, value in enumerate(self._expression.evaluate_all(seen)):
             if isinstance(value, EvaluationError):
                 batch.fail(index, str(value))

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from tidemill.core.findings import Finding
 from tidemill.expressions.exprlang import EvaluationError
-from tidemill.expressions.exprlang.template import as_text
+from tidemill.expressions.exprlang.template import as_json, as_text
 from tidemill.graph.component import Component, Config
 from tidemill.graph.message import Message
 from tidemill.graph.node import SUCCESS, Batch
@@ -31,11 +31,12 @@ class ExprTransform:
         self._view = View(site, [name for each in self._fields.values() for name in each.names])
 
     async def process(self, batch: Batch) -> None:
-        seen = [self._view.of(batch, index) for index in range(len(batch.items))]
+        seen = self._view.of_all(batch)
         columns = [each.evaluate_all(seen) for each in self._fields.values()]
         names = list(self._fields)
+        are_sound = not any(issubclass(kind, EvaluationError) for column in columns for kind in set(map(type, column)))
         for index, values in enumerate(zip(*columns, strict=True)):
-            error = next((value for value in values if isinstance(value, EvaluationError)), None)
+            error = None if are_sound else next((each for each in values if isinstance(each, EvaluationError)), None)
             if error is not None:
                 batch.fail(index, str(error))
                 continue
@@ -51,6 +52,8 @@ def with_value(message: Message, value: Any) -> Message:
     `EvaluationError`."""
     if isinstance(value, str):
         return message.told(data=value.encode("utf-8", "replace"))
+    if isinstance(value, dict | list):
+        return message.told(data=as_json(value), data_type="JSON")
     data = b"null" if value is None else as_text(value).encode("utf-8", "replace")
     return message.told(data=data, data_type="JSON")
 

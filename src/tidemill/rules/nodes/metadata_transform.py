@@ -28,7 +28,7 @@ class MetadataTransform:
         self._view = View(site, [name for each in self._keys.values() for name in each.names])
 
     async def process(self, batch: Batch) -> None:
-        seen = [self._view.of(batch, index) for index in range(len(batch.items))]
+        seen = self._view.of_all(batch)
         columns = [each.evaluate_all(seen) for each in self._keys.values()]
         for index, values in enumerate(zip(*columns, strict=True)):
             message = batch.items[index].message

@@ -25,7 +25,7 @@ class TextTemplate:
         self._view = View(site, self._template.names)
 
     async def process(self, batch: Batch) -> None:
-        seen = [self._view.of(batch, index) for index in range(len(batch.items))]
+        seen = self._view.of_all(batch)
         for index, text in enumerate(self._template.render_all(seen)):
             if isinstance(text, EvaluationError):
                 batch.fail(index, str(text))

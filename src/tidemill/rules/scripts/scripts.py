@@ -23,6 +23,7 @@ FUSED_MAX = 16
 """Scripts in one call: they share the time limit of a message."""
 
 _DATA_TYPES: Mapping[str, DataType] = {"JSON": "JSON", "TEXT": "TEXT", "BINARY": "BINARY"}
+_QUOTE = ord('"')
 _encode = msgspec.json.Encoder().encode
 _raw = msgspec.json.Decoder(msgspec.Raw).decode
 
@@ -113,10 +114,10 @@ class _Telling:
             self._place = self._call.place_of(self._node, trail, self._passed)
 
     def tell(self, relation: str, message: Message) -> None:
-        self._call.tell_at(self._index, self._place, relation, message)
+        self._call.tell(self._index, relation, message, self._place)
 
     def fail(self, reason: str, message: Message) -> None:
-        self._call.fail_at(self._index, self._place, reason, message)
+        self._call.fail(self._index, reason, message, self._place)
 
     def take(self) -> None:
         self._call.take(self._index)
@@ -172,7 +173,7 @@ def changed(message: Message, change: Changed) -> Message:
     data = message.data
     if change.msg is not msgspec.UNSET:
         data = bytes(change.msg)
-        if data.startswith(b'"'):
+        if data[0] == _QUOTE:
             data = msgspec.json.decode(data).encode("utf-8", "replace")
         elif data_type == "BINARY":
             data = _binary(data)
