@@ -17,7 +17,7 @@ from tidemill.core.clock import Clock
 from tidemill.core.errors import Unavailable
 from tidemill.core.faults import Faults
 from tidemill.ingest.outbox import NumberedBatch, OutboxRow
-from tidemill.ingest.publication import Publication
+from tidemill.ingest.publication import Publication, hears_of_success
 from tidemill.ingest.record import ID_HEADER
 from tidemill.kafka.client import error_text, plain_producer_settings, producer_settings
 from tidemill.kafka.cursor import Cursor
@@ -38,6 +38,7 @@ _ROOM_STEP_S = 0.1
 
 Place = tuple[int | None, int | None]
 """Partition and offset of a record that is out."""
+_UNTOLD: Place = (None, None)
 
 
 class Fenced(Unavailable):
@@ -57,7 +58,11 @@ class Sent(msgspec.Struct, frozen=True):
 class BatchProducer:
     """After any exception it is of no more use: the next one asks the cursor what is out. After a refusal `is_open` is
     no more, and it has to be opened again: librdkafka does not always survive a transaction that begins behind one
-    which ended before all was acknowledged. It found gaps in its own sequence numbers, and once ended the process."""
+    which ended before all was acknowledged. It found gaps in its own sequence numbers, and once ended the process.
+
+    As a rule only records that somebody waits for are asked about one by one: a report costs as much as the record, and
+    each has to wait for the interpreter. Whether all others are out too, the transaction says. Where one ends badly it
+    is undone, and its records go out once more, each with a report that says who is guilty."""
 
     def __init__(
         self,
@@ -78,6 +83,7 @@ class BatchProducer:
         self._cursor: Cursor | None = None
         self._deadline_s = 0.0
         self._is_abandoned = False
+        self._reports_all = not is_transactional
 
     @property
     def is_open(self) -> bool:
@@ -113,14 +119,20 @@ class BatchProducer:
                 )
             flight = Flight()
             self._begin_transaction(producer)
-            self._produce(producer, rows, flight)
-            self._flush(producer, batch.number, flight)
-            if flight.errors:
-                return self._given_up(producer, rows, flight)
-            self._faults.reached("inside_kafka_transaction")
-            self._commit(producer, batch.number)
+            try:
+                self._produce(producer, rows, flight)
+                self._flush(producer, batch.number, flight)
+                if flight.errors:
+                    return self._given_up(producer, rows, flight)
+                self._faults.reached("inside_kafka_transaction")
+                self._commit(producer, batch.number)
+            except KafkaException as error:
+                if self._reports_all or not error.args[0].txn_requires_abort():
+                    raise
+                return self._undone(producer)
         self._faults.reached("after_kafka_commit")
-        return Sent(out=flight.places)
+        self._reports_all = not self.is_transactional
+        return Sent(out=dict.fromkeys(range(len(rows)), _UNTOLD) | flight.places)
 
     def refresh(self, number: int) -> None:
         """Commits the cursor alone: Kafka forgets the offsets of a group that is idle for long."""
@@ -158,11 +170,13 @@ class BatchProducer:
             producer.begin_transaction()
 
     def _produce(self, producer: Producer, rows: Sequence[OutboxRow], flight: Flight) -> None:
+        reports_all = self._reports_all or not self.is_transactional
         for index, row in enumerate(rows):
             publication = row.publication
             headers = _headers(publication)
             partition = -1 if publication.partition is None else publication.partition
-            on_delivery = partial(flight.delivered, index)
+            is_told = reports_all or hears_of_success(publication)
+            on_delivery = partial(flight.delivered, index) if is_told else None
             while True:
                 try:
                     producer.produce(
@@ -186,6 +200,13 @@ class BatchProducer:
             # Raises what has stopped the transaction, if something has: no record's report would say it.
             if self.is_transactional:
                 self._send_cursor(producer, number)
+
+    def _undone(self, producer: Producer) -> Sent:
+        """Nobody is refused yet: all of it waits again."""
+        producer.abort_transaction(self._remaining_s())
+        self._drop_producer()
+        self._reports_all = True
+        return Sent()
 
     def _given_up(self, producer: Producer, rows: Sequence[OutboxRow], flight: Flight) -> Sent:
         permanent = {index: error for index, error in flight.errors.items() if error.code() in PERMANENT_ERRORS}
@@ -274,9 +295,11 @@ def _refusal(topic: str, error: KafkaError) -> str:
 
 
 def _headers(publication: Publication) -> list[tuple[str, str | bytes | None]]:
-    headers: list[tuple[str, str | bytes | None]] = list(publication.headers)
-    if all(name != ID_HEADER for name, _ in headers):
-        headers.append((ID_HEADER, publication.id.encode()))
+    headers: list[tuple[str, str | bytes | None]] = [*publication.headers]
+    for name, _ in headers:
+        if name == ID_HEADER:
+            return headers
+    headers.append((ID_HEADER, publication.id.encode()))
     return headers
 
 

@@ -10,7 +10,7 @@ from tests.integration.kafka.conftest import PublishingRoom
 from tidemill.core.errors import Unavailable
 from tidemill.core.faults import Faults
 from tidemill.ingest.outbox import NumberedBatch, OutboxRow
-from tidemill.ingest.publication import PublicationRefused
+from tidemill.ingest.publication import REFUSALS, PublicationRefused
 from tidemill.kafka.producer import BatchProducer
 
 pytestmark = pytest.mark.kafka
@@ -54,3 +54,46 @@ async def test_no_transaction_begins_on_a_producer_that_gave_one_up(room: Publis
 
     await asyncio.to_thread(publish)
     assert await room.values() == ["small"]
+
+
+async def test_of_records_that_nobody_waits_for_the_guilty_one_is_found(room: PublishingRoom) -> None:
+    """They have no report each. The first time only the transaction knows that something is wrong."""
+    unheard = f"{REFUSALS}somebody"
+    producer = BatchProducer(room.integration, "asks-again", room.clock, Faults())
+    rows = [
+        OutboxRow(0, room.publication("first", origin=unheard)),
+        OutboxRow(1, room.publication("large", origin=unheard, value=b"x" * 2_000_000)),
+        OutboxRow(2, room.publication("waited for")),
+    ]
+
+    def publish() -> None:
+        assert producer.open() is None
+        assert producer.publish(NumberedBatch(1, rows[:1])).out == {0: (None, None)}
+        sent = producer.publish(NumberedBatch(2, rows))
+        assert not sent.out and not sent.refused and not producer.is_open
+        assert producer.open() == 1, "nothing of it is out"
+        sent = producer.publish(NumberedBatch(3, rows))
+        assert not sent.out and set(sent.refused) == {1}
+        assert producer.open() == 1
+        sent = producer.publish(NumberedBatch(4, rows[::2]))
+        assert set(sent.out) == {0, 1} and None not in sent.out[1]
+        producer.close()
+
+    await asyncio.to_thread(publish)
+    assert await room.values() == ["first", "first", "waited for"]
+
+
+async def test_what_nobody_waits_for_is_refused_alone(room: PublishingRoom) -> None:
+    unheard = f"{REFUSALS}somebody"
+    await room.add(
+        room.publication("first", origin=unheard),
+        room.publication("large", origin=unheard, value=b"x" * 2_000_000),
+        room.publication("last", origin=unheard),
+    )
+    room.start(room.publisher())
+    await room.wait_until_empty(timeout_s=30)
+
+    assert await room.values() == ["first", "last"]
+    (refused,) = room.door.effects
+    assert isinstance(refused, PublicationRefused)
+    assert refused.publication is not None and refused.publication.id == "large"
