@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cache
 from typing import Any
 
@@ -142,7 +143,8 @@ def _documents(app: FastAPI) -> Routes:
 
     async def openapi(request: Request) -> Response:
         """This document."""
-        return Response(written(), media_type="application/json")
+        text = await asyncio.to_thread(written)  # the first time it takes long, and others go on
+        return Response(text, media_type="application/json")
 
     async def docs(request: Request) -> Response:
         """A page to read the API's document on."""
