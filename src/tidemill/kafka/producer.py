@@ -129,7 +129,7 @@ class BatchProducer:
             except KafkaException as error:
                 if self._reports_all or not error.args[0].txn_requires_abort():
                     raise
-                return self._undone(producer)
+                return self._given_up(producer, rows, flight)
         self._faults.reached("after_kafka_commit")
         self._reports_all = not self.is_transactional
         return Sent(out=dict.fromkeys(range(len(rows)), _UNTOLD) | flight.places)
@@ -195,26 +195,24 @@ class BatchProducer:
                 break
 
     def _flush(self, producer: Producer, number: int, flight: Flight) -> None:
-        """Until every record is acknowledged or one has failed: after that librdkafka sends no more of them."""
-        while producer.flush(min(_FLUSH_STEP_S, self._remaining_s())) > 0 and not flight.errors:
-            # Raises what has stopped the transaction, if something has: no record's report would say it.
+        """Until every record is acknowledged, or one of a transaction has failed: after that librdkafka sends no more
+        of them."""
+        while producer.flush(min(_FLUSH_STEP_S, self._remaining_s())) > 0:
             if self.is_transactional:
+                if flight.errors:
+                    return
+                # Raises what has stopped the transaction, if something has: no record's report would say it.
                 self._send_cursor(producer, number)
 
-    def _undone(self, producer: Producer) -> Sent:
-        """Nobody is refused yet: all of it waits again."""
-        producer.abort_transaction(self._remaining_s())
-        self._drop_producer()
-        self._reports_all = True
-        return Sent()
-
     def _given_up(self, producer: Producer, rows: Sequence[OutboxRow], flight: Flight) -> Sent:
+        """Without an error of a record, only the transaction knows of one: then all of it waits again."""
         permanent = {index: error for index, error in flight.errors.items() if error.code() in PERMANENT_ERRORS}
-        if not permanent:
+        if flight.errors and not permanent:
             raise KafkaException(next(iter(flight.errors.values())))
         if self.is_transactional:
             producer.abort_transaction(self._remaining_s())
             self._drop_producer()
+            self._reports_all = True
         for index, error in permanent.items():
             if error.code() in TOPIC_ERRORS:
                 self._topics.forget(rows[index].publication.topic)

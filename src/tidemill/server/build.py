@@ -293,7 +293,7 @@ def _publishers(ground: Ground, integrations: Integrations, door: EffectDoor, fa
         faults,
         ground.installation_id,
         ground.worker.text,
-        rows_max=ground.settings.batch_records,
+        rows_max=2 * ground.settings.batch_records,
         lease_ms=round(ground.settings.lease_s * 1000),
     )
 

@@ -71,10 +71,22 @@ class Template:
 
     def render_all(self, envs: Sequence[Mapping[str, Any]]) -> list[str | EvaluationError]:
         """One text or error for each, in their order."""
+        if self.is_constant:
+            return [self.source] * len(envs)
+        if len(self._pieces) == 1 and isinstance(self._pieces[0], Expression):
+            found = self._pieces[0].evaluate_all(envs)
+            return found if all(type(each) is str for each in found) else [_text_or_error(each) for each in found]
         return _each(self.render, envs)
 
     def __repr__(self) -> str:
         return f"Template({self.source!r})"
+
+
+def _text_or_error(value: Any) -> str | EvaluationError:
+    try:
+        return value if isinstance(value, EvaluationError) else as_text(value)
+    except EvaluationError as error:
+        return error
 
 
 def _each(work: Callable[[Mapping[str, Any]], Any], envs: Sequence[Mapping[str, Any]]) -> list[Any]:

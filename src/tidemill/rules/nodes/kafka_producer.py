@@ -62,9 +62,20 @@ class KafkaProducer:
                 batch.fail(index, f"there is no integration {self._server!r}")
             return
         now_ms = self._site.ports.clock.now_ms()
-        for index in range(len(batch.items)):
+        seen = [self._sight.of(batch, index) for index in range(len(batch.items))]
+        rendered = zip(seen, self._topic.render_all(seen), self._key.render_all(seen), strict=True)
+        for index, (each, topic, key) in enumerate(rendered):
             try:
-                publication = self._publication(batch, index, cluster.name, now_ms)
+                publication = Publication(
+                    batch.unique(index),
+                    cluster.name,
+                    self._checked(topic),
+                    None if self._partition is None else _partition(self._partition, each),
+                    _key(key),
+                    batch.items[index].message.data,
+                    self._rendered_headers(each) if self._headers else (),
+                    now_ms,
+                )
             except (EvaluationError, ValueError) as error:
                 batch.fail(index, str(error))
                 continue
@@ -77,28 +88,24 @@ class KafkaProducer:
     def wake(self, message: Message, wake: Wake) -> tuple[str, Message]:
         return acknowledged(message, wake)
 
-    def _publication(self, batch: Batch, index: int, integration: str, now_ms: int) -> Publication:
+    def _checked(self, topic: str | EvaluationError) -> str:
         """Raises `EvaluationError`, and `ValueError` for what Kafka would never take."""
-        seen = self._sight.of(batch, index)
-        topic = self._topic.render(seen)
+        if isinstance(topic, EvaluationError):
+            raise topic
         if topic != self._known_topic:
             if not _TOPIC.fullmatch(topic) or topic in (".", ".."):
                 raise ValueError(f"{topic!r} is no name of a topic")
             self._known_topic = topic
-        key = self._key.render(seen)
-        headers: Headers = ()
-        if self._headers:
-            headers = tuple((name, each.render(seen).encode()) for name, each in self._headers)
-        return Publication(
-            batch.unique(index),
-            integration,
-            topic,
-            None if self._partition is None else _partition(self._partition, seen),
-            key.encode() if key else None,
-            batch.items[index].message.data,
-            headers,
-            now_ms,
-        )
+        return topic
+
+    def _rendered_headers(self, seen: Mapping[str, Any]) -> Headers:
+        return tuple((name, each.render(seen).encode()) for name, each in self._headers)
+
+
+def _key(key: str | EvaluationError) -> bytes | None:
+    if isinstance(key, EvaluationError):
+        raise key
+    return key.encode() if key else None
 
 
 def _partition(template: Template, seen: Mapping[str, Any]) -> int | None:
