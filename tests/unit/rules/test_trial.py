@@ -15,6 +15,7 @@ from tidemill.graph.message import Message
 from tidemill.graph.node import SUCCESS, Batch, Hold, Wake
 from tidemill.graph.registry import Registry
 from tidemill.rules.chains.building import Setup
+from tidemill.rules.nodes import ref
 from tidemill.rules.nowhere import NOWHERE, EmptyCache, NothingPending
 from tidemill.rules.ports import Ports
 from tidemill.rules.trial import AnyCluster, Logged, Trial
@@ -22,6 +23,7 @@ from tidemill.rules.trial import AnyCluster, Logged, Trial
 
 class NoteConfig(Config):
     wait_ms: int = 0
+    slot: str | None = None
 
 
 class Noting:
@@ -29,13 +31,14 @@ class Noting:
 
     def __init__(self, config: NoteConfig) -> None:
         self._wait_ms = config.wait_ms
+        self._slot = config.slot
 
     async def process(self, batch: Batch) -> None:
         for index, _ in enumerate(batch.items):
             batch.log(index, "seen")
             batch.effect(index, "wish")
             if self._wait_ms:
-                batch.hold(index, Hold(self._wait_ms))
+                batch.hold(index, Hold(self._wait_ms, slot=self._slot))
             else:
                 batch.tell(index, SUCCESS)
 
@@ -49,9 +52,11 @@ def build(config: Any, site: Any) -> Noting:
 
 
 class Shelf(Registry):
-    """Has `note` only."""
+    """Has `note`, and `ref`."""
 
     def get(self, type_: str) -> Component | None:
+        if type_ == "ref":
+            return ref.COMPONENT
         return Component("note", "action", "Notes.", NoteConfig, build) if type_ == "note" else None
 
     def types(self) -> list[str]:
@@ -91,6 +96,18 @@ async def test_what_is_held_goes_on_in_the_order_of_time(trial: Trial) -> None:
         ("late", {"woken": "20"}),
     ]
     assert [held.node for held in tried.held] == ["late", "soon"]
+
+
+async def test_what_is_held_inside_goes_on_too_and_what_is_in_a_slot_by_itself(trial: Trial) -> None:
+    late = note("late", 20)
+    slotted = {"id": "slotted", "type": "note", "configuration": {"wait_ms": 10, "slot": "s"}}
+    call = {"id": "call", "type": "ref", "configuration": {"targetId": "start", "tellChain": True}}
+    nodes = [call, note("start"), late, slotted]
+    await trial.add(chain(nodes, [("start", SUCCESS, "late"), ("start", SUCCESS, "slotted")]), "one")
+    tried = await trial.run("one", message())
+    assert [end.node for end in tried.ends] == ["slotted", "call"]
+    assert {held.node for held in tried.held} == {"late", "slotted"}
+    assert tried.effects == ["wish"] * 3
 
 
 async def test_from_a_node_on(trial: Trial) -> None:
