@@ -66,7 +66,9 @@ def test_from_topic_to_topic_and_every_record_says_its_way(
     assert devices(shop, 1) == ["a"]
     said = alone("trace", shop.name, "readings", "0", str(offsets[0]), **signed_in).stdout
     assert "is_warm True → mark Success → to_kafka Success" in said
-    assert f"published to {shop.name}:warm-readings" in said
+    (place,) = shop.server.api.get(f"{path}/{offsets[0]}")["routes"][0]["publications"]
+    assert (place["integration"], place["topic"], place["offset"]) == (shop.name, "warm-readings", 0)
+    assert f"published record {shop.name} warm-readings {place['partition']} 0" in said
     (router,) = shop.server.api.get(f"/api/tidemill/rules/{chain}/records")
     assert [record["outcome"] for record in router["records"]] == ["invalid", "done", "done", "done"]
 

@@ -52,6 +52,8 @@ class ListedRecords:
 
     def __init__(self) -> None:
         self.records: dict[tuple[PartitionKey, int], Record] = {}
+        self.sent: dict[tuple[str, str, int, int], bytes] = {}
+        """The ids of what was published, by integration, topic, partition and offset."""
 
     async def read(
         self, integration: str, topic_ids: Mapping[str, str], wanted: Mapping[PartitionKey, Collection[int]]
@@ -62,6 +64,12 @@ class ListedRecords:
             for place, record in self.records.items()
             if place in asked and record.topic_id == topic_ids[record.topic]
         }
+
+    async def find_sent(
+        self, integration: str, topics: Collection[str], prefix: bytes, at_ms: int
+    ) -> Sequence[tuple[str, int, int]]:
+        places = [place for place, id_ in self.sent.items() if id_.startswith(prefix)]
+        return [place[1:] for place in places if place[0] == integration and place[1] in topics]
 
 
 class FakeExecutions:

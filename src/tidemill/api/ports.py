@@ -194,6 +194,13 @@ class RecordLog(Protocol):
         """Those of the wanted offsets that can be had, by place."""
         ...
 
+    async def find_sent(
+        self, integration: str, topics: Collection[str], prefix: bytes, at_ms: int
+    ) -> Sequence[tuple[str, int, int]]:
+        """Where records are (topic, partition, offset) that Tidemill published about that time, by how their ids begin.
+        Bounded: there may be more."""
+        ...
+
 
 class Replayer(Protocol):
     """Dead letters on their second way."""

@@ -11,16 +11,18 @@ from typing import Any
 import msgspec
 
 from tidemill.api.dead_letters import letter_json
-from tidemill.api.ports import Executions
+from tidemill.api.ports import Executions, RecordLog
 from tidemill.api.trace_execution import execution_trace
 from tidemill.core.errors import NotFound
 from tidemill.ingest.ports import DeadLetter, Gap, Places, Seen, SeenRun
 from tidemill.ingest.record import PartitionKey
 from tidemill.ingest.subscription import GroupKey, Subscription, Subscriptions
+from tidemill.rules.endpoints.route import RecordMessages
 from tidemill.workflows.state.state import execution_of
 
 GAPS_MAX = 1_000
 LETTER_PAGE = 500
+_PLACE = ("topic", "partition", "offset")
 LETTER_PAGES_MAX = 20
 
 
@@ -36,16 +38,19 @@ class RecordId(msgspec.Struct, frozen=True):
 
 
 class RecordTracer:
-    def __init__(self, places: Places, subscriptions: Subscriptions, executions: Executions) -> None:
+    def __init__(
+        self, places: Places, subscriptions: Subscriptions, executions: Executions, records: RecordLog
+    ) -> None:
         self._places = places
         self._subscriptions = subscriptions
         self._executions = executions
+        self._records = records
 
     async def trace(self, record: RecordId) -> dict[str, Any]:
         """`state` is what became of it as a whole, `routes` what each route made of it, `groups` where the
         readers of its topic stand."""
         runs = await self._places.history.of_record(record.integration, record.key, record.offset)
-        routes = [await self._route(record, run, entry) for run in runs for entry in run.entries]
+        routes = [await self._route(record, run, entry, times) for run, entry, times in _attempts(runs)]
         settled = {found["route"] for found in routes if found["outcome"] != "retry"}
         groups = [
             await self._group(record, key, subscriptions, settled) for key, subscriptions in await self._readers(record)
@@ -92,18 +97,39 @@ class RecordTracer:
                 return _gap_json(key, gap)
         return None
 
-    async def _route(self, record: RecordId, run: SeenRun, entry: Seen) -> dict[str, Any]:
+    async def _route(self, record: RecordId, run: SeenRun, entry: Seen, times: int) -> dict[str, Any]:
         letter = await self._letter(record, run, entry) if entry.outcome == "invalid" else None
         return {
             "route": run.route,
             "topicId": run.topic_id,
             "outcome": entry.outcome,
+            "times": times,
             "at": entry.at_ms,
             "reason": entry.reason,
             "detail": entry.detail,
             "executions": [await self._execution(execution_id) for execution_id in _execution_ids(entry)],
+            "publications": await self._publications(record, run, entry),
             "deadLetter": letter_json(letter) if letter else None,
         }
+
+    async def _publications(self, record: RecordId, run: SeenRun, entry: Seen) -> list[dict[str, Any]]:
+        """Where that is what a rule chain published: its records carry ids that begin with the message's, which is made
+        of the record's. Executions know theirs themselves."""
+        names = [name.partition(":") for name in entry.detail.get("published", ())]
+        if not names or entry.outcome != "done":
+            return []
+        key, topic_ids = record.key, {record.topic: run.topic_id}
+        read = await self._records.read(record.integration, topic_ids, {key: [record.offset]})
+        found = read.get((key, record.offset))
+        if found is None:
+            return []
+        prefix = f"{RecordMessages(run.route).of(found, run.route).id}:".encode()
+        shown: list[dict[str, Any]] = []
+        for integration in dict.fromkeys(name for name, _, _ in names):
+            topics = [topic for name, _, topic in names if name == integration]
+            for place in await self._records.find_sent(integration, topics, prefix, entry.at_ms):
+                shown.append({"integration": integration, **dict(zip(_PLACE, place, strict=True))})
+        return shown
 
     async def _execution(self, execution_id: str) -> dict[str, Any]:
         try:
@@ -125,6 +151,22 @@ class RecordTracer:
                 return None
             before_id = page[-1].id
         return None
+
+
+def _attempts(runs: Sequence[SeenRun]) -> list[tuple[SeenRun, Seen, int]]:
+    """What a route tried again, and came to the same, is there once: as it was last, with how often."""
+    found: list[tuple[SeenRun, Seen, int]] = []
+    last: dict[str, int] = {}
+    for run in runs:
+        for entry in run.entries:
+            at = last.setdefault(run.route, len(found))
+            _, before, times = found[at] if at < len(found) else (run, entry, 0)
+            if times and entry.outcome == "retry" == before.outcome and entry.reason == before.reason:
+                found[at] = (run, entry, times + 1)
+            else:
+                last[run.route] = len(found)
+                found.append((run, entry, 1))
+    return found
 
 
 def _is_of(letter: DeadLetter, record: RecordId, run: SeenRun) -> bool:

@@ -26,7 +26,7 @@ async def trace(
 ) -> Response:
     """A record's way: which routes saw it, what they made of it, what came of that and where it went."""
     services = call.services
-    tracer = RecordTracer(services.places, services.subscriptions, services.executions)
+    tracer = RecordTracer(services.places, services.subscriptions, services.executions, services.records)
     found = await tracer.trace(RecordId(integration, topic, partition, offset))
     if found["state"] == "unread":
         await services.integrations.get(integration)  # a wrong name is said to be one, where nothing else is known

@@ -16,6 +16,8 @@ from tidemill.cli.client import DEFAULT_URL, ApiClient, AsJson, Token, Url
 
 Found = Mapping[str, Any]
 
+_PLACE = ("integration", "topic", "partition", "offset")
+
 
 def trace(
     integration: Annotated[str, typer.Argument(help="Name of the integration")],
@@ -39,10 +41,11 @@ def trace_tree(found: Found) -> Tree:
     """The API's answer as a tree: record → handler with its condition → execution → published record; or record →
     endpoint → which way the message went through the chain, and to which topics."""
     record = found["record"]
-    place = " ".join(str(record[name]) for name in ("integration", "topic", "partition", "offset"))
+    place = " ".join(str(record[name]) for name in _PLACE)
     tree = Tree(f"[bold]record[/bold] {escape(place)}: {escape(found['summary'])}")
-    for route in found["routes"]:
-        _add_route(tree, route)
+    last = {route["route"]: index for index, route in enumerate(found["routes"])}
+    for index, route in enumerate(found["routes"]):
+        _add_route(tree, route, is_last=last[route["route"]] == index)
     for group in found["groups"]:
         if not group["isRead"]:
             at = "has not begun here" if group["nextOffset"] is None else f"is at offset {group['nextOffset']}"
@@ -50,17 +53,25 @@ def trace_tree(found: Found) -> Tree:
     return tree
 
 
-def _add_route(tree: Tree, route: Found) -> None:
+def _add_route(tree: Tree, route: Found, *, is_last: bool) -> None:
+    """An attempt that was made again later is one line: the last one has the way."""
     detail = route["detail"]
     condition = f", condition {json.dumps(detail['condition'])}" if "condition" in detail else ""
     reason = f": {route['reason']}" if route["reason"] else ""
-    branch = tree.add(escape(f"{route['route']}: {route['outcome']}{condition}{reason}"))
+    times = f" ({route['times']} times)" if route.get("times", 1) > 1 else ""
+    branch = tree.add(escape(f"{route['route']}: {route['outcome']}{times}{condition}{reason}"))
+    if route["outcome"] == "retry" and not is_last:
+        return
     for line in detail.get("logs", ()):
         branch.add(escape(f"console: {line}"))
     for end in detail.get("ends", ()):
         branch.add(escape(_way(end)))
+    places = route.get("publications", ())
+    for place in places:
+        branch.add(escape("published record " + " ".join(str(place[name]) for name in _PLACE)))
     for topic in detail.get("published", ()):
-        branch.add(escape(f"published to {topic}"))
+        if topic not in {f"{place['integration']}:{place['topic']}" for place in places}:
+            branch.add(escape(f"published to {topic}"))
     for execution in route["executions"]:
         _add_execution(branch, execution)
     if route["deadLetter"]:
@@ -90,5 +101,5 @@ def _task_line(task: Found) -> str:
     publication = task.get("publication")
     if publication is None:
         return line
-    where = " ".join(str(publication[name]) for name in ("integration", "topic", "partition", "offset"))
+    where = " ".join(str(publication[name]) for name in _PLACE)
     return f"{line} → record {where}"

@@ -50,7 +50,9 @@ class Replayer:
                 await self._settle(letter, current.revision, outcome, verdict, prepared, author)
             except StaleWrite:
                 continue
-            return _answer(letter, "replayed", outcome.kind, results=verdict.results, reason=outcome.reason)
+            told = [result for result in verdict.results if result is not None]
+            published = outcome.detail.get("published")
+            return _answer(letter, "replayed", outcome.kind, told, published=published, reason=outcome.reason)
         raise Conflict(f"dead letter {letter_id} cannot be replayed now: other writers keep changing what it touches")
 
     async def discard(self, letter_id: str, author: str) -> Mapping[str, Any]:
@@ -115,7 +117,15 @@ def _failure(outcome: Outcome, verdict: Verdict) -> str | None:
 
 
 def _answer(
-    letter: DeadLetter, state: str, outcome: str | None, *, results: Any = (), reason: str | None = None
+    letter: DeadLetter,
+    state: str,
+    outcome: str | None,
+    results: Sequence[Any] = (),
+    *,
+    published: Any = None,
+    reason: str | None = None,
 ) -> Mapping[str, Any]:
-    answer = {"id": letter.id, "state": state, "outcome": outcome, "results": list(results), "reason": reason}
+    """`results` are executions that were started or touched, `published` the topics that a rule chain published to."""
+    answer = {"id": letter.id, "state": state, "outcome": outcome, "results": list(results), "published": published}
+    answer["reason"] = reason
     return {name: value for name, value in answer.items() if value is not None}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -44,6 +44,19 @@ def find_places(integration: Integration, rows: Sequence[OutboxRow], clock: Cloc
     return places
 
 
+def find_sent(
+    integration: Integration, topics: Collection[str], prefix: bytes, between_ms: tuple[int, int], clock: Clock
+) -> Sequence[tuple[str, int, int]]:
+    """Where the records are (topic, partition, offset) whose ids begin like this, of those that were made in this time.
+    Raises `KafkaException`."""
+    search = Search(Consumer(lookup_settings(integration, "tidemill-lookup")), clock)
+    try:
+        search.start(set(topics), between_ms[0])
+        return sorted(search.sent(prefix, between_ms[1]))
+    finally:
+        search.close()
+
+
 class Search:
     """Reads the tails of some topics until all ids are found, the logs end or the bounds are reached."""
 
@@ -74,6 +87,19 @@ class Search:
                 if id_ in wanted:
                     found[id_] = (message.partition(), message.offset())
         return found
+
+    def sent(self, prefix: bytes, until_ms: int) -> Iterator[tuple[str, int, int]]:
+        """All whose ids begin like this, in logs that are looked at up to that time."""
+        count = 0
+        while self._open and count < RECORDS_MAX and self._remaining_s() > 0:
+            messages = self._consumer.consume(_CHUNK, min(self._remaining_s(), 0.2))
+            count += len(messages)
+            for message in messages:
+                place = message.topic() or "", message.partition() or 0
+                if self._id_of(message).startswith(prefix):
+                    yield *place, message.offset() or 0
+                elif message.error() is None and message.timestamp()[1] > until_ms:
+                    self._open.discard(place)
 
     def close(self) -> None:
         self._consumer.close()

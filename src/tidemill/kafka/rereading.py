@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -15,11 +15,14 @@ from tidemill.kafka.client import lookup_settings
 from tidemill.kafka.integration import Integration
 from tidemill.kafka.integrations import Integrations
 from tidemill.kafka.logs import Logs
+from tidemill.kafka.receipts import CLOCK_SLACK_MS, find_sent
 
 log = structlog.get_logger(__name__)
 
 TIMEOUT_S = 5.0
 BYTES_MAX = 16_000_000
+LATE_MS = 600_000
+"""How long after its cause a publication is looked for: the cluster may have been away."""
 _CHUNK = 500
 
 
@@ -43,6 +46,24 @@ class Rereader:
         except (Unavailable, KafkaException) as error:
             log.warning("records could not be read again", integration=integration, error=str(error))
             return {}
+        finally:
+            thread.close()
+
+    async def find_sent(
+        self, integration: str, topics: Collection[str], prefix: bytes, at_ms: int
+    ) -> Sequence[tuple[str, int, int]]:
+        """Where what Tidemill published about that time is, by how the ids begin: (topic, partition, offset). As much
+        as the cluster gives in time."""
+        found = (await self._integrations.active()).get(integration)
+        if found is None or not topics:
+            return ()
+        thread = BlockingThread(f"rereader-{integration}")
+        between_ms = max(at_ms - CLOCK_SLACK_MS, 0), at_ms + LATE_MS
+        try:
+            return await thread.run(find_sent, found, topics, prefix, between_ms, self._clock)
+        except (KafkaException, KeyError) as error:
+            log.warning("published records could not be found", integration=integration, error=str(error))
+            return ()
         finally:
             thread.close()
 

@@ -15,6 +15,7 @@ from tidemill.ingest.ports import DeadLetter, Gap, Parked, Position, Seen, SeenR
 from tidemill.ingest.record import PartitionKey, Record
 from tidemill.ingest.route import Outcome
 from tidemill.ingest.subscription import GroupKey, Subscription, SubscriptionSet
+from tidemill.rules.endpoints.route import RecordMessages
 from tidemill.workflows.plans.plan import Plan, Step
 from tidemill.workflows.state.state import Execution, Task
 from tidemill.workflows.tasks.publish import PublishSettings
@@ -142,3 +143,36 @@ def test_publication_with_partition_and_offset() -> None:
     done, waiting = execution_trace(Execution("e", "pick", 1, 1, "RUNNING", 1, tasks=tasks), plan)["tasks"]
     assert done["publication"] == {"integration": "shop", "topic": "out", "partition": 3, "offset": 42}
     assert ("publication" in waiting, waiting["type"]) == (False, "EVENT")
+
+
+CHAIN_ROUTE = "endpoint:c:in:r"
+
+
+async def test_what_a_chain_published_is_found_by_the_ids_that_it_gave(room: ApiRoom, api: httpx.AsyncClient) -> None:
+    ends = {"ends": [{"way": [["out", "Success"]]}], "published": ["shop:out", "far:out"]}
+    room.places.listed_history.runs.append(
+        SeenRun(CHAIN_ROUTE, "shop", PARTITION, "id1", [Seen(7, "done", 50, (None,), None, ends)])
+    )
+    assert (await trace(api))["routes"][0]["publications"] == []  # the record is gone: nobody knows its id
+    room.records.records[PARTITION, 7] = record()
+    id_ = RecordMessages(CHAIN_ROUTE).of(record(), CHAIN_ROUTE).id.encode()
+    room.records.sent = {
+        ("shop", "out", 0, 3): id_ + b":c:out:1",
+        ("shop", "out", 0, 4): b"other:c:out:1",
+        ("shop", "elsewhere", 0, 5): id_ + b":c:out:2",
+        ("far", "out", 1, 6): id_ + b":response:0",
+    }
+    (route,) = (await trace(api))["routes"]
+    assert [tuple(place.values()) for place in route["publications"]] == [("shop", "out", 0, 3), ("far", "out", 1, 6)]
+
+
+async def test_attempts_that_came_to_the_same_are_there_once(room: ApiRoom, api: httpx.AsyncClient) -> None:
+    outcomes = [("retry", "away"), ("retry", "away"), ("retry", "slow"), ("retry", "away"), ("done", None)]
+    for at_ms, (outcome, reason) in enumerate(outcomes):
+        saw(room, Seen(7, outcome, at_ms, (), reason))
+        room.places.listed_history.runs.append(
+            SeenRun("other", "shop", PARTITION, "id1", [Seen(7, "retry", at_ms, (), "idle")])
+        )
+    found = [(each["route"], each["outcome"], each["times"], each["at"]) for each in (await trace(api))["routes"]]
+    ours = [(ROUTE, "retry", 2, 1), ("other", "retry", 5, 4), (ROUTE, "retry", 1, 2), (ROUTE, "retry", 1, 3)]
+    assert found == [*ours, (ROUTE, "done", 1, 4)]

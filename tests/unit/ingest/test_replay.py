@@ -124,3 +124,12 @@ async def test_a_discarded_letter_stays_and_is_never_replayed(world: World, repl
         await replayer.replay(letter_id, "ada")
     with pytest.raises(NotFound):
         await replayer.discard("nothing", "ada")
+
+
+async def test_a_rule_chains_replay_names_topics_and_no_results_that_are_none(world: World, replayer: Replayer) -> None:
+    route = Told()
+    letter_id = await dead_letter(world, route)
+    route.answer = lambda record: Outcome("done", ["a publication"], detail={"published": ["shop:out"]})
+    world.door.judge = lambda effect: Verdict([None, None])
+    answer = await replayer.replay(letter_id, "ada")
+    assert (answer["outcome"], answer["results"], answer["published"]) == ("done", [], ["shop:out"])
