@@ -58,14 +58,17 @@ def _add_route(tree: Tree, route: Found, *, is_last: bool) -> None:
     detail = route["detail"]
     condition = f", condition {json.dumps(detail['condition'])}" if "condition" in detail else ""
     reason = f": {route['reason']}" if route["reason"] else ""
+    held = f", after a wait at {detail['heldAt']}" if "heldAt" in detail else ""
     times = f" ({route['times']} times)" if route.get("times", 1) > 1 else ""
-    branch = tree.add(escape(f"{route['route']}: {route['outcome']}{times}{condition}{reason}"))
+    branch = tree.add(escape(f"{route['route']}: {route['outcome']}{held}{times}{condition}{reason}"))
     if route["outcome"] == "retry" and not is_last:
         return
     for line in detail.get("logs", ()):
         branch.add(escape(f"console: {line}"))
     for end in detail.get("ends", ()):
         branch.add(escape(_way(end)))
+    for wait in detail.get("waits", ()):
+        branch.add(escape(f"waits at {wait['node']}"))
     places = route.get("publications", ())
     for place in places:
         branch.add(escape("published record " + " ".join(str(place[name]) for name in _PLACE)))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
+from tidemill.ingest.effect import Effect
 from tidemill.ingest.publication import Publication
 from tidemill.rules.ports import CacheEntry, CacheKey
 from tidemill.rules.waiting.held import HeldRun
@@ -30,3 +33,12 @@ class HoldRun(msgspec.Struct, frozen=True):
     """A run of which branches wait. It goes on by itself (`rules.resuming`)."""
 
     run: HeldRun
+
+
+def topics_of(effects: Sequence[Effect]) -> Sequence[str]:
+    """That these publish to, each once, as `integration:topic`."""
+    topics: dict[str, None] = {}
+    for effect in effects:
+        if type(effect) is Publish:
+            topics[f"{effect.publication.integration}:{effect.publication.topic}"] = None
+    return tuple(topics)

@@ -47,3 +47,15 @@ def test_an_attempt_that_was_made_again_is_one_line_and_records_are_places() -> 
         "published record shop out 0 3",
         "published to shop:gone",
     ]
+
+
+def test_what_waited_says_where_and_goes_on_from_there() -> None:
+    waits: dict[str, Any] = {"detail": {"ends": [], "waits": [{"node": "delay", "untilMs": 7}]}}
+    after = {"detail": {"chain": "c", "heldAt": "delay", "ends": [{"way": [["out", "Success"]]}]}}
+    lines = shown({}, *({"outcome": "done", "reason": None, **each} for each in (waits, after))).splitlines()
+    assert [line.strip("│├└─ ") for line in lines[1:]] == [
+        "endpoint:c:in:r: done",
+        "waits at delay",
+        "endpoint:c:in:r: done, after a wait at delay",
+        "out Success",
+    ]

@@ -125,6 +125,16 @@ async def test_the_reason_of_a_group_that_waits_too_long_is_that_of_the_letter()
     assert room.letters.letters[0].detail == {"chain": "c", "heldAt": "wait"}
 
 
+async def test_the_history_of_a_record_says_where_its_message_waited_and_what_came_of_it() -> None:
+    room = await room_around([OUT], node("sub", "flow", targetId="sub"))
+    await room.save("sub", [WAIT, OUT], [("wait", "Success", "out")])
+    await room.arrive("c", b"7")
+    await room.after(5_000)
+    (entry,) = room.history.runs[-1].entries
+    assert entry.detail["published"] == ["shop:out"]
+    assert [end["way"][-1][1] for end in entry.detail["ends"]] == ["Success"]
+
+
 async def test_a_group_without_a_limit_waits() -> None:
     later = WAIT | {"configuration": {"delayMs": 90_000}}
     room = await room_around([later], node("g", "groupAction", nodeIds="wait", timeout=0))

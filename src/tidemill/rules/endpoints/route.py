@@ -16,7 +16,7 @@ from tidemill.graph.trails import Trails
 from tidemill.ingest.record import Record
 from tidemill.ingest.route import Outcome, OutcomeKind
 from tidemill.ingest.subscription import GroupKey
-from tidemill.rules.effects import Publish
+from tidemill.rules.effects import topics_of
 from tidemill.rules.endpoints.config import FailurePolicy
 from tidemill.rules.endpoints.exchange import Exchange, Received, failures_of, said_of
 from tidemill.rules.endpoints.response import responses
@@ -77,7 +77,7 @@ class EndpointRoute:
                 effects = [*effects, *self._responses(passed)]
         except BadInput as error:
             return Outcome("invalid", reason=str(error), detail=details.of(passed.result, passed.trails))
-        return Outcome("done", effects, detail=details.of(passed.result, passed.trails, published(effects)))
+        return Outcome("done", effects, detail=details.of(passed.result, passed.trails, topics_of(effects)))
 
     def _refused(self, passed: Passed) -> Outcome:
         """It did not run. A chain that cannot is waited for; a message that a processor failed is like one that
@@ -178,13 +178,3 @@ def _detail(result: Result, trails: Trails, topics: Sequence[str]) -> Mapping[st
     if topics:
         detail["published"] = list(topics)
     return detail
-
-
-def published(effects: Sequence[Effect]) -> Sequence[str]:
-    """The topics that these publish to, each once. Only of a record that is done: what a failed one would have
-    published never happens."""
-    topics: dict[str, None] = {}
-    for effect in effects:
-        if type(effect) is Publish:
-            topics[f"{effect.publication.integration}:{effect.publication.topic}"] = None
-    return tuple(topics)

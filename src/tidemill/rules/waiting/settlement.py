@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import msgspec
 
 from tidemill.core.ids import new_id
-from tidemill.graph.node import Effect, Result
+from tidemill.graph.node import Effect, End, Result
 from tidemill.ingest.effect import EffectGroup, Verdict
 from tidemill.ingest.ports import DeadLetter, Seen, SeenRun
 from tidemill.ingest.record import PartitionKey, Record
 from tidemill.ingest.subscription import RetryPolicy
+from tidemill.rules.effects import topics_of
 from tidemill.rules.waiting.held import HeldRun, RunAnswer
 from tidemill.rules.waiting.holding import effects_of, holding, waits_json
 
@@ -49,7 +50,7 @@ class Settlement:
     @property
     def seen(self) -> Sequence[SeenRun]:
         """For the history of the records that the runs descend from."""
-        well = [entry for each in self._caused if (entry := self._entry(each.run, "done", None, each.result))]
+        well = [entry for each in self._caused if (entry := self._entry(each.run, "done", None, each))]
         return [*self._seen, *well]
 
     @property
@@ -114,18 +115,26 @@ class Settlement:
             self.fail(each.run, str(verdict.error), is_retryable=is_retryable)
         return bool(refused)
 
-    def _entry(self, run: HeldRun, outcome: str, reason: str | None, result: Result | None) -> SeenRun | None:
+    def _entry(self, run: HeldRun, outcome: str, reason: str | None, caused: _Caused | None) -> SeenRun | None:
         record = run.origin.record
         if record is None:
             return None
         detail: dict[str, object] = {"chain": run.chain, "heldAt": run.shown_place}
-        if result is not None:
-            detail["ends"] = [{"node": end.node, "relation": end.relation} for end in result.ends]
-            if result.is_held:
-                detail["waits"] = list(waits_json(result))
+        if caused is not None:
+            detail["ends"] = [_shown(end) for end in caused.result.ends]
+            if caused.result.is_held:
+                detail["waits"] = list(waits_json(caused.result))
+            if topics := topics_of(caused.effects):
+                detail["published"] = list(topics)
         entry = Seen(record.offset, outcome, self._now_ms, (), reason, detail)
         where = PartitionKey(record.topic, record.partition)
         return SeenRun(run.origin.route, record.integration, where, record.topic_id, [entry])
+
+
+def _shown(end: End) -> dict[str, object]:
+    """As the route shows ends, but for the way there: it began where the message waited."""
+    shown: dict[str, object] = {"way": [(end.node, end.relation)]}
+    return shown if end.error is None else {**shown, "error": end.error}
 
 
 def _group(each: _Caused) -> EffectGroup:
