@@ -173,10 +173,9 @@ class JavaScript:
             if error is not None:
                 yield Reply(_to_json([context.failed(stage, error)] * len(request.inputs)))
                 return
-        joined = _joined(request.inputs)
         slice_s = 0.0 if request.is_careful else min(SLICE_S, request.limit_s)
         # One argument: V8 takes each of them in a call of its own.
-        call, argument = "run", f"{slice_s * 1000:g}{SEPARATOR}{joined}"
+        call, argument = "run", _joined(f"{slice_s * 1000:g}", request.inputs)
         is_last = False
         while not is_last:
             try:
@@ -262,15 +261,15 @@ def _time_error(limit_s: float) -> dict[str, Any]:
     return {"kind": "timeout", "message": f"took longer than {limit_s:g} s"}
 
 
-def _joined(inputs: Sequence[bytes]) -> str:
+def _joined(head: str, inputs: Sequence[bytes]) -> str:
     """All inputs in one text: no JSON text has this separator in it, and one that has is no JSON."""
     try:
-        joined = b"\x1e".join(inputs).decode()
+        joined = b"\x1e".join([head.encode(), *inputs]).decode()
     except UnicodeDecodeError:
-        return SEPARATOR.join(_text(item) for item in inputs)
-    if joined.count(SEPARATOR) == len(inputs) - 1:
+        return SEPARATOR.join([head, *map(_text, inputs)])
+    if joined.count(SEPARATOR) == len(inputs):
         return joined
-    return SEPARATOR.join(_text(item) for item in inputs)
+    return SEPARATOR.join([head, *map(_text, inputs)])
 
 
 def _text(item: bytes) -> str:
