@@ -10,7 +10,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, func, literal, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    func,
+    literal,
+    literal_column,
+    select,
+    union_all,
+)
+from sqlalchemy.sql import Executable
 
 from tidemill.core.errors import BadInput
 from tidemill.storage.execution_order import order_columns, pairs_of_names, parts_in_order
@@ -74,7 +85,8 @@ async def page(session: Session, query: ExecutionQuery) -> Sequence[ExecutionRow
 
 async def _rows(session: Session, query: ExecutionQuery, ranges: Sequence[Range]) -> Sequence[ExecutionRow]:
     if query.start > FAR and not is_few(query):
-        times = [row[0] for row in await session.execute(_place(query, ranges))]
+        place = _place(query, ranges, is_postgres=session.is_postgres)
+        times = [row[0] for row in await session.execute(place)]
         if len(times) <= LOOK:
             return []
         before = times[:LOOK].count(times[LOOK])
@@ -101,16 +113,18 @@ def _page(query: ExecutionQuery, ranges: Sequence[Range]) -> Select[Any]:
     return select(*(_C[name] for name in _COLUMNS)).join(page, _C.id == page.c.id).order_by(*_order(query))
 
 
-def _place(query: ExecutionQuery, ranges: Sequence[Range]) -> Select[Any]:
-    """The times of the rows before the page, and of its first: nothing but the indexes is read."""
-    parts = [
-        select(AXES[one.axis].label("at")).where(*one.conditions).order_by(_turned(query, AXES[one.axis]))
-        for one in ranges
-    ]
-    if len(parts) == 1:
-        return parts[0].offset(query.start - LOOK).limit(LOOK + 1)
-    found = _joined([part.limit(query.start + 1) for part in parts])
-    return select(found.c.at).order_by(_turned(query, found.c.at)).offset(query.start - LOOK).limit(LOOK + 1)
+def _place(query: ExecutionQuery, ranges: Sequence[Range], *, is_postgres: bool) -> Executable:
+    """The times of the rows before the page, and of its first: nothing but the indexes is read. Ranges are read side by
+    side, without sorting, by each database if it is asked in its own way."""
+    times = [select(AXES[one.axis].label("at")).where(*one.conditions) for one in ranges]
+    at = literal_column("at", BigInteger)
+    found: Select[Any] | CompoundSelect[Any]
+    if is_postgres:
+        parts = [part.order_by(_turned(query, at)).limit(query.start + 1) for part in times]
+        found = select(at).select_from(_joined(parts))
+    else:
+        found = times[0] if len(times) == 1 else union_all(*times)
+    return found.order_by(_turned(query, at)).offset(query.start - LOOK).limit(LOOK + 1)
 
 
 def _from(one: Range, at_ms: int, query: ExecutionQuery) -> Range:

@@ -12,7 +12,7 @@ WORKFLOW_NOTED = (
     "workflowStatusListenerSink",
 )  # fmt: skip
 WORKFLOW_NOT_YET = (
-    "cacheConfig",
+    "cacheConfig", "onStateChange",
 )  # fmt: skip
 TASK_NOTED = (
     "description", "metadata", "workflowTaskType", "rateLimited", "sink", "evaluatorType",
