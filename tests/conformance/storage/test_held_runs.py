@@ -59,7 +59,7 @@ async def test_a_run_inside_comes_back_and_counts_at_its_own_place(store: Store)
     inner = run("inner", 70, node="far away").waiting
     kept = msgspec.structs.replace(inner.kept, graph="sub", is_followed=False)
     end = End("e", "True", MESSAGE, 0, "error", is_last=True)
-    result = Result([end], [], list(inner.held), list(inner.arrived), kept)
+    result = Result([end], [], list(inner.held), list(inner.arrived), kept, [])
     nested = [Nested("flow", MESSAGE, [result], b"\x00state", 60, is_awaited=False)]
     outer = msgspec.structs.replace(run("a"), waiting=Waiting([], [], Kept(), nested))
     await add(store, outer)
