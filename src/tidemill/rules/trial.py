@@ -20,6 +20,7 @@ from tidemill.graph.resumption import Resumed, all_held, next_ms
 from tidemill.ingest.clusters import IntegrationInfo
 from tidemill.rules.chains.building import Built, Setup
 from tidemill.rules.chains.examination import examine
+from tidemill.rules.chains.vault import mask_findings
 from tidemill.rules.endpoints.reading import is_of_endpoint
 from tidemill.rules.ports import Clusters
 
@@ -97,7 +98,8 @@ class Trial:
         own = about.get("id")
         if is_debug and isinstance(document, dict):
             document = {**document, "ruleChain": {**about, "debugMode": True}}
-        built, findings = await examine(document, self.setup, own if isinstance(own, str) and own else id_)
+        built, examined = await examine(document, self.setup, own if isinstance(own, str) and own else id_)
+        findings = [*examined, *mask_findings(document, self.setup.registry)]
         self._built[built.draft.id] = built
         self._findings[built.draft.id] = findings
         return built.draft.id, findings

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.rules import chain, message
+from tests.fakes.rules_world import ListedWorld
 from tests.fakes.sandbox import FakeSandbox
 from tidemill.core.clock import HeldClock
 from tidemill.core.errors import BadInput
@@ -15,6 +16,7 @@ from tidemill.graph.message import Message
 from tidemill.graph.node import SUCCESS, Batch, Hold, Wake
 from tidemill.graph.registry import Registry
 from tidemill.rules.chains.building import Setup
+from tidemill.rules.listed import LISTED
 from tidemill.rules.nodes import ref
 from tidemill.rules.nowhere import NOWHERE, EmptyCache, NothingPending
 from tidemill.rules.ports import Ports
@@ -129,3 +131,26 @@ def test_any_cluster_is_there() -> None:
     info = AnyCluster().cluster("far:9092")
     assert info is not None
     assert (info.name, info.is_enabled) == ("far:9092", True)
+
+
+async def test_secrets_are_those_of_the_file_and_masks_are_none() -> None:
+    world = ListedWorld()
+    ports = Ports(FakeSandbox(), HeldClock(), AnyCluster(), EmptyCache(), world.world, NothingPending())
+    trial = Trial(Setup(Registry(LISTED), ports, {}))
+    mail: dict[str, Any] = {"smtpHost": "mail.example.org", "username": "${secrets.user}", "password": "plain"}
+    mail = {**mail, "email": {"from": "a@b.org", "to": "c@d.org"}}
+    node = {"id": "m", "type": "sendEmail", "configuration": mail}
+    document = chain([node])
+    document["ruleChain"]["configuration"] = {"secrets": {"user": "ann"}}
+    id_, findings = await trial.add(document, "c")
+    assert findings == []
+    await trial.run(id_, message())
+    assert [(server.user, server.password) for server, _ in world.mails] == [("ann", "plain")]
+    node["configuration"] = {**mail, "password": "***"}
+    sasl = {"enable": True, "username": "me", "password": "***"}  # a cluster's may be masked: nothing is sent there
+    kafka = {"id": "k", "type": "x/kafkaProducer", "configuration": {"server": "k:9092", "topic": "t", "sasl": sasl}}
+    _, findings = await trial.add(chain([node, kafka]), "d")
+    assert [(each.path, each.kind) for each in findings] == [
+        ("metadata.nodes[0].configuration.username", "unknown_secret"),
+        ("metadata.nodes[0].configuration.password", "not_kept"),
+    ]

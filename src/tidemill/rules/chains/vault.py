@@ -111,6 +111,16 @@ class Vault:
         return tokens[number] if is_same else None
 
 
+def mask_findings(document: Mapping[str, Any], registry: Registry) -> Iterator[Finding]:
+    """Of a chain's document that nothing was kept for, such as a file: masks stand for nothing there."""
+    for place in places_of_chain(document, registry):
+        text = place.text
+        if place.secret.is_needed and any(
+            text[begin:end] == MASK for begin, end in place.secret.spans(place.name, text)
+        ):
+            yield Finding(place.shown, f"is {MASK}: give the secret in plain", NOT_KEPT)
+
+
 def masked(stored: bytes) -> Any:
     """For showing."""
     return from_json(_SEALED.sub(MASK.encode(), stored))
