@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from tidemill.cli.client import ApiClient
+from tidemill.cli.demo.chain import show_chain
 from tidemill.cli.demo.process import ServerProcess
 from tidemill.cli.demo.report import Result, print_report, print_what_next
 from tidemill.cli.demo.traffic import FarEnd, Keyed, NearEnd, Sent, latencies_ms, quantile
@@ -42,17 +43,19 @@ def demo(
     try:
         with _served(folder, port) as server:
             result = _measure(server, records, console)
+            is_whole = result.is_whole
             if as_json:
                 print(json.dumps(result.as_json()))
             else:
                 print_report(console, result)
+                is_whole = _show_chain(server, console) and is_whole
             if not once:
                 print_what_next(console, server, INTEGRATION, TOPIC_IN, folder)
                 with contextlib.suppress(KeyboardInterrupt):
                     server.wait()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    if not result.is_whole:
+    if not is_whole:
         raise typer.Exit(1)
 
 
@@ -101,6 +104,11 @@ def _measure(server: ServerProcess, records: int, console: Console) -> Result:
         return _counted(server, far_end, (first, burst, last))
     finally:
         far_end.close()
+
+
+def _show_chain(server: ServerProcess, console: Console) -> bool:
+    address = server.api.post(f"/api/tidemill/integrations/{INTEGRATION}/test")["address"]
+    return show_chain(server.api, examples().parent / "rulego", INTEGRATION, address, QUIET_S, console)
 
 
 def load(api: ApiClient) -> str:
