@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tidemill.core.errors import Conflict
 from tidemill.storage.tables import metadata
 
-NEWEST = "0016"
+NEWEST = "0014"
 """The revision of the newest file in `migrations/versions`."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
