@@ -4,31 +4,18 @@ that commits. A record's value is its number within its partition: what must be 
 
 from __future__ import annotations
 
-import random
+import json
+import signal
+import subprocess
+import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-PARTITIONS = 2
-PATIENCE_S = 30.0
-OUTCOMES = {"commit": 65, "abort": 25, "leave": 10}
-"""Of transactions, in percent; one that is left is its successor's to abort."""
-NEVER = b"never "
-"""Begins the value of what is written and not to be committed."""
-
-# The only node comes back where it was, and soon.
-CLIENT: dict[str, Any] = {
-    "reconnect.backoff.ms": 10,
-    "reconnect.backoff.max.ms": 200,
-    "retry.backoff.ms": 10,
-    "retry.backoff.max.ms": 100,
-    "metadata.recovery.strategy": "none",
-    "log_level": 0,
-}
+from tests.faults.copying import CLIENT, EARLIEST, GROUP, PARTITIONS, Patience, committed
 
 
 class Worker:
@@ -115,7 +102,7 @@ class Committing(Worker):
         """Against what the broker says now; `confirmed` from before it died."""
         consumer = Consumer({**self._client, "group.id": self.group})
         try:
-            for place in _committed(consumer, [TopicPartition(*place) for place in confirmed]):
+            for place in committed(consumer, [TopicPartition(*place) for place in confirmed]):
                 wanted = confirmed[place.topic, place.partition]
                 if place.offset < wanted:
                     self.faults.append(f"{place.topic} {place.partition}: {wanted} confirmed, now {place.offset}")
@@ -148,84 +135,50 @@ class Reader(Committing):
 
 
 class Copier(Committing):
-    """Consume, process, produce: numbers from one topic to another, offsets in the same transaction. Some are aborted
-    on purpose, and some left open. After that, and after any error, it starts anew from what is committed."""
+    """Numbers from one topic to another, offsets in the same transaction (`tests.faults.copying`), in a process of its
+    own: librdkafka ends its process where it finds itself at odds with itself, and has done so here. The next one goes
+    on from what is committed, as after any crash of a client."""
 
     def __init__(self, address: str, source: Feed, target: str, seed: int) -> None:
-        super().__init__(address, "copiers")
+        super().__init__(address, GROUP)
+        self._address = address
         self._source = source
         self._target = target
-        self._rng = random.Random(seed)
+        self._seed = seed
         self.outcomes: Counter[str] = Counter()
         self.restarts = -1
+        self.aborts = 0
+        """How often librdkafka ended the process."""
 
     def _run(self) -> None:
-        is_done = False
-        while not is_done:
+        while True:
+            confirmed = [[*place, offset] for place, offset in self.confirmed.items()]
+            given = [self._address, self._source.topic, self._target, self._seed + self.aborts, confirmed]
+            command = [sys.executable, "-m", "tests.faults.copying", json.dumps(given)]
+            with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+                threading.Thread(target=self._tell_the_end, args=(process,), daemon=True).start()
+                for line in process.stdout or ():
+                    self._hear(*json.loads(line))
+            if process.returncode == 0:
+                return
+            if process.returncode != -signal.SIGABRT:
+                raise RuntimeError(f"the copier's process ended with {process.returncode}")
+            self.aborts += 1
+
+    def _tell_the_end(self, process: subprocess.Popen[str]) -> None:
+        self._ending.wait()
+        with suppress(BrokenPipeError, ValueError):  # it is gone: its successor is told
+            print(self._source.sent, file=process.stdin, flush=True)
+
+    def _hear(self, what: str, value: Any) -> None:
+        if what == "confirmed":
+            self._confirm([TopicPartition(*place) for place in value])
+        elif what == "fault":
+            self.faults.append(value)
+        elif what == "begun":
             self.restarts += 1
-            with suppress(KafkaException):
-                is_done = self._session()
-
-    def _session(self) -> bool:
-        """Whether all is copied and nothing more comes; if not, the next one goes on."""
-        producer = Producer({**self._client, "transactional.id": "copier", "linger.ms": 1})
-        producer.init_transactions(PATIENCE_S)
-        with self._consumer() as consumer:
-            while True:
-                messages = [message for message in consumer.consume(100, 0.2) if message.error() is None]
-                if messages:
-                    outcome, goes_on = self._copy(producer, consumer, messages)
-                    self.outcomes[outcome] += 1
-                    if not goes_on:
-                        return False
-                elif self._ending.is_set() and self._is_at_end(consumer):
-                    return True
-
-    def _copy(self, producer: Producer, consumer: Consumer, messages: list[Message]) -> tuple[str, bool]:
-        """What became of it, and whether the producer begins another one. Not where it ended one before all was
-        acknowledged, as Tidemill's publisher does not: librdkafka once ended the process there (`txn_req_cnt > 0`).
-        Some 500 kills with clients that did nothing else have not brought it back, so why is not known."""
-        (outcome,) = self._rng.choices(list(OUTCOMES), list(OUTCOMES.values()))
-        before = {message.partition(): _place(message) for message in reversed(messages)}  # the first of each
-        producer.begin_transaction()
-        for message in messages:
-            value = (b"" if outcome == "commit" else NEVER) + (message.value() or b"")
-            producer.produce(self._target, value, partition=message.partition() or 0)
-        offsets = [place for place in consumer.position(consumer.assignment()) if place.offset >= 0]
-        if outcome == "commit" or self._rng.random() < 0.5:
-            producer.send_offsets_to_transaction(offsets, consumer.consumer_group_metadata(), PATIENCE_S)
-        if outcome == "commit":
-            producer.commit_transaction(PATIENCE_S)
-            self._confirm(offsets)
-            return outcome, True
-        is_acknowledged = producer.flush(self._rng.choice((0, PATIENCE_S))) == 0
-        if outcome == "leave":
-            return outcome, False
-        producer.abort_transaction(PATIENCE_S)
-        for place in before.values():
-            consumer.seek(place)
-        return outcome, is_acknowledged
-
-    @contextmanager
-    def _consumer(self) -> Iterator[Consumer]:
-        consumer = Consumer({**self._client, "group.id": self.group, "enable.auto.commit": False, **EARLIEST})
-        try:
-            parts = [TopicPartition(self._source.topic, partition) for partition in range(PARTITIONS)]
-            for place in (places := _committed(consumer, parts)):
-                place.offset = max(place.offset, 0)  # none yet: from the beginning
-                wanted = self.confirmed[place.topic, place.partition]
-                if place.offset < wanted:
-                    self.faults.append(f"partition {place.partition}: {wanted} confirmed, then {place.offset}")
-            consumer.assign(places)
-            yield consumer
-        finally:
-            consumer.close()
-
-    def _is_at_end(self, consumer: Consumer) -> bool:
-        return all(place.offset >= self._source.sent for place in _committed(consumer, consumer.assignment()))
-
-
-EARLIEST = {"auto.offset.reset": "earliest"}
+        else:
+            self.outcomes[value] += 1
 
 
 def values(address: str, topic: str, partition: int, count: int) -> list[tuple[int, bytes]]:
@@ -246,37 +199,3 @@ def values(address: str, topic: str, partition: int, count: int) -> list[tuple[i
                 is_at_end = is_at_end or error.code() == KafkaError._PARTITION_EOF
     consumer.close()
     return found
-
-
-class Patience:
-    """Over after a while."""
-
-    def __init__(self, timeout_s: float = PATIENCE_S) -> None:
-        self._over = threading.Event()
-        timer = threading.Timer(timeout_s, self._over.set)
-        timer.daemon = True
-        timer.start()
-
-    @property
-    def is_over(self) -> bool:
-        return self._over.is_set()
-
-
-def retried(ask: Callable[[], Any]) -> Any:
-    """The first answer of a broker that may just be starting. Raises `KafkaException` if none comes."""
-    patience = Patience()
-    while True:
-        try:
-            return ask()
-        except KafkaException:
-            if patience.is_over:
-                raise
-
-
-def _committed(consumer: Consumer, parts: list[TopicPartition]) -> list[TopicPartition]:
-    found: list[TopicPartition] = retried(lambda: consumer.committed(parts, 10))
-    return found
-
-
-def _place(message: Message) -> TopicPartition:
-    return TopicPartition(message.topic() or "", message.partition() or 0, message.offset() or 0)

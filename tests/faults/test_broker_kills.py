@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.broker_load import NEVER, PARTITIONS, Copier, Feed, Reader, Worker, values
+from tests.faults.broker_load import Copier, Feed, Reader, Worker, values
+from tests.faults.copying import NEVER, PARTITIONS
 from tests.parts.broker import BrokerServer
 from tests.parts.kafka import KafkaServer, kafka_jars
 from tests.parts.server import wait_for
@@ -64,7 +65,8 @@ def test_kills(broker: BrokerServer | KafkaServer, capsys: pytest.CaptureFixture
     with capsys.disabled():
         print(  # noqa: T201
             f"\n{KILLS // 2} kills, seed {SEED}: {len(plain.places) + len(source.places)} records acknowledged, "
-            f"transactions: {dict(copier.outcomes)}, {copier.restarts} times begun anew"
+            f"transactions: {dict(copier.outcomes)}, {copier.restarts} times begun anew, "
+            f"{copier.aborts} times ended by librdkafka"
         )
 
 
