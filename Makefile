@@ -21,10 +21,10 @@ demo: compiled
 serve: compiled
 	@$(BIN)/tidemill serve
 
-# By files, those first that take longest (tests/conftest.py). Most of them wait for other processes most of the time:
-# three keep two cores busy. What is to be alone is looked for only where it is.
+# By files, those first that take longest (tests/conftest.py), one for each of two processes: with three, brokers get too
+# little of two cores to keep their own time limits. What is to be alone is looked for only where it is.
 test: $(VENV)/.ready-dev compiled parts
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not alone"
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone"
 	$(BIN)/pytest -m alone $$(grep -rl "mark.alone" tests --include="test_*.py")
 
 check: $(VENV)/.ready-dev

@@ -7,6 +7,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+from tests.parts.folder import prefer_memory
 from tidemill.core import logs
 
 pytest_plugins = ["tests.parts.mariadb", "tests.parts.mosquitto", "tests.parts.postgres", "tests.parts.kafka"]
@@ -18,6 +19,10 @@ settings.load_profile("any machine")
 # Where several processes share the tests, a file that takes minutes and comes last keeps all but one of them waiting.
 SLOWEST_FIRST = ("faults", "acceptance", "integration", "conformance", "unit")
 TESTS = Path(__file__).parent
+
+
+def pytest_configure() -> None:
+    prefer_memory()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

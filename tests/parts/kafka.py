@@ -24,6 +24,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from tests.parts.folder import new_folder
 from tests.parts.missing import missing
 
 VERSION = "4.3.1"
@@ -67,7 +68,7 @@ class KafkaServer:
         on two cores its second compiler takes half of one for minutes."""
         self._jars = jars
         self._compiler = [] if is_for_long else ["-XX:TieredStopAtLevel=1"]
-        self._directory = Path(tempfile.mkdtemp(prefix="tidemill-kafka-"))
+        self._directory = new_folder("tidemill-kafka-")
         self._process: subprocess.Popen[bytes] | None = None
         port, controller_port = free_ports(2)
         self.address = f"127.0.0.1:{port}"

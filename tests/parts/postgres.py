@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.parts.folder import new_folder
 from tests.parts.missing import missing
 
 _USER = "postgres"
@@ -142,7 +143,7 @@ def postgres_cluster() -> Iterator[Postgres]:
     binaries = _binaries()
     if binaries is None:
         missing("PostgreSQL is not here: install Debian's package `postgresql`")
-    root = Path(tempfile.mkdtemp(prefix="tidemill-postgres-"))
+    root = new_folder("tidemill-postgres-")
     owner = None
     if os.geteuid() == 0:
         owner = _USER
