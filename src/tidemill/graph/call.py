@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import structlog
-
 from tidemill.core.errors import Unavailable
 from tidemill.graph.entries import reached
 from tidemill.graph.message import Message, failed
 from tidemill.graph.node import FAILURE, Effect, Held, Hold, Nested, Result, Waited
+from tidemill.graph.refusal import raised
 from tidemill.graph.secret import covered
 from tidemill.graph.trails import Hop
 
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from tidemill.graph.graph import Vertex
     from tidemill.graph.node import Item
     from tidemill.graph.traversal import Traversal
-
-log = structlog.get_logger(__name__)
 
 DATA_BYTES_MAX = 16 * 2**20
 """Of one message. Texts in texts in texts grow by a power of two: chains that come round to themselves would fill the
@@ -161,13 +158,8 @@ class Call:
                 await self._node.go_on(self, self._waited)  # type: ignore[attr-defined]
         except Unavailable:
             raise
-        except Exception as error:  # a node that fails, fails its messages and nobody else's
-            reason = f"{type(error).__name__}: {error}"
-            place = {"chain": self._traversal.graph.id, "node": self._place.id}
-            if self._traversal.graph.hidden:
-                log.error("node raised", error=covered(reason, self._traversal.graph.hidden), **place)
-            else:
-                log.exception("node raised", **place)
+        except Exception as error:  # noqa: BLE001 - a node that fails, fails its messages and nobody else's
+            reason = raised(self._traversal.graph, self._place.id, error)
         if 0 in self._settled:
             for index, is_settled in enumerate(self._settled):
                 if not is_settled:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
-import structlog
 
 from tidemill.graph.call import Call
+from tidemill.graph.graph import Graph
 from tidemill.graph.message import Message, failed
 from tidemill.graph.node import (
     FAILURE,
@@ -26,11 +26,9 @@ from tidemill.graph.node import (
     Waiting,
     Wake,
 )
-from tidemill.graph.refusal import refusal
+from tidemill.graph.refusal import raised, refusal
 from tidemill.graph.trails import START
 from tidemill.graph.traversal import Traversal
-
-log = structlog.get_logger(__name__)
 
 
 class Resumed(msgspec.Struct, frozen=True):
@@ -108,7 +106,7 @@ def _take_up(traversal: Traversal, run: int, held: Held, wake: Wake | None) -> N
     elif wake is None:
         traversal.hold(run, index, held)
     else:
-        relation, message = _woken(node, held, wake)  # type: ignore[arg-type]
+        relation, message = _woken(traversal.graph, node, held, wake)  # type: ignore[arg-type]
         error = message.metadata.get("errorMsg") if relation == FAILURE else None
         traversal.route(index, run, START, relation, message, error)
 
@@ -117,12 +115,11 @@ def _gone(held: Held | Nested) -> End:
     return refusal(held.node, held.message, f"the node {held.node} that held it is not there any more")
 
 
-def _woken(node: HoldingNode, held: Held, wake: Wake) -> tuple[str, Message]:
+def _woken(graph: Graph, node: HoldingNode, held: Held, wake: Wake) -> tuple[str, Message]:
     try:
         return node.wake(held.message, wake)
-    except Exception as error:  # a node that fails, fails its message and nobody else's
-        log.exception("node raised", node=held.node)
-        return FAILURE, failed(held.message, f"{type(error).__name__}: {error}")
+    except Exception as error:  # noqa: BLE001 - a node that fails, fails its message and nobody else's
+        return FAILURE, failed(held.message, raised(graph, held.node, error))
 
 
 def _arrive(traversal: Traversal, run: int, arrived: Arrived) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from tidemill.core.clock import HeldClock
 from tidemill.core.errors import Unavailable
@@ -164,6 +165,21 @@ async def test_a_join_waits_for_the_longer_branch_and_for_the_same_message_only(
     results, _ = await run(graph_of(nodes, edges), b"1", b"2")
     assert shown(results[0]) == [("join", "Success", b"1+1")]
     assert sorted(shown(results[1])) == [("join", "Success", b"2"), ("odd", "False", b"2")]
+
+
+async def test_a_node_that_raises_when_it_goes_on_fails_its_message_and_tells_no_secret() -> None:
+    class Leaking(Pause):
+        def wake(self, message: Message, wake: Wake) -> tuple[str, Message]:
+            raise ValueError("cannot sign in with letmein")
+
+    graph = Graph("g", [Vertex("a", "test", Leaking())], [], "a", hidden=("letmein",))
+    (held,), _ = await run(graph, b"1")
+    with capture_logs() as logs:
+        (result,) = await Executor(Graphs(), Watcher(), HeldClock()).resume(graph, [resumed(held, 0)])
+    (end,) = result.ends
+    assert (end.relation, end.error) == ("Failure", "ValueError: cannot sign in with ***")
+    assert [each["event"] for each in logs] == ["node raised"]
+    assert "letmein" not in repr(logs)
 
 
 async def test_a_node_that_raises_fails_what_it_has_not_told() -> None:
