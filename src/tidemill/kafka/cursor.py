@@ -7,7 +7,7 @@ the publisher's thread.
 from __future__ import annotations
 
 import structlog
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -20,6 +20,11 @@ log = structlog.get_logger(__name__)
 CURSOR_TOPIC = "__tidemill_cursor"
 """Holds no records. An offset can only be committed for a partition that exists."""
 
+HELD = (
+    "Kafka holds the cursor back for a transaction that has not ended. If this stays, a broker was killed while it "
+    "ended one: docs/production.md says what to do"
+)
+
 _NO_OFFSET = -1
 
 
@@ -28,6 +33,7 @@ class Cursor:
 
     def __init__(self, integration: Integration, group: str) -> None:
         self._integration = integration
+        self._group = group
         self._consumer = Consumer(lookup_settings(integration, group))
 
     def prepare(self, timeout_s: float) -> None:
@@ -47,8 +53,14 @@ class Cursor:
             )
 
     def read(self, timeout_s: float) -> int | None:
-        """The last batch that is out; None where Kafka has no cursor. Waits for a transaction in flight."""
-        (found,) = self._consumer.committed([TopicPartition(CURSOR_TOPIC, 0)], timeout=timeout_s)
+        """The last batch that is out; None where Kafka has no cursor. Waits for a transaction in flight, and raises
+        `Unavailable` where that is all it waits for."""
+        try:
+            (found,) = self._consumer.committed([TopicPartition(CURSOR_TOPIC, 0)], timeout=timeout_s)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError._TIMED_OUT and self._is_held(timeout_s):
+                raise Unavailable(HELD) from error
+            raise
         if found.error is not None:
             raise KafkaException(found.error)
         return found.offset if found.offset > _NO_OFFSET else None
@@ -65,6 +77,13 @@ class Cursor:
 
     def close(self) -> None:
         self._consumer.close()
+
+    def _is_held(self, timeout_s: float) -> bool:
+        """Whether Kafka says at once what it had before the transaction."""
+        admin = AdminClient(admin_settings(self._integration))
+        asked = [ConsumerGroupTopicPartitions(self._group, [TopicPartition(CURSOR_TOPIC, 0)])]
+        answer = admin.list_consumer_group_offsets(asked, require_stable=False, request_timeout=timeout_s)
+        return answer[self._group].exception() is None
 
     def _create(self, admin: AdminClient, timeout_s: float) -> None:
         request = admin.create_topics([NewTopic(CURSOR_TOPIC, 1, -1)], operation_timeout=timeout_s)
