@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from tidemill.core import metrics
 from tidemill.core.clock import Clock
@@ -146,7 +147,7 @@ class BatchWriter:
             records = [record for lane in of_route for record in lane.records]
             outcomes = iter(await self._outcomes(of_route[0].subscription, records))
             for lane in of_route:
-                lane.take_outcomes([next(outcomes) for _ in lane.records])
+                lane.take_outcomes(list(islice(outcomes, len(lane.records))))
 
     async def _outcomes(self, subscription: Subscription, records: Sequence[Record]) -> Iterable[Outcome]:
         """Records that came round too often do not reach the route."""

@@ -168,6 +168,10 @@ class Carrier:
 
 def portions(records: Sequence[Record], bytes_max: int) -> Iterator[Sequence[Record]]:
     """The records in order, cut so that none but a single large one exceeds `bytes_max`."""
+    if sum([len(record.value or b"") + len(record.key or b"") for record in records]) <= bytes_max:
+        if records:
+            yield records
+        return
     start = size = 0
     for index, record in enumerate(records):
         length = len(record.value or b"") + len(record.key or b"")

@@ -62,14 +62,9 @@ class Doors:
 
     def _all_taken(self, groups: Sequence[EffectGroup]) -> Prepared:
         """As a rule what a rule chain causes. Alike verdicts are one."""
-        known: dict[int, Verdict] = {}
-        verdicts = []
-        for group in groups:
-            count = len(group.effects)
-            verdict = known.get(count)
-            if verdict is None:
-                verdict = known[count] = Verdict([None] * count)
-            verdicts.append(verdict)
+        counts = [len(group.effects) for group in groups]
+        known = {count: Verdict([None] * count) for count in set(counts)}
+        verdicts = [known[count] for count in counts]
         taken = [Taken(effect, group) for group in groups for effect in group.effects]
         return _PreparedDoors(None, verdicts, self._taker, taken)
 

@@ -6,8 +6,9 @@ behind a record that must be tried again, everything waits. Writes and awaits no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from tidemill.ingest.effect import EffectGroup, Verdict
 from tidemill.ingest.ports import Parked
@@ -39,8 +40,8 @@ class Lane:
         first = self.records[0]
         self.cause = f"kafka:{first.integration}:{first.topic}:{first.partition}:"
 
-    def take_outcomes(self, outcomes: Sequence[Outcome]) -> None:
-        self.outcomes = list(outcomes)
+    def take_outcomes(self, outcomes: list[Outcome]) -> None:
+        self.outcomes = outcomes
         self.stop = len(self.outcomes)
         for index, outcome in enumerate(self.outcomes):
             if outcome.kind == "retry" and self.try_again(index, outcome):
@@ -81,7 +82,7 @@ def effect_groups(lanes: Sequence[Lane]) -> tuple[list[EffectGroup], list[Owner]
     groups: list[EffectGroup] = []
     owners: list[Owner] = []
     for together in by_partition.values():
-        found = [owner for lane in together for owner in _with_effects(lane)]
+        found = list(chain.from_iterable(map(_with_effects, together)))
         if len(together) > 1:
             found.sort(key=_offset)  # stable: at one offset the subscriptions keep their order
         groups += map(_group, found)
@@ -103,9 +104,9 @@ def take_verdicts(owners: Sequence[Owner], verdicts: Sequence[Verdict]) -> bool:
     return is_final
 
 
-def _with_effects(lane: Lane) -> Iterator[Owner]:
+def _with_effects(lane: Lane) -> list[Owner]:
     outcomes = lane.outcomes
-    return ((lane, i) for i in range(lane.stop) if outcomes[i].kind == "done" and outcomes[i].effects)
+    return [(lane, i) for i in range(lane.stop) if outcomes[i].effects and outcomes[i].kind == "done"]
 
 
 def _offset(owner: Owner) -> int:

@@ -66,12 +66,15 @@ def gone(parked: Sequence[Parked], key: GroupKey, now_ms: int) -> Ledger:
 def _settled(ledger: Ledger, key: GroupKey, lane: Lane, now_ms: int) -> list[Seen]:
     entries: list[Seen] = []
     name = lane.subscription.route.name
-    for index in range(lane.stop):
-        outcome, verdict = lane.final(index)
-        record = lane.records[index]
-        results = verdict.results if verdict is not None else ()
-        entries.append(Seen(record.offset, outcome.kind, now_ms, results, outcome.reason, outcome.detail))
-        if outcome.kind == "invalid":
+    verdicts = lane.verdicts
+    for index, (record, outcome) in enumerate(zip(lane.records[: lane.stop], lane.outcomes, strict=False)):
+        results: Sequence[Any] = ()
+        if index in verdicts:
+            outcome, verdict = lane.final(index)
+            results = verdict.results if verdict is not None else ()
+        kind = outcome.kind
+        entries.append(Seen(record.offset, kind, now_ms, results, outcome.reason, outcome.detail))
+        if kind == "invalid":
             ledger.letters.append(letter_of(key, name, record, outcome.reason, outcome.detail, now_ms))
     ledger.unparked += lane.parked[: lane.stop]
     return entries

@@ -119,6 +119,9 @@ class StoredHistory:
 
 def _spans(entries: Sequence[Seen]) -> Iterator[Sequence[Seen]]:
     """The entries, cut where offsets would lie too far apart for one row."""
+    if entries and entries[-1].offset - entries[0].offset < SPAN_MAX:
+        yield entries
+        return
     start = 0
     for index, entry in enumerate(entries):
         if entry.offset - entries[start].offset >= SPAN_MAX:
@@ -147,16 +150,28 @@ def _packed(entries: Sequence[Seen]) -> bytes:
     """Values are told apart by identity: routes that say the same of many records give the same value."""
     known: dict[tuple[str, int, int, str | None, int], int] = {}
     said: list[Seen] = []
-    kinds = []
+    kinds: list[int] = []
+    last, kind = None, 0
     for entry in entries:
-        key = (entry.outcome, entry.at_ms, id(entry.results), entry.reason, id(entry.detail))
-        kind = known.get(key)
-        if kind is None:
-            kind = known[key] = len(said)
-            said.append(entry)
+        if last is None or not _is_alike(entry, last):
+            key = (entry.outcome, entry.at_ms, id(entry.results), entry.reason, id(entry.detail))
+            kind = known.setdefault(key, len(said))
+            if kind == len(said):
+                said.append(entry)
+            last = entry
         kinds.append(kind)
     plain: bytes = _encode(_Shared([entry.offset for entry in entries], kinds, said))
     return _SHARED + plain if len(plain) < COMPRESSED_FROM_BYTES else _SHARED_ZLIB + zlib.compress(plain, 1)
+
+
+def _is_alike(one: Seen, other: Seen) -> bool:
+    return (
+        one.detail is other.detail
+        and one.results is other.results
+        and one.outcome == other.outcome
+        and one.reason == other.reason
+        and one.at_ms == other.at_ms
+    )
 
 
 def _unpacked(data: bytes) -> list[Seen]:

@@ -11,12 +11,12 @@ from tidemill.core.errors import BadInput
 from tidemill.core.ids import DerivedIds
 from tidemill.graph.executor import Executor
 from tidemill.graph.message import Message
-from tidemill.graph.node import Effect, Result
+from tidemill.graph.node import FAILURE, Effect, Result
 from tidemill.graph.trails import Trails
 from tidemill.ingest.record import Record
 from tidemill.ingest.route import Outcome, OutcomeKind
 from tidemill.ingest.subscription import GroupKey
-from tidemill.rules.effects import topics_of
+from tidemill.rules.effects import Publish, topics_of
 from tidemill.rules.endpoints.config import FailurePolicy
 from tidemill.rules.endpoints.exchange import Exchange, Received, failures_of, said_of
 from tidemill.rules.endpoints.response import responses
@@ -67,6 +67,9 @@ class EndpointRoute:
             return self._refused(passed)
         if passed.result is None or passed.trails is None:
             return Outcome("filtered", reason="stopped by a processor")
+        plain = None if passed.answers else details.plain(passed.result, passed.trails)
+        if plain is not None:
+            return Outcome("done", passed.result.effects, None, plain)
         reason = failure_of(passed)
         if reason is not None and self._policy != "ignore":
             kind: OutcomeKind = "retry" if self._policy == "retry" else "invalid"
@@ -116,17 +119,17 @@ class RecordMessages:
         if known is None:
             known = self._ids[place] = (DerivedIds(self._route, *place), str(record.partition))
         ids, partition = known
-        offset, timestamp_ms = record.offset, record.timestamp_ms
+        topic, offset, timestamp_ms, key = record.topic, record.offset, record.timestamp_ms, record.key
         metadata = {
-            "topic": record.topic,
+            "topic": topic,
             "partition": partition,
             "offset": str(offset),
             "timestamp": str(timestamp_ms),
             "_triggerSource": "endpoint",
         }
-        if record.key is not None:
-            metadata["key"] = record.key.decode("utf-8", "replace")
-        return Message(ids.id(timestamp_ms, offset), timestamp_ms, record.topic, record.value or b"", metadata)
+        if key is not None:
+            metadata["key"] = key.decode("utf-8", "replace")
+        return Message(ids.id(timestamp_ms, offset), timestamp_ms, topic, record.value or b"", metadata)
 
 
 def headers_of(record: Record) -> dict[str, str]:
@@ -153,6 +156,26 @@ class Details:
 
     def __init__(self) -> None:
         self._known: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+
+    def plain(self, result: Result, trails: Trails) -> Mapping[str, Any] | None:
+        """Of what most records come to: one end that is no failure, at most one publication, nothing that waits. None
+        for any other."""
+        ends, effects = result.ends, result.effects
+        if len(ends) != 1 or result.held or result.nested or len(effects) > 1:
+            return None
+        end = ends[0]
+        key: tuple[Any, ...]
+        if not effects:
+            key = (id(trails), end.trail, end.node, end.relation)
+        elif type(effects[0]) is Publish:
+            publication = effects[0].publication
+            key = (id(trails), end.trail, end.node, end.relation, publication.integration, publication.topic)
+        else:
+            return None
+        known = self._known.get(key)
+        if known is None and end.error is None and end.relation != FAILURE:
+            known = self._known[key] = _detail(result, trails, topics_of(effects))
+        return known if end.error is None else None
 
     def of(self, result: Result, trails: Trails, topics: Sequence[str] = ()) -> Mapping[str, Any]:
         if len(result.ends) != 1 or result.is_held or result.ends[0].error is not None:

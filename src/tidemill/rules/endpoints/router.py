@@ -52,13 +52,17 @@ class Router:
 
     async def run(self, executor: Executor, messages: Sequence[Message]) -> list[Passed]:
         """Without processors: for messages whose metadata nobody could set from outside. Raises `Unavailable`."""
-        passed = [Passed() for _ in messages]
         fixed = self.destination.fixed
-        if fixed is not None:
-            await _run(executor, fixed, list(enumerate(messages)), passed, may_wait=True)
-        else:
+        if fixed is None:
+            passed = [Passed() for _ in messages]
             await self._through(executor, list(enumerate(messages)), passed)
-        return passed
+            return passed
+        graph = fixed.component or executor.graphs.graph(fixed.chain)
+        if isinstance(graph, str):
+            return [Passed(refusal=graph, is_waiting=True) for _ in messages]
+        results, trails = await executor.run(graph, messages, fixed.node)
+        chain = fixed.chain
+        return [Passed(result, chain, trails) for result in results]
 
     async def exchange(self, executor: Executor, exchanges: Sequence[Exchange]) -> list[Passed]:
         """With all processors. Raises `Unavailable`."""
