@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,17 +29,36 @@ def missing_pages(page: Path, text: str) -> list[str]:
     return [link for link in links if not (page.parent / link).exists()]
 
 
+def missing_places(page: Path, text: str) -> list[str]:
+    """Links to headings that are not there."""
+    links = re.findall(r"\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)", text)
+    targets = {file: page.parent / file if file else page for file, _ in links}
+    return [f"{file}#{place}" for file, place in links if place not in _places(targets[file])]
+
+
+@cache
+def _places(page: Path) -> frozenset[str]:
+    """As GitHub calls them."""
+    if page.suffix != ".md" or not page.exists():
+        return frozenset()
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return frozenset(re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings)
+
+
 def test_what_is_missing_is_found() -> None:
     assert missing_files("`workflows/flow/flow.py`, `flow.py`, `workflows/gone.py`, `low.py`") == [
         "workflows/gone.py",
         "low.py",
     ]
     assert missing_pages(ROOT / "README.md", "[a](docs/start.md#b) [c](docs/gone.md) [d](#e)") == ["docs/gone.md"]
+    text = "[a](docs/architecture.md#the-idea) [b](docs/architecture.md#gone) [c](#nowhere) [d](docs/gone.md#e)"
+    assert missing_places(ROOT / "README.md", text) == ["docs/architecture.md#gone", "#nowhere", "docs/gone.md#e"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     assert missing_pages(page, page.read_text()) == []
+    assert missing_places(page, page.read_text()) == []
 
 
 def test_the_architecture_names_files_that_are_there() -> None:

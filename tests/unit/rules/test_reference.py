@@ -1,4 +1,4 @@
-"""The reference pages of nodes are what their components say, and every node says what it is."""
+"""The reference page of nodes is what their components say, and every node says what it is."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 
 from tidemill.graph.component import Component
-from tidemill.rules.shown.reference import components, pages, slug, texts_of
+from tidemill.rules.shown.reference import anchor, components, page, texts_of
 
 ROOT = Path(__file__).parents[3]
-PAGES = ROOT / "docs" / "reference" / "nodes"
+PAGE = ROOT / "docs" / "reference" / "nodes.md"
 EXAMPLES = texts_of(ROOT / "examples" / "rulego")
 KINDS = components()
 
 
-def test_the_pages_are_up_to_date() -> None:
-    """`make reference` writes them."""
-    assert {path.name: path.read_text() for path in PAGES.glob("*.md")} == pages(EXAMPLES)
+def test_the_page_is_up_to_date() -> None:
+    """`make reference` writes it."""
+    assert PAGE.read_text() == page(EXAMPLES)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -29,9 +29,9 @@ def test_every_node_explains_itself(kind: Component) -> None:
         kind.config.model_validate(example)
 
 
-def test_a_page_has_what_its_component_says() -> None:
-    page = pages(EXAMPLES)["cacheset.md"]
-    for said in ("# cacheSet", "Relations: `Success`, `Failure`.", "| `items[].ttl` |", "last-value.json"):
-        assert said in page
-    names = [slug(kind) for kind in KINDS]
-    assert len(names) == len(set(names))
+def test_a_section_has_what_its_component_says() -> None:
+    section = page(EXAMPLES).partition("\n## cacheSet\n")[2].partition("\n## ")[0]
+    for said in ("Relations: `Success`, `Failure`.", "| `items[].ttl` |", "last-value.json"):
+        assert said in section
+    anchors = [anchor(kind) for kind in KINDS]
+    assert len(anchors) == len(set(anchors))

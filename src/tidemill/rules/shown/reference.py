@@ -1,11 +1,12 @@
-"""The reference pages of the nodes of rule chains, made from their components and from the examples.
+"""The reference page of the nodes of rule chains, made from their components and from the examples.
 
-`python -m tidemill.rules.shown.reference EXAMPLES PAGES` writes them (`make reference`); a test says when they are
-stale. Nothing that runs imports this.
+`python -m tidemill.rules.shown.reference EXAMPLES PAGE` writes it (`make reference`); a test says when it is stale.
+Nothing that runs imports this.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,8 +18,7 @@ from tidemill.graph.registry import Registry
 from tidemill.rules.listed import LISTED
 from tidemill.rules.shown.forms import fields_of
 
-INDEX = "README.md"
-_MADE = "<!-- Made by `make reference`. What it says is in the node's own file. -->\n"
+_MADE = "<!-- Made by `make reference`. What it says is in the nodes' own files. -->\n"
 _GROUPS: Mapping[str, str] = {
     "filter": "Which way a message goes",
     "transform": "What a message becomes",
@@ -39,15 +39,17 @@ def components() -> Sequence[Component]:
     return sorted(found.values(), key=lambda kind: (list(_GROUPS).index(kind.group), kind.name.lower()))
 
 
-def pages(examples: Mapping[str, str]) -> Mapping[str, str]:
-    """File name → text. `examples` has the text of each example by its file name."""
+def page(examples: Mapping[str, str]) -> str:
+    """All of them on one page, so that one more touches one page. `examples` has the text of each example by its file
+    name."""
     kinds = components()
-    made = {f"{slug(kind)}.md": "\n".join(_page(kind, examples)) for kind in kinds}
-    return {INDEX: "\n".join(_index(kinds)), **made}
+    sections = ("\n".join(_section(kind, examples)) for kind in kinds)
+    return "\n".join([*_index(kinds), *sections])
 
 
-def slug(component: Component) -> str:
-    return _short(component).replace("/", "-").lower()
+def anchor(component: Component) -> str:
+    """As GitHub makes it of the heading."""
+    return re.sub(r"[^\w-]", "", _short(component).lower())
 
 
 def shown_in(component: Component, examples: Mapping[str, str]) -> list[str]:
@@ -61,16 +63,16 @@ def types_in(document: Any) -> Iterator[str]:
         yield node["type"]
 
 
-def _page(component: Component, examples: Mapping[str, str]) -> Iterator[str]:
-    yield f"# {component.name}\n"
-    yield _MADE
+def _section(component: Component, examples: Mapping[str, str]) -> Iterator[str]:
+    yield f"## {_short(component)}\n"
     yield f"{component.summary}\n"
+    if component.name != _short(component):
+        yield f"Its type is `{component.name}`.\n"
     if component.aliases:
         yield f"Also written {', '.join(f'`{name}`' for name in component.aliases)}.\n"
     yield f"Relations: {_relations(component)}.\n"
     fields = list(_rows(fields_of(component.config)))
     if fields:
-        yield "## Configuration\n"
         yield "| key | type | default | is |\n| --- | --- | --- | --- |"
         yield from fields
         yield ""
@@ -80,7 +82,7 @@ def _page(component: Component, examples: Mapping[str, str]) -> Iterator[str]:
         yield f"```json\n{to_json(example).decode()}\n```\n"
     shown = shown_in(component, examples)
     if shown:
-        links = ", ".join(f"[`examples/rulego/{name}`](../../../examples/rulego/{name})" for name in shown)
+        links = ", ".join(f"[`examples/rulego/{name}`](../../examples/rulego/{name})" for name in shown)
         yield f"In {links}.\n"
 
 
@@ -114,18 +116,16 @@ def _index(kinds: Sequence[Component]) -> Iterator[str]:
     yield _MADE
     yield "What nodes there are, under the types that RuleGo's chains name them by. Those of ThingsBoard's chains are"
     yield "under their Java classes; they may stand beside the others. What goes by `Failure` has the reason in"
-    yield "`metadata.errorMsg`. [Expressions](../expressions-expr.md) says what `${...}` may be;"
-    yield "[endpoints](../endpoints.md) what brings messages in. What is different: from"
-    yield "[RuleGo](../rulego-differences.md), from [ThingsBoard](../thingsboard.md)."
-    yield "[How to write a node](../../guides/write-a-node.md).\n"
+    yield "`metadata.errorMsg`. [Expressions](expressions-expr.md) says what `${...}` may be;"
+    yield "[endpoints](endpoints.md) what brings messages in. What is different: from"
+    yield "[RuleGo](rulego-differences.md), from [ThingsBoard](thingsboard.md)."
+    yield "[How to write a node](../guides/write-a-node.md).\n"
     for title in [*dict.fromkeys(_GROUPS.values()), _JAVA_TITLE]:
         rows = [kind for kind in kinds if _title(kind) == title]
         if rows:
             yield f"## {title}\n"
             yield "| type | does |\n| --- | --- |"
-            yield from (
-                f"| [{kind.name.rpartition('.')[2]}]({slug(kind)}.md) | {_cell(kind.summary)} |" for kind in rows
-            )
+            yield from (f"| [{_short(kind)}](#{anchor(kind)}) | {_cell(kind.summary)} |" for kind in rows)
             yield ""
 
 
@@ -142,16 +142,5 @@ def texts_of(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in sorted(folder.glob("*.json"))}
 
 
-def write(examples: Path, folder: Path) -> None:
-    """Pages of nodes that are gone go too."""
-    folder.mkdir(parents=True, exist_ok=True)
-    made = pages(texts_of(examples))
-    for path in folder.glob("*.md"):
-        if path.name not in made:
-            path.unlink()
-    for name, text in made.items():
-        (folder / name).write_text(text)
-
-
 if __name__ == "__main__":
-    write(Path(sys.argv[1]), Path(sys.argv[2]))
+    Path(sys.argv[2]).write_text(page(texts_of(Path(sys.argv[1]))))
