@@ -44,7 +44,9 @@ class FakeSandbox:
         self.calls.append((script, inputs))
         return [self._computed(script, from_json(item)) for item in inputs]
 
-    async def run_stages(self, script: Script, inputs: Sequence[bytes]) -> Sequence[Staged]:
+    async def run_stages(
+        self, script: Script, inputs: Sequence[bytes], limit_s: float | None = None
+    ) -> Sequence[Staged]:
         self.calls.append((script, inputs))
         stages = msgspec.json.decode(script.source, type=Stages)
         return [self._staged(stages, item) for item in inputs]

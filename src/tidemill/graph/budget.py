@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from tidemill.graph.allowance import Allowance
 from tidemill.graph.node import Item, Kept
 
 STEPS_MAX = 100_000
@@ -25,7 +26,7 @@ class Budget:
     """Counts per run that came in from outside, from what each has spent before; `origins` says for each run here
     which that is. What parted from a run numbers on a `line` of its own."""
 
-    __slots__ = ("_deep", "_lines", "_made", "_origins", "_steps", "depth")
+    __slots__ = ("_allowances", "_deep", "_lines", "_made", "_origins", "_steps", "depth")
 
     def __init__(self, spent: Sequence[Kept]) -> None:
         self._steps = [kept.steps for kept in spent]
@@ -33,15 +34,24 @@ class Budget:
         self._deep = [kept.deep for kept in spent]
         self._lines = [kept.line for kept in spent]
         self._origins: Sequence[int] = range(len(spent))
+        self._allowances: Sequence[Allowance | None] = ()
         self.depth = 0
 
-    def inner(self, runs: Sequence[int]) -> Budget:
-        """For runs inside of these."""
+    def inner(self, runs: Sequence[int], allowances: Sequence[Allowance] = ()) -> Budget:
+        """For runs inside of these, which have as long as these, or the `allowances`."""
         inner = Budget.__new__(Budget)
         inner._steps, inner._made, inner._deep, inner._lines = self._steps, self._made, self._deep, self._lines
         inner._origins = [self._origins[run] for run in runs]
+        inner._allowances = allowances or (self._allowances and [self._allowances[run] for run in runs])
         inner.depth = self.depth + 1
         return inner
+
+    def allowances(self, items: Sequence[Item]) -> Mapping[int, Allowance]:
+        """By the items' places; of most there is none."""
+        if not self._allowances:
+            return {}
+        found = enumerate(self._allowances[item.run] for item in items)
+        return {place: allowance for place, allowance in found if allowance is not None}
 
     def is_spent(self, run: int) -> bool:
         return self._steps[self._origins[run]] >= STEPS_MAX

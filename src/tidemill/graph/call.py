@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tidemill.core.errors import Unavailable
+from tidemill.graph.allowance import Allowance
 from tidemill.graph.entries import reached
 from tidemill.graph.message import Message, failed
 from tidemill.graph.node import FAILURE, Effect, Held, Hold, Nested, Result, Waited
@@ -42,6 +43,7 @@ class Call:
     ) -> None:
         self.items = items
         self.vertex = vertex
+        self.allowances = traversal.budget.allowances(items)
         self._waited = waited
         self._traversal = traversal
         place = self._place = traversal.graph.vertices[vertex]
@@ -135,10 +137,13 @@ class Call:
         *,
         is_followed: bool = True,
         is_kept: bool = True,
+        allowances: Sequence[Allowance] = (),
     ) -> Sequence[Result]:
         given = [(self.items[index].run, self.caused(index), message) for index, message in messages]
         can_wait = hasattr(self._node, "go_on")
-        results = await self._traversal.inside(entry, given, is_followed=is_followed, can_wait=can_wait)
+        results = await self._traversal.inside(
+            entry, given, is_followed=is_followed, can_wait=can_wait, allowances=allowances
+        )
         for (run, _, _), result in zip(given, results, strict=True):
             if is_kept and result.effects:
                 self._effects.setdefault(run, []).extend(result.effects)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from tidemill.graph.allowance import Allowance
 from tidemill.graph.message import Message
 
 if TYPE_CHECKING:
@@ -173,6 +174,8 @@ class Batch(Protocol):
     with a reason that names the node."""
 
     items: Sequence[Item]
+    allowances: Mapping[int, Allowance]
+    """Of items that have not all time, by index: a node that waits for something outside keeps to them."""
 
     def tell(self, index: int, relation: str, message: Message | None = None) -> None:
         """The item's message, or this one in its place, goes on by the relation. May be said several times."""
@@ -245,10 +248,12 @@ class Batch(Protocol):
         *,
         is_followed: bool = True,
         is_kept: bool = True,
+        allowances: Sequence[Allowance] = (),
     ) -> Sequence[Result]:
         """Runs each message (with the index of its item) from `entry` on, apart from the rest: a node of this graph,
         or `chain:<id>[:<node>]`. Not `is_followed`: through that node only. Their effects are kept for the item; where
-        not `is_kept`, they are only in the result, and the node says which of them are to be.
+        not `is_kept`, they are only in the result, and the node says which of them are to be. `allowances`, one a
+        message, say how long they may be at work; without, as long as the item itself.
         One result per message; where the entry is not there or the nesting too deep, an end by `Failure`. Only a
         `CallingNode` gets results that are held; for others, what is held fails."""
         ...

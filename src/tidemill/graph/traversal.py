@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from tidemill.graph.allowance import Allowance
 from tidemill.graph.budget import DEPTH_MAX, TOO_DEEP, TOO_FAR, TOO_OFTEN, Budget
 from tidemill.graph.call import Call
 from tidemill.graph.entries import place_of
@@ -113,7 +114,13 @@ class Traversal:
         return Way(place, relation, trail, self.results, self.outputs, inboxes, after, counts=counts)
 
     async def inside(
-        self, entry: str, given: Sequence[Inner], *, is_followed: bool, can_wait: bool
+        self,
+        entry: str,
+        given: Sequence[Inner],
+        *,
+        is_followed: bool,
+        can_wait: bool,
+        allowances: Sequence[Allowance] = (),
     ) -> Sequence[Result]:
         """Where what is run inside cannot wait, and holds messages, those fail."""
         found = place_of(self.executor.graphs, self.graph, entry) if self.budget.depth < DEPTH_MAX else TOO_DEEP
@@ -124,7 +131,8 @@ class Traversal:
             return [Result([refusal(entry, message, found)]) for _, _, message in given]
         graph, vertex = found
         refused = self.budget.refused(runs)
-        inner = self.within(graph, runs, is_followed=is_followed, has_last=is_followed and graph.has_last(vertex))
+        has_last = is_followed and graph.has_last(vertex)
+        inner = self.within(graph, runs, allowances, is_followed=is_followed, has_last=has_last)
         if graph is self.graph:
             inner.outputs = self._outputs_for(runs)
         inner.before = [before for _, before, _ in given]
@@ -143,13 +151,21 @@ class Traversal:
                 result.held, result.nested = (), ()
         return inner.results
 
-    def within(self, graph: Graph, runs: Sequence[int], *, is_followed: bool, has_last: bool) -> Traversal:
+    def within(
+        self,
+        graph: Graph,
+        runs: Sequence[int],
+        allowances: Sequence[Allowance] = (),
+        *,
+        is_followed: bool,
+        has_last: bool,
+    ) -> Traversal:
         """For runs inside of these."""
         return Traversal(
             self.executor,
             graph,
             len(runs),
-            self.budget.inner(runs),
+            self.budget.inner(runs, allowances),
             is_followed=is_followed,
             is_watched=self.is_watched,
             has_last=has_last,

@@ -35,7 +35,8 @@ class Caller:
 
         async def one(index: int) -> Sequence[Message]:
             async with places:
-                return await call(index)
+                allowance = batch.allowances.get(index)
+                return await (call(index) if allowance is None else allowance.spend(lambda: call(index)))
 
         answers = await asyncio.gather(*map(one, range(len(batch.items))), return_exceptions=True)
         bugs = []

@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import Any, TypeVar
 
 from tidemill.core.errors import Unavailable
+from tidemill.graph.allowance import Allowance, TooLate
 from tidemill.graph.message import Message
 from tidemill.graph.node import SUCCESS
 from tidemill.rules.plugged import Function, Plugged
@@ -33,23 +35,29 @@ def function(name: str) -> Callable[[F], F]:
     return FUNCTIONS.register(name)
 
 
-async def call(called: Function, messages: Sequence[Message], param: str) -> Sequence[Told | str]:
-    """For each message what it is told as, or why it fails. Raises `Unavailable` where the function does."""
+async def call(
+    called: Function, messages: Sequence[Message], param: str, allowances: Sequence[Allowance | None] = ()
+) -> Sequence[Told | str]:
+    """For each message what it is told as, or why it fails. Raises `Unavailable` where the function does. `allowances`
+    of the messages hold for `async` functions: what is on a thread cannot be given up."""
     arguments = [(message, param) if _takes_two(called) else (message,) for message in messages]
     if not inspect.iscoroutinefunction(called):
         return await asyncio.to_thread(lambda: [_called(called, given) for given in arguments])
     room = asyncio.Semaphore(CALLS_MAX)
 
-    async def one(given: tuple[Message] | tuple[Message, str]) -> Told | str:
+    async def one(given: tuple[Message] | tuple[Message, str], allowance: Allowance | None = None) -> Told | str:
         async with room:
             try:
-                return _told(await called(*given), given[0])
+                answer = await (called(*given) if allowance is None else allowance.spend(lambda: called(*given)))
+                return _told(answer, given[0])
+            except TooLate as error:
+                return str(error)
             except Unavailable:
                 raise
             except Exception as error:  # noqa: BLE001 - a user's code fails its own message
                 return _reason(error)
 
-    return await asyncio.gather(*map(one, arguments))
+    return await asyncio.gather(*map(one, arguments, allowances or repeat(None)))
 
 
 def _called(called: Function, given: tuple[Message] | tuple[Message, str]) -> Told | str:

@@ -113,6 +113,10 @@ class Staged(msgspec.Struct, frozen=True, array_like=True, gc=False):
     value: MaybeRaw = None
 
 
+def too_long(limit_s: float) -> str:
+    return f"took longer than {limit_s:g} s"
+
+
 class Sandbox(Protocol):
     async def check(self, script: Script) -> Sequence[Finding]:
         """Compiles; the findings have line and column and an empty path, or `stages[i]`. Empty when all is well."""
@@ -126,7 +130,9 @@ class Sandbox(Protocol):
         Raises `Unavailable` if no child can be started."""
         ...
 
-    async def run_stages(self, script: Script, inputs: Sequence[bytes]) -> Sequence[Staged]:
+    async def run_stages(
+        self, script: Script, inputs: Sequence[bytes], limit_s: float | None = None
+    ) -> Sequence[Staged]:
         """Like `run`, for scripts made by `Stages`. An input is the JSON text of `[msg, metadata, msgType, dataType]`,
-        where `metadata` has texts."""
+        where `metadata` has texts. `limit_s`, where it is shorter than the sandbox's, is the time of each message."""
         ...

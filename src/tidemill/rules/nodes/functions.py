@@ -46,7 +46,8 @@ class Functions:
                 batch.fail(index, f"there is no function {name!r}")
             return
         messages = [batch.items[index].message for index in indexes]
-        for index, told in zip(indexes, await call(function, messages, self._param), strict=True):
+        allowances = [batch.allowances.get(index) for index in indexes]
+        for index, told in zip(indexes, await call(function, messages, self._param, allowances), strict=True):
             if isinstance(told, str):
                 batch.fail(index, told)
                 continue

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from tidemill.graph.component import Component
 from tidemill.graph.node import SUCCESS, Batch, Result
-from tidemill.rules.gathered import TooLong, gathered, parts_of
+from tidemill.rules.gathered import TooLong, failures_of, gathered, parts_of
 from tidemill.rules.nodes.grouping import Group, GroupConfig
 from tidemill.rules.site import Site
 
@@ -28,22 +28,26 @@ class GroupAction(Group):
         self._count = config.count if 0 < config.count <= len(self.nodes) else len(self.nodes)
         self._is_map = config.merge_to_map
 
-    def tell(self, batch: Batch, index: int, results: Sequence[Result]) -> None:
+    def tell(self, batch: Batch, index: int, results: Sequence[Result], late: Sequence[str]) -> None:
         parts = [part for result in results for part in parts_of(result.ends[-1:])]
         try:
             message = gathered(batch.items[index].message, parts, is_map=self._is_map)
         except TooLong as error:
             batch.fail(index, str(error))
             return
-        matched = self._matched(results)
+        matched = self._matched(results, late)
         if matched >= self._count:
             batch.tell(index, SUCCESS, message)
         else:
             reason = f"{matched} of {len(self.nodes)} nodes told {self._relation}, {self._count} are to"
-            batch.fail(index, reason, message)
+            failures = failures_of(parts)
+            batch.fail(index, f"{reason}: {failures}" if failures else reason, message)
 
-    def _matched(self, results: Sequence[Result]) -> int:
-        return sum(any(end.relation == self._relation for end in result.ends) for result in results)
+    def _matched(self, results: Sequence[Result], late: Sequence[str]) -> int:
+        return sum(
+            node not in late and any(end.relation == self._relation for end in result.ends)
+            for node, result in zip(self.nodes, results, strict=True)
+        )
 
 
 def _build(config: GroupActionConfig, site: Site) -> GroupAction:
@@ -59,7 +63,8 @@ COMPONENT = Component(
     entries=GroupActionConfig.entries,
     examples=({"nodeIds": "s1,s2"}, {"nodeIds": ["s1", "s2"], "matchNum": 1, "mergeToMap": True}),
     notes=(
-        "All nodes run, and all of their messages are listed in the order of `nodeIds`; edges are not followed. Where"
-        " one holds messages up, the group waits, and fails when its `timeout` is over."
+        "All nodes run at once, and all of their messages are listed in the order of `nodeIds`; edges are not followed."
+        " What a node has not done when its `timeout` is over is given up, and fails: a call, a script, a message that"
+        " it holds up. What a message waits behind others does not count."
     ),
 )

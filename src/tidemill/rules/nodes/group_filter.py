@@ -8,6 +8,7 @@ from pydantic import Field
 
 from tidemill.graph.component import Component
 from tidemill.graph.node import FALSE, TRUE, Batch, Result
+from tidemill.rules.gathered import failures_of, parts_of
 from tidemill.rules.nodes.grouping import Group, GroupConfig
 from tidemill.rules.site import Site
 
@@ -19,10 +20,18 @@ class GroupFilterConfig(GroupConfig):
 class GroupFilter(Group):
     def __init__(self, config: GroupFilterConfig, site: Site) -> None:
         super().__init__(config, site)
+        self._is_all = config.all_matches
         self._holds = all if config.all_matches else any
 
-    def tell(self, batch: Batch, index: int, results: Sequence[Result]) -> None:
-        batch.tell(index, TRUE if self._holds(map(_is_true, results)) else FALSE)
+    def tell(self, batch: Batch, index: int, results: Sequence[Result], late: Sequence[str]) -> None:
+        is_true = self._holds(
+            _is_true(result) for node, result in zip(self.nodes, results, strict=True) if node not in late
+        )
+        if late and is_true is self._is_all:
+            failures = failures_of([part for result in results for part in parts_of(result.ends)])
+            batch.fail(index, f"what is true depends on {', '.join(late)}: {failures}")
+        else:
+            batch.tell(index, TRUE if is_true else FALSE)
 
 
 def _is_true(result: Result) -> bool:
@@ -43,7 +52,7 @@ COMPONENT = Component(
     entries=GroupFilterConfig.entries,
     examples=({"nodeIds": "hot,wet", "allMatches": True},),
     notes=(
-        "A filter that fails told no True. Where one holds messages up, the group waits, and fails when its `timeout`"
-        " is over."
+        "All filters run at once. One that fails told no True. What one has not done when its `timeout` is over is"
+        " given up; then the group fails, if it depends on that one."
     ),
 )

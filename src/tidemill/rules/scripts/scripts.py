@@ -11,12 +11,13 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from tidemill.graph.allowance import longest_s
 from tidemill.graph.call import Call
 from tidemill.graph.graph import Graph, successors
 from tidemill.graph.message import DataType, Message
 from tidemill.graph.node import Batch
 from tidemill.graph.trails import Hop
-from tidemill.sandbox.script import Changed, Sandbox, Script, Stage, Staged, Stages
+from tidemill.sandbox.script import Changed, Sandbox, Script, ScriptError, Stage, Staged, Stages, too_long
 
 StageKind = Literal["gate", "map", "value"]
 FUSED_MAX = 16
@@ -72,7 +73,8 @@ class ScriptNode:
     async def process(self, batch: Batch) -> None:
         assert isinstance(batch, Call)
         inputs = [arguments(item.message) for item in batch.items]
-        answers = await self._sandbox.run_stages(self.script, inputs)
+        limit_s = longest_s(batch.allowances.values())
+        answers = await self._sandbox.run_stages(self.script, inputs, limit_s)
         hops = [(member.node, member.part.passes) for member in self.members]
         tellings = [_Telling(batch, member.node, hops[:stage]) for stage, member in enumerate(self.members)]
         tells = [member.part.tell for member in self.members]
@@ -83,9 +85,15 @@ class ScriptNode:
             for at, line in answer.logs:
                 batch.log(index, line, self.members[at].node)
             if answer.error is not None:
-                telling.fail(str(answer.error), message)
+                telling.fail(_reason(batch, index, answer.error, limit_s), message)
             else:
                 tells[answer.stage](telling, answer, message)
+
+
+def _reason(call: Call, index: int, error: ScriptError, limit_s: float | None) -> str:
+    allowance = call.allowances.get(index)
+    is_late = limit_s is not None and error.message == too_long(limit_s)
+    return str(allowance.over()) if allowance is not None and is_late else str(error)
 
 
 class Member(msgspec.Struct, frozen=True):

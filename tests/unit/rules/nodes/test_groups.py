@@ -62,7 +62,10 @@ async def test_too_few_that_match_are_a_failure_with_all_that_was_made() -> None
     group = [node("g", "groupAction", nodeIds=["double", "bad"]), *MEMBERS]
     (result,) = await ran(room(), group, [], message(b'{"n":2}'))
     (end,) = result.ends
-    assert (end.relation, end.error) == ("Failure", "1 of 2 nodes told Success, 2 are to")
+    assert (end.relation, end.error) == (
+        "Failure",
+        "1 of 2 nodes told Success, 2 are to: bad: KeyError: 'missing' (line 1, column 1)",
+    )
     assert [bool(part["err"]) for part in value(end)] == [False, True]
 
 
