@@ -8,14 +8,21 @@ from tidemill.graph.allowance import Allowance
 from tidemill.graph.node import Item, Kept
 
 STEPS_MAX = 100_000
-"""How often the messages of one run may be processed, all nodes and all runs inside of it together."""
+"""How often the messages of one run may be processed, all nodes and all runs inside of it together. Where a run inside
+asks the sandbox or the database (a node that `asks`), that is ASK_STEPS more, and each run inside is INSIDE_STEPS, for
+however many messages: rounds of a loop that are run together count once."""
+INSIDE_STEPS, ASK_STEPS = 2, 40
+"""By the time that they take: whatever a message does, it has taken all of its steps in a second or two."""
 DEPTH_MAX = 16
 """Of runs inside of runs: sub-chains, loops."""
 DEEP, DEEP_MAX = 4, 1_000
 """Deeper than the one, a run may run something inside as often as the other says. Chains that call each other twice
 would do so 2**16 times, which takes a minute."""
 
-TOO_FAR = f"went through more than {STEPS_MAX} nodes: a loop that does not end?"
+TOO_FAR = (
+    f"took more than {STEPS_MAX} steps, of which each node is one, and within a loop each question to the sandbox or"
+    f" the database {ASK_STEPS}: a loop that does not end?"
+)
 TOO_DEEP = f"is nested more than {DEPTH_MAX} deep: a chain that calls itself?"
 TOO_OFTEN = (
     f"ran others inside more than {DEEP_MAX} times, more than {DEEP} deep: chains that call themselves in several ways?"
@@ -56,9 +63,12 @@ class Budget:
     def is_spent(self, run: int) -> bool:
         return self._steps[self._origins[run]] >= STEPS_MAX
 
-    def step(self, items: Sequence[Item]) -> Collection[int]:
+    def step(self, items: Sequence[Item], *, asks: bool = False) -> Collection[int]:
         """Counts one for each; the places of those for which it was one too many."""
         steps, origins = self._steps, self._origins
+        if asks and self.depth:
+            for origin in {origins[item.run] for item in items}:
+                steps[origin] += ASK_STEPS
         spent: set[int] = set()
         for place, item in enumerate(items):
             origin = origins[item.run]
@@ -70,6 +80,8 @@ class Budget:
 
     def refused(self, runs: Sequence[int]) -> frozenset[int]:
         """Counts that these run something inside, all at once; returns those that may not."""
+        for origin in {self._origins[run] for run in runs}:
+            self._steps[origin] += INSIDE_STEPS
         if self.depth < DEEP:
             return frozenset()
         over = set()

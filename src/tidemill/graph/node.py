@@ -264,6 +264,8 @@ class Batch(Protocol):
 
 
 class Node(Protocol):
+    """Where it has an `asks` that is true, it asks the sandbox or the database each time: see `budget.ASK_STEPS`."""
+
     async def process(self, batch: Batch) -> None:
         """Raises `Unavailable` where the world failed and all of the batch is to be tried again later; whatever else it
         raises fails the items that it had not told yet."""

@@ -209,7 +209,7 @@ class Traversal:
         vertex = self.graph.vertices[index]
         if vertex.gathers and (self._held_at or self.over):
             items = [item for item in items if (index, item.run) not in self.over and not self._waits(index, item)]
-        spent = self.budget.step(items)
+        spent = self.budget.step(items, asks=getattr(vertex.node, "asks", False))
         for place in spent:
             self.end(items[place].run, refusal(vertex.id, items[place].message, TOO_FAR))
         return [item for place, item in enumerate(items) if place not in spent] if spent else items

@@ -49,6 +49,8 @@ class CacheGetConfig(Config):
 
 
 class CacheGet:
+    asks = True
+
     def __init__(self, config: CacheGetConfig, site: Site) -> None:
         self._site = site
         self._keys = [(each.level, compile_template(each.key)) for each in config.keys]

@@ -50,7 +50,8 @@ class WhileConfig(Config):
         alias="maxRounds",
         ge=1,
         le=ROUNDS_MAX,
-        description="After how many rounds the loop fails: it might never end.",
+        description="After how many rounds the loop fails: it might never end. All loops of a message together have"
+        " some 2,400 rounds with a script.",
     )
 
 

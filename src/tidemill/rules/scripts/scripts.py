@@ -54,6 +54,8 @@ class Telling(Protocol):
 class ScriptNode:
     """One script, or several that follow each other: `members` are (node id, its own part, its code)."""
 
+    asks = True
+
     def __init__(self, sandbox: Sandbox, globals_: Mapping[str, Mapping[str, str]], members: Sequence[Member]) -> None:
         self._sandbox = sandbox
         self._globals = globals_

@@ -195,6 +195,35 @@ async def test_loops_in_loops_come_to_an_end(monkeypatch: pytest.MonkeyPatch) ->
     assert "a loop that does not end?" in str(end.error)
 
 
+async def test_rounds_that_ask_the_sandbox_one_by_one_come_to_an_end_sooner() -> None:
+    """100,000 of them would take more than a minute."""
+    sandbox = FakeSandbox()
+    sandbox.bodies = {"double": transform(lambda msg, metadata: msg * 2 % 7)}
+    nodes = [
+        loop(range="1..1000", mode=2),
+        node("b", "for", range="1..1000", do="c", mode=2),
+        body("double") | {"id": "c"},
+    ]
+    (result,) = await ran(RulesRoom(sandbox), nodes, [], message(b"0"))
+    (end,) = result.ends
+    assert end.relation == "Failure"
+    assert "a loop that does not end?" in str(end.error)
+    assert 2_000 < len(sandbox.calls) < 2_500
+
+
+async def test_rounds_that_are_run_together_ask_once() -> None:
+    sandbox = FakeSandbox()
+    sandbox.bodies = {"double": transform(lambda msg, metadata: msg * 2 % 7)}
+    nodes = [
+        loop(range="1..200", mode=1),
+        node("b", "for", range="1..200", do="c", mode=1),
+        body("double") | {"id": "c"},
+    ]
+    (result,) = await ran(RulesRoom(sandbox), nodes, [], message(b"1"))
+    assert shown(result.ends) == [("f", "Success")]
+    assert len(sandbox.calls) <= 10
+
+
 async def test_an_end_node_elsewhere_does_not_hide_what_a_loop_makes() -> None:
     nodes = [loop(range="msg", mode=1), body("double"), node("e", "end")]
     (result,) = await ran(room(), nodes, [("f", "Success", "e")], message(b"[1,2]"))
