@@ -47,9 +47,9 @@ format: $(VENV)/.ready-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# docs/reference/tasks.md and docs/reference/nodes.md, from the task types and nodes themselves.
+# The pages of docs/reference/tasks and docs/reference/nodes.md, from the task types and nodes themselves.
 reference: $(VENV)/.ready-dev
-	$(BIN)/python -m tidemill.workflows.formats.conductor.reference examples/conductor docs/reference/tasks.md
+	$(BIN)/python -m tidemill.workflows.formats.conductor.reference examples/conductor docs/reference/tasks
 	$(BIN)/python -m tidemill.rules.shown.reference examples/rulego docs/reference/nodes.md
 
 # Java, Maven, PostgreSQL, MariaDB and Mosquitto, from Debian's packages where we may install them; else the tests say what is missing.

@@ -1,37 +1,32 @@
-"""The reference says what the task types are now: its page is the one that would be made. What adding one touches."""
+"""The reference says what the task types are now: its pages are those that would be made."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
 
 from tidemill.workflows.formats.conductor.keys import TYPES_NOT_YET
-from tidemill.workflows.formats.conductor.reference import page
+from tidemill.workflows.formats.conductor.reference import pages, write
 from tidemill.workflows.formats.conductor.source import TaskType
 from tidemill.workflows.formats.conductor.types import BY_NAME, TYPES
 
 ROOT = Path(__file__).parents[4]
 EXAMPLES = ROOT / "examples" / "conductor"
-PAGE = ROOT / "docs" / "reference" / "tasks.md"
-TYPES_FOLDER = ROOT / "src" / "tidemill" / "workflows" / "formats" / "conductor" / "types"
+FOLDER = ROOT / "docs" / "reference" / "tasks"
 
 
-def test_the_page_is_that_of_now() -> None:
-    assert PAGE.read_text() == page(lambda name: (EXAMPLES / name).read_text()), "run `make reference`"
+def test_the_pages_are_those_of_now() -> None:
+    made = pages(lambda name: (EXAMPLES / name).read_text())
+    there = {path.name: path.read_text() for path in FOLDER.iterdir()}
+    stale = sorted(name for name in made.keys() | there.keys() if made.get(name) != there.get(name))
+    assert stale == [], "run `make reference`"
 
 
-def test_a_type_is_its_file_its_example_and_the_page() -> None:
-    """Beside these only the test that runs the example names it: nothing lists the files of the types."""
-    files = [path for path in TYPES_FOLDER.glob("*.py") if path.stem != "__init__"]
-    assert len(files) == len(TYPES) == len({each.name for each in TYPES})
-    assert [each.name for each in TYPES if f"\n## {each.name}\n" not in PAGE.read_text()] == []
-    stems = "|".join(path.stem for path in files)
-    named = re.compile(rf"conductor\.types\.({stems})\b|conductor\.types import ({stems})\b")
-    outside = [path for path in (ROOT / "src").rglob("*.py") if path.parent != TYPES_FOLDER]
-    found = {match[0] for path in outside for match in named.finditer(path.read_text())}
-    assert found == {"conductor.types.fork_join_dynamic"}, "expansion knows how many branches there may be"
+def test_pages_of_types_that_are_gone_go(tmp_path: Path) -> None:
+    (tmp_path / "gone.md").write_text("x")
+    write(EXAMPLES, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"README.md", *(f"{each.name.lower()}.md" for each in TYPES)}
 
 
 @pytest.mark.parametrize("each", TYPES, ids=lambda each: each.name)

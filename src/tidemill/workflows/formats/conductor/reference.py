@@ -1,7 +1,7 @@
-"""The reference page of Conductor's task types, made from the types themselves and their examples.
+"""The reference pages of Conductor's task types, made from the types themselves and their examples.
 
-`python -m tidemill.workflows.formats.conductor.reference EXAMPLES PAGE` writes it (`make reference`); a test says when
-it is stale. Nothing that runs imports this.
+`python -m tidemill.workflows.formats.conductor.reference EXAMPLES PAGES` writes them (`make reference`); a test says
+when they are stale. Nothing that runs imports this.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from tidemill.workflows.formats.conductor.source import TaskType
 from tidemill.workflows.formats.conductor.types import TYPES
 from tidemill.workflows.tasks import KINDS
 
-_MADE = "<!-- Made by `make reference`. What it says is in the task types' own files. -->\n"
+INDEX = "README.md"
+_MADE = "<!-- Made by `make reference`. What it says is in the task type's own file. -->\n"
 CACHED = ("SIMPLE", "HTTP", "INLINE", "LAMBDA", "JSON_JQ_TRANSFORM", "SUB_WORKFLOW")
 COMMON_KEYS: Mapping[str, str] = {
     "name": "what it is called; of a worker's task, what the worker polls for; required",
@@ -43,15 +44,15 @@ COMMON_KEYS: Mapping[str, str] = {
 }
 
 
-def page(example: Callable[[str], str]) -> str:
-    """All of them on one page, so that one more touches one page. `example` gives the text of an example by its file
-    name."""
-    sections = ("\n".join(_section(each, example(f"{each.name.lower()}.json"))) for each in TYPES)
-    return "\n".join([*_index(), *sections])
+def pages(example: Callable[[str], str]) -> Mapping[str, str]:
+    """File name → text. `example` gives the text of an example by its file name."""
+    made = {f"{each.name.lower()}.md": "\n".join(_page(each, example(f"{each.name.lower()}.json"))) for each in TYPES}
+    return {INDEX: "\n".join(_index()), **made}
 
 
-def _section(each: TaskType, example: str) -> Iterator[str]:
-    yield f"## {each.name}\n"
+def _page(each: TaskType, example: str) -> Iterator[str]:
+    yield f"# {each.name}\n"
+    yield _MADE
     yield f"{each.summary}\n"
     if each.aliases:
         yield f"Also written {', '.join(f'`{name}`' for name in each.aliases)}.\n"
@@ -63,9 +64,10 @@ def _section(each: TaskType, example: str) -> Iterator[str]:
     if each.takes_secrets:
         yield "Its input may name secrets, as `${workflow.secrets.NAME}`.\n"
     kind = KINDS[_kind_of(each, example)]
-    yield f"Run by the task kind `{kind.name}`: {_begun_small(kind.summary)}\n"
+    yield f"Run by the task kind `{kind.name}`: {_begun_small(kind.summary)}"
+    yield "Keys that all types have are in the [list of types](README.md).\n"
     path = f"examples/conductor/{each.name.lower()}.json"
-    yield f"[`{path}`](../../{path}):\n"
+    yield f"## Example\n\n[`{path}`](../../../{path})\n"
     yield f"```json\n{example.strip()}\n```\n"
 
 
@@ -81,11 +83,7 @@ def _begun_small(text: str) -> str:
 def _table(title: str, rows: Mapping[str, str]) -> Iterator[str]:
     if not rows:
         return
-    yield f"{title}:\n"
-    yield from _rows(rows)
-
-
-def _rows(rows: Mapping[str, str]) -> Iterator[str]:
+    yield f"## {title}\n"
     yield "| name | is |\n| --- | --- |"
     for name, text in rows.items():
         shown = "any other" if name == "*" else f"`{name}`"
@@ -99,10 +97,9 @@ def _index() -> Iterator[str]:
     yield "What tasks of Conductor's workflow definitions can be, and what each does here.\n"
     yield "| type | does |\n| --- | --- |"
     for each in TYPES:
-        yield f"| [{each.name}](#{each.name.lower()}) | {each.summary} |"
+        yield f"| [{each.name}]({each.name.lower()}.md) | {each.summary} |"
     yield ""
-    yield "## Keys that all types have\n"
-    yield from _rows(COMMON_KEYS)
+    yield from _table("Keys that all types have", COMMON_KEYS)
     yield "## Types that are not there\n"
     yield "A definition with one of these is kept and does not run; its finding names the task.\n"
     yield "| type | instead |\n| --- | --- |"
@@ -111,5 +108,16 @@ def _index() -> Iterator[str]:
     yield ""
 
 
+def write(examples: Path, folder: Path) -> None:
+    """Pages of types that are gone go too."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = pages(lambda name: (examples / name).read_text())
+    for path in folder.glob("*.md"):
+        if path.name not in made:
+            path.unlink()
+    for name, text in made.items():
+        (folder / name).write_text(text)
+
+
 if __name__ == "__main__":
-    Path(sys.argv[2]).write_text(page(lambda name: (Path(sys.argv[1]) / name).read_text()))
+    write(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -75,5 +75,5 @@ KAFKA_PUBLISH = TaskType(
     },
     output={"topic": "where the record is", "partition": "", "offset": ""},
     notes="The record goes out once, through the integration that has these bootstrap servers, with its security. "
-    "[EVENT](#event) names the integration itself.",
+    "[EVENT](event.md) names the integration itself.",
 )
