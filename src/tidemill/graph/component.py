@@ -33,7 +33,7 @@ class Component:
     `reads` those that name a node whose output it needs, `asks_for` the nodes whose output it may read, `scripts` its
     keys that are user code, with what the sandbox is to check, `clusters` the Kafka clusters that it names and nobody
     knows (`rules.ports.Stranger`), `publishes` the topics that it publishes to, as (cluster, topic), as far as they
-    are known before it runs. `holds`: messages may wait here. `gathers`, `is_last`: see `graph.Vertex`."""
+    are known before it runs. `holds`: messages may wait here. `gathers`, `is_last`, `is_pure`: see `graph.Vertex`."""
 
     name: str
     group: str
@@ -51,6 +51,7 @@ class Component:
     holds: Callable[[Any], bool] = lambda config: False
     gathers: bool = False
     is_last: bool = False
+    is_pure: bool = False
     examples: Sequence[Mapping[str, Any]] = ()
     notes: str = ""
     aliases: Sequence[str] = field(default=())

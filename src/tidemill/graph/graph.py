@@ -23,7 +23,9 @@ class Vertex:
     """A node at its place. `gathers`: it waits for all messages of a run that can still reach it. `is_last`: only what
     ends here, or fails, counts as an end where such a node can be reached. `alone` is the node without those that
     follow it, where `node` does their work, too. `may_break`: it can end the loop that it is run in. `may_hold`:
-    messages may wait at it. `entries` are what it runs inside."""
+    messages may wait at it. `entries` are what it runs inside. `is_pure`: what it tells comes of the message, its
+    configuration and scripts alone. Nothing that other messages have caused shows in it, and to run it in vain harms
+    nobody."""
 
     id: str
     type: str
@@ -31,6 +33,7 @@ class Vertex:
     entries: Sequence[str] = ()
     may_break: bool = False
     may_hold: bool = False
+    is_pure: bool = False
     gathers: bool = False
     is_last: bool = False
     edges: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
@@ -63,6 +66,7 @@ class Graph:
             vertex.is_remembered = vertex.id in remembered
         self._wire(edges)
         self._reach: dict[int, frozenset[int]] = {}
+        self._pure: dict[int, bool] = {}
 
     def _wire(self, edges: Iterable[Edge]) -> None:
         found: list[dict[str, list[int]]] = [{} for _ in self.vertices]
@@ -104,6 +108,16 @@ class Graph:
     def has_last(self, origin: int) -> bool:
         """Whether a way from the node, or it itself, leads to one that `is_last`."""
         return self.any_last and any(self.vertices[index].is_last for index in (origin, *self._reached(origin)))
+
+    def is_pure(self, entry: str | None) -> bool:
+        """Whether all is that a message can come to from this node, or from the first. A node that is watched is not:
+        who watches shall see each message once."""
+        origin = self.first if entry is None else self.index.get(entry)
+        if origin is None:
+            return False
+        if origin not in self._pure:
+            self._pure[origin] = all(vertex.is_pure and not vertex.is_watched for vertex in self.from_here(origin))
+        return self._pure[origin]
 
     def from_here(self, origin: int) -> Sequence[Vertex]:
         """The node and all that ways from it lead to."""

@@ -6,7 +6,7 @@ go together. Keeps nothing between two batches.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -16,6 +16,7 @@ from tidemill.core.errors import StaleWrite, Unavailable
 from tidemill.core.faults import Faults
 from tidemill.core.transaction import Transaction, Transactions
 from tidemill.ingest.effect import REPEATS_MAX, EffectDoor, Prepared
+from tidemill.ingest.foresight import Foreseen
 from tidemill.ingest.lane import Lane, effect_groups, take_verdicts
 from tidemill.ingest.ledger import Ledger, ledger_of
 from tidemill.ingest.ports import Move, Places
@@ -67,15 +68,20 @@ class BatchWriter:
             metrics.batch_seconds.labels(key.integration, key.group, phase) for phase in ("handle", "prepare", "commit")
         )
 
-    async def commit(self, batch: Batch, confirmed: Awaitable[bool] | None = None) -> Ledger:
+    async def commit(
+        self,
+        batch: Batch,
+        confirmed: Awaitable[bool] | None = None,
+        foreseen: Awaitable[Foreseen | None] | None = None,
+    ) -> Ledger:
         """Returns what was committed beside the effects. `confirmed` is what the source says of the records; it is
-        not waited for before something is to be written.
+        not waited for before something is to be written. What is `foreseen` is not asked of the routes again.
 
         Raises `Superseded` where the batch must be made anew, `Unconfirmed`, `Unavailable` where nothing can be
         told (it may even be committed), `StaleWrite` where others write the same executions without end.
         Whatever else a route or the door raises is a bug and comes through."""
         started_s = self._clock.monotonic_s()
-        await self._handle(batch.lanes)
+        await self._handle(batch, None if foreseen is None else await foreseen)
         handled_s = self._clock.monotonic_s()
         self._handle_s.observe(handled_s - started_s)
         for attempt in range(REPEATS_MAX):
@@ -137,20 +143,25 @@ class BatchWriter:
         if ledger.runs:
             await self._places.history.add(tx, ledger.runs)
 
-    async def _handle(self, lanes: Sequence[Lane]) -> None:
+    async def _handle(self, batch: Batch, foreseen: Foreseen | None) -> None:
         """One call per route, with the records of all its lanes."""
         by_route: dict[str, list[Lane]] = {}
-        for lane in lanes:
-            if not lane.is_blocked:
+        for lane in batch.lanes:
+            if lane.is_blocked:
+                continue
+            known = None if foreseen is None else foreseen.of(lane, batch.revision)
+            if known is None:
                 by_route.setdefault(lane.subscription.route.name, []).append(lane)
+            else:
+                lane.take_outcomes(known)
         for of_route in by_route.values():
             records = [record for lane in of_route for record in lane.records]
-            outcomes = iter(await self._outcomes(of_route[0].subscription, records))
+            outcomes = iter(await self.outcomes(of_route[0].subscription, records))
             for lane in of_route:
                 lane.take_outcomes(list(islice(outcomes, len(lane.records))))
 
-    async def _outcomes(self, subscription: Subscription, records: Sequence[Record]) -> Iterable[Outcome]:
-        """Records that came round too often do not reach the route."""
+    async def outcomes(self, subscription: Subscription, records: Sequence[Record]) -> Sequence[Outcome]:
+        """Of the subscription's route, one for each. Records that came round too often do not reach it."""
         looping = {index for index, record in enumerate(records) if record.headers and record.hops > self._hops_max}
         fit = [record for index, record in enumerate(records) if index not in looping] if looping else records
         if not fit:

@@ -16,6 +16,7 @@ from tidemill.core.errors import StaleWrite, Unavailable
 from tidemill.ingest.assignment import Assignment
 from tidemill.ingest.batch import Batch, BatchWriter, Unconfirmed
 from tidemill.ingest.bell import Bell
+from tidemill.ingest.foresight import Foreseen, by_partition
 from tidemill.ingest.lane import Lane
 from tidemill.ingest.ledger import gone
 from tidemill.ingest.ports import Move, Position
@@ -86,9 +87,11 @@ class Carrier:
         else:
             self.trouble = None
 
-    async def carry(self, records: Sequence[Record], confirmed: Awaitable[bool]) -> dict[PartitionKey, int]:
+    async def carry(
+        self, records: Sequence[Record], confirmed: Awaitable[bool], foreseen: Awaitable[Foreseen | None] | None = None
+    ) -> dict[PartitionKey, int]:
         """Commits the records, however long it takes, and returns how far that is. Empty where there was
-        nothing to commit, or they were dropped."""
+        nothing to commit, or they were dropped. `foreseen`: see `BatchWriter.commit`."""
         runs = self._runs(records)
         for attempt in itertools.count():
             try:
@@ -101,7 +104,7 @@ class Carrier:
                     break
                 if not batch.moves:
                     return {}
-                ledger = await self._writer.commit(batch, confirmed)
+                ledger = await self._writer.commit(batch, confirmed, foreseen)
             except Unconfirmed:
                 break
             except (StaleWrite, Unavailable) as error:
@@ -128,12 +131,8 @@ class Carrier:
 
     def _runs(self, records: Sequence[Record]) -> Runs:
         """The records per partition, without those that are not to be read now."""
-        found: dict[tuple[str, int], list[Record]] = {}
-        for record in records:
-            found.setdefault((record.topic, record.partition), []).append(record)
         runs: Runs = {}
-        for (topic, partition), run in found.items():
-            key = PartitionKey(topic, partition)
+        for key, run in by_partition(records).items():
             if self._assignment.reads(key):
                 first = self._assignment.positions[key].next_offset
                 runs[key] = run if run[0].offset >= first else [record for record in run if record.offset >= first]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 
 from tidemill.core.errors import TidemillError
 from tidemill.ingest.ports import Delivery, RecordSource
+from tidemill.ingest.record import Record
 
 
 class Prefetch:
@@ -21,6 +23,10 @@ class Prefetch:
     def begin(self) -> None:
         if self._ahead is None:
             self._ahead = asyncio.create_task(self._poll())
+
+    async def coming(self) -> Sequence[Record]:
+        """The records of what was begun, for who wants to see them before they are taken."""
+        return (await asyncio.shield(self._ahead)).records if self._ahead is not None else ()
 
     async def take(self) -> Delivery:
         ahead, self._ahead = self._ahead, None

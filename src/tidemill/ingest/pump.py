@@ -7,6 +7,9 @@ take what was fetched, place partitions, look at definitions, retry what is park
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import Awaitable, Sequence
+from functools import partial
 
 import structlog
 
@@ -18,9 +21,10 @@ from tidemill.ingest.assignment import Assignment
 from tidemill.ingest.batch import BatchWriter
 from tidemill.ingest.carrier import Carrier, portions
 from tidemill.ingest.effect import EffectDoor
+from tidemill.ingest.foresight import Foreseen, Foresight
 from tidemill.ingest.ports import Delivery, Places, RecordSource, RecordSources
 from tidemill.ingest.prefetch import Prefetch
-from tidemill.ingest.record import PartitionKey
+from tidemill.ingest.record import PartitionKey, Record
 from tidemill.ingest.settings import PumpSettings
 from tidemill.ingest.subscription import GroupKey, Subscriptions
 from tidemill.ingest.waiting import Waiting
@@ -55,6 +59,7 @@ class Pump:
         self._assignment = Assignment(key, places, transactions, clock)
         self._waiting = Waiting(key, places.parking, clock)
         writer = BatchWriter(key, subscriptions, places, door, transactions, clock, faults, settings.hops_max)
+        self._foresight = Foresight(self._wanted, writer.outcomes)
         self._carrier = Carrier(key, self._wanted, self._assignment, self._waiting, writer, clock, settings)
         self._is_stopping = False
         self._subscribed: frozenset[str] = frozenset()
@@ -85,6 +90,7 @@ class Pump:
             finally:
                 self.is_open = False
                 self._assignment.assign(frozenset())
+                await self._foresight.close()
                 await prefetch.close()
             if self._to_note:
                 await source.note_committed(self._to_note)
@@ -99,7 +105,7 @@ class Pump:
         self._wanted.notify()
 
     async def _turn(self, source: RecordSource, prefetch: Prefetch) -> None:
-        delivery = await prefetch.take()
+        delivery, foreseen = await prefetch.take(), self._foresight.take()
         self._assignment.sought.clear()
         await self._place(source, delivery)
         await self._look(source)
@@ -111,15 +117,33 @@ class Pump:
         if not delivery.records or self._carrier.must_reload or self._is_stopping or not self._wanted.topics:
             return
         prefetch.begin()
+        await self._carry(source, prefetch, delivery.records, foreseen)
+
+    async def _carry(
+        self,
+        source: RecordSource,
+        prefetch: Prefetch,
+        records: Sequence[Record],
+        foreseen: Awaitable[Foreseen | None] | None,
+    ) -> None:
+        """Portion by portion; while one is being committed, routes that can are asked about the one behind it."""
         # The broker answers while the routes compute.
-        confirmed = asyncio.create_task(source.confirm(delivery.records))
+        confirmed = asyncio.create_task(source.confirm(records))
+        left = deque(portions(records, self._settings.batch_bytes_max))
         try:
-            for records in portions(delivery.records, self._settings.batch_bytes_max):
-                self._to_note |= await self._carrier.carry(records, confirmed)
+            while left:
+                portion = left.popleft()
+                self._foresight.begin(partial(_now, left[0]) if left else partial(self._coming, prefetch))
+                self._to_note |= await self._carrier.carry(portion, confirmed, foreseen)
                 if self._carrier.must_reload or self._is_stopping:
                     return
+                foreseen = self._foresight.take() if left else None
         finally:
             confirmed.cancel()
+
+    async def _coming(self, prefetch: Prefetch) -> Sequence[Record]:
+        """The first portion of what is fetched now."""
+        return next(portions(await prefetch.coming(), self._settings.batch_bytes_max), ())
 
     async def _place(self, source: RecordSource, delivery: Delivery) -> None:
         if delivery.is_reassigned:
@@ -192,3 +216,7 @@ class Pump:
             noted, self._to_note = self._to_note, {}
             self._noted_s = now_s
             await source.note_committed(noted)
+
+
+async def _now(records: Sequence[Record]) -> Sequence[Record]:
+    return records

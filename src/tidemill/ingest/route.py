@@ -37,9 +37,15 @@ class Route(Protocol):
         dead letters and history are filed under it."""
         ...
 
+    @property
+    def is_foreseeable(self) -> bool:
+        """Whether what it makes of a record depends on nothing that was done for records before it, and to ask in vain
+        harms nobody. It may then be asked while those are not committed yet, and beside another call of its own."""
+        ...
+
     async def handle(self, records: Sequence[Record]) -> Sequence[Outcome]:
-        """One outcome per record, in order. Called by the pump, one call at a time, with records in
-        offset order per partition. May await the sandbox and read through ports; must not write.
+        """One outcome per record, in order. Called by the pump, one call at a time unless it is foreseeable, with
+        records in offset order per partition. May await the sandbox and read through ports; must not write.
 
         A failure that concerns one record is that record's outcome. What it raises: `Unavailable` counts
         as `retry` for all records of the call; anything else is a bug, and stops this pump only."""

@@ -43,6 +43,7 @@ class PublicationRoute:
     """The way that a letter takes when it is replayed (`ingest.route.Route`)."""
 
     name = ROUTE
+    is_foreseeable = False
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -253,6 +253,7 @@ async def test_a_run_may_begin_at_a_node_or_be_of_one_node_only(api: httpx.Async
 
 class ReadingRoute:
     name = "endpoint:warm:in:readings"
+    is_foreseeable = False
 
     async def handle(self, records: Sequence[Record]) -> Sequence[Outcome]:
         return []

@@ -27,6 +27,7 @@ PARTITION = PartitionKey("orders", 0)
 
 class NamedRoute:
     name = ROUTE
+    is_foreseeable = False
 
     async def handle(self, records: Sequence[Record]) -> Sequence[Outcome]:
         return []

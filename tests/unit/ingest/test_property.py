@@ -101,6 +101,7 @@ class Story:
         self.routes = [Told(name) for name in ROUTES]
         for route in self.routes:
             route.answer = lambda record, route=route: self.fates.answer(route, record)  # type: ignore[misc]
+        self.routes[0].is_foreseeable = True
         self.world.door.judge = self.fates.judge
         self.world.broker.create(TOPIC, PARTITIONS)
         self.save()

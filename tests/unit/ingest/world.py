@@ -27,6 +27,7 @@ class Told:
 
     def __init__(self, name: str = "event_handler:a", answer: Callable[[Record], Outcome] | None = None) -> None:
         self.name = name
+        self.is_foreseeable = False
         self.answer = answer or self.done
         self.away = 0
         self.calls: list[list[int]] = []

@@ -218,6 +218,7 @@ def _graph(draft: ChainDraft, placed: Sequence[Placed]) -> Graph:
             may_hold=component.holds(one.config),
             gathers=component.gathers,
             is_last=component.is_last,
+            is_pure=component.is_pure,
             is_watched=one.draft.is_debug or draft.is_debug,
         )
         vertices.append(vertex)

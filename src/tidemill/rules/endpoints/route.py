@@ -47,6 +47,15 @@ class EndpointRoute:
         self._policy = policy
         self.name = router.name
 
+    @property
+    def is_foreseeable(self) -> bool:
+        """Where the chain that it leads to needs nothing but the message. Processors may need anything."""
+        target = self._router.destination.fixed
+        if target is None or self._router.needs_exchanges:
+            return False
+        graph = target.component or self._executor.graphs.graph(target.chain)
+        return not isinstance(graph, str) and graph.is_pure(target.node)
+
     async def handle(self, records: Sequence[Record]) -> Sequence[Outcome]:
         details = Details()
         messages = [self._message(record, self.name) for record in records]

@@ -22,5 +22,6 @@ COMPONENT = Component(
     CommentConfig,
     lambda config, site: Fork(),
     relations=(SUCCESS,),
+    is_pure=True,
     examples=({},),
 )

@@ -30,6 +30,7 @@ COMPONENT = Component(
     lambda config, site: EndNode(),
     relations=(),
     is_last=True,
+    is_pure=True,
     examples=({},),
     notes="The relation of the end is the one by which the message came here. Edges that lead on are not followed.",
 )

@@ -46,5 +46,6 @@ COMPONENT = Component(
     relations=(TRUE, FALSE, "Failure"),
     check=_check,
     asks_for=lambda config: nodes_of(config.expr),
+    is_pure=True,
     examples=({"expr": "msg.temperature > 50 && metadata.deviceType == 'boiler'"},),
 )

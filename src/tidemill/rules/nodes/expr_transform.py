@@ -79,5 +79,6 @@ COMPONENT = Component(
     ExprTransform,
     check=_check,
     asks_for=_nodes,
+    is_pure=True,
     examples=({"mapping": {"name": "upper(msg.name)", "celsius": "(msg.fahrenheit - 32) * 5 / 9"}},),
 )

@@ -45,5 +45,6 @@ COMPONENT = Component(
     FieldFilterConfig,
     FieldFilter,
     relations=(TRUE, FALSE, "Failure"),
+    is_pure=True,
     examples=({"checkAllKeys": True, "dataNames": "temperature,humidity", "metadataNames": "deviceType"},),
 )

@@ -60,6 +60,7 @@ COMPONENT = Component(
     JoinConfig,
     _build,
     gathers=True,
+    is_pure=True,
     examples=({}, {"mergeToMap": True}),
     notes=(
         "The message's data is a list of `{msg, err, nodeId}`, or with `mergeToMap` one object; its metadata is that of"

@@ -166,6 +166,7 @@ COMPONENT = Component(
     publishes=_publishes,
     asks_for=_nodes,
     holds=lambda config: config.await_ack,
+    is_pure=True,
     examples=({"server": "embedded", "topic": "readings", "key": "${metadata.deviceId}"},),
     notes=(
         "The record's value is the message's data. It goes out with the commit of the record that the message came"

@@ -58,5 +58,6 @@ COMPONENT = Component(
     MetadataTransform,
     check=_check,
     asks_for=_nodes,
+    is_pure=True,
     examples=({"mapping": {"device": "msg.device.id", "hot": "msg.temperature > 50 ? 'yes' : 'no'"}},),
 )

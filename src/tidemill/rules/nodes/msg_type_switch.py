@@ -35,6 +35,7 @@ COMPONENT = Component(
     MsgTypeSwitchConfig,
     _build,
     relations=None,
+    is_pure=True,
     examples=({},),
     notes="Where no edge is called so, by `Default` (or what the global property `defaultRelationType` says).",
 )

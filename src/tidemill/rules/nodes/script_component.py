@@ -34,6 +34,7 @@ def script_component(
         config,
         build,
         relations=relations,
+        is_pure=True,
         scripts=lambda settings, site: [("jsScript", build(settings, site).script)],
         examples=examples,
         notes=notes,

@@ -30,6 +30,7 @@ COMPONENT = Component(
     relations=None,
     check=case_findings,
     asks_for=nodes_of_cases,
+    is_pure=True,
     examples=({"cases": [{"case": "msg.temperature >= 50", "then": "hot"}, {"case": "true", "then": "fine"}]},),
     notes="A case that cannot be worked out (a field is missing, say) does not hold.",
 )

@@ -57,6 +57,7 @@ COMPONENT = Component(
     _build,
     check=unknown_keys,
     relations=(TRUE, FALSE, FAILURE),
+    is_pure=True,
     examples=({"messageNames": ["temperature"], "metadataNames": ["deviceName"], "checkAllKeys": True},),
     notes="A field that is there with the value null is there.",
 )

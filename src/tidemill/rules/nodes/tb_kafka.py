@@ -161,6 +161,7 @@ COMPONENT = Component(
     clusters=_clusters,
     publishes=_publishes,
     holds=lambda config: True,
+    is_pure=True,
     examples=(
         {"topicPattern": "readings-${deviceType}", "keyPattern": "$[serial]", "bootstrapServers": "kafka.example:9092"},
     ),

@@ -37,5 +37,6 @@ COMPONENT = Component(
     _build,
     check=unknown_keys,
     relations=(TRUE, FALSE),
+    is_pure=True,
     examples=({"messageTypes": ["POST_TELEMETRY_REQUEST", "POST_ATTRIBUTES_REQUEST"]},),
 )

@@ -77,6 +77,7 @@ COMPONENT = Component(
     _build,
     check=unknown_keys,
     relations=(*sorted(LABELS.values()), OTHER),
+    is_pure=True,
     examples=({},),
     notes="A type that has no label goes by `Other`. Which type has which label: "
     + ", ".join(f"`{type_}` {label}" for type_, label in LABELS.items())

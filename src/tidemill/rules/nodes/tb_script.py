@@ -47,6 +47,7 @@ def tb_script_component(
         check=_check,
         relations=relations,
         scripts=lambda config, site: [(_key(config), build(config, site).script)],
+        is_pure=True,
         examples=examples,
         notes=notes,
     )

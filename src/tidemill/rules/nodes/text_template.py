@@ -59,5 +59,6 @@ COMPONENT = Component(
     TextTemplate,
     check=_check,
     asks_for=_nodes,
+    is_pure=True,
     examples=({"template": '{"device":"{{ .metadata.device }}","hot":{{ gt .msg.temperature 50.0 }}}'},),
 )

@@ -37,6 +37,7 @@ class EventHandlerRoute:
     unless `expandInlineJSON` says otherwise."""
 
     def __init__(self, handler: Handler, protocol: SendingProtocol, sandbox: Sandbox) -> None:
+        self.is_foreseeable = True
         self._handler = handler
         self._protocol: SendingProtocol = protocol
         self._sandbox = sandbox
