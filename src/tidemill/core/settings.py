@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     token_hours: float = Field(24, gt=0, description="How long a token lasts")
     hops_max: int = Field(16, ge=1, description="A record that came through Tidemill more often is a dead letter")
     batch_records: int = Field(
-        1_000, ge=1, le=10_000, description="Records per pump batch; of a publication batch twice as many"
+        1_000, ge=1, le=10_000, description="Records per pump batch; of a publication batch five times as many"
     )
     script_timeout_s: float = Field(4, gt=0, description="Time limit of a user's script per message")
     script_memory_mb: int = Field(128, ge=16, description="Memory limit of a user's script")

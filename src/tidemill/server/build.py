@@ -80,6 +80,9 @@ from tidemill.workflows.workers import Workers
 
 GRACE_S = 6.0
 """How long a stop waits for the batches in hand."""
+PUBLICATION_BATCH_TIMES = 5
+"""So many times a pump's batch is one of publications. Most of a Kafka transaction costs the same for any number, and the
+broker's part of a record falls from 12 µs to 8; nobody waits for more to come."""
 
 
 Around = tuple[Subscriptions, Places, EffectDoor, Transactions, Clock, Faults]
@@ -293,7 +296,7 @@ def _publishers(ground: Ground, integrations: Integrations, door: EffectDoor, fa
         faults,
         ground.installation_id,
         ground.worker.text,
-        rows_max=2 * ground.settings.batch_records,
+        rows_max=PUBLICATION_BATCH_TIMES * ground.settings.batch_records,
         lease_ms=round(ground.settings.lease_s * 1000),
     )
 
