@@ -13,7 +13,7 @@ from tidemill.api.call import AllowedCall, Call
 from tidemill.api.params import Text
 from tidemill.api.router import Routes
 from tidemill.api.rule_status import endpoint_statuses
-from tidemill.api.saving import check_secrets
+from tidemill.api.saving import admitting
 from tidemill.core.errors import BadInput, NotFound
 from tidemill.core.findings import near
 from tidemill.rules.chains.compiled import Chain, document_of
@@ -146,9 +146,8 @@ def told(chain: Chain) -> dict[str, Any]:
 
 
 async def _saved(call: AllowedCall, id_: str, document: Any) -> Response:
-    """Raises `Forbidden` where the caller may not use a secret that the chain names."""
-    await check_secrets(call, call.services.rules.secrets_used(document))
-    return await _told_of(call, await call.services.rules.save(id_, document, call.author))
+    """Raises `Forbidden` where the caller may not use a secret or an integration that the chain names."""
+    return await _told_of(call, await call.services.rules.save(id_, document, call.author, admit=admitting(call)))
 
 
 async def _told_of(call: AllowedCall, chain: Chain) -> Response:

@@ -16,6 +16,7 @@ from tidemill.access.permission import may
 from tidemill.api.call import AllowedCall
 from tidemill.api.tags import given_tags
 from tidemill.core.errors import NotFound
+from tidemill.rules.chains.uses import Admit, Uses
 from tidemill.workflows.formats.conductor.uses import uses_of
 
 
@@ -62,20 +63,30 @@ async def check_given_tags(call: AllowedCall, saving: Saving, document: Any) -> 
 async def check_uses(call: AllowedCall, document: Any) -> None:
     """Raises `Forbidden` for secrets and integrations in a definition that the caller may not let anybody use."""
     used = uses_of(document)
-    for name in sorted(used.secrets):
-        await call.check_also(actions.SECRET_USE, secret=name)
-    for name in sorted(used.integrations):
-        await call.check_also(actions.INTEGRATION_USE, integration=name)
+    await _check_named(call, used.secrets, used.integrations)
     if used.is_open:
         reason = "which integration it publishes to is known only when it runs: that takes the right to use all"
         if not may(call.principal, actions.INTEGRATION_USE):
             await call.services.access.refuse(call.principal, actions.INTEGRATION_USE, name_of(document), reason)
 
 
-async def check_secrets(call: AllowedCall, names: Collection[str]) -> None:
-    """Raises `Forbidden` for secrets that the caller may not let a rule chain use."""
-    for name in sorted(names):
+def admitting(call: AllowedCall) -> Admit:
+    """Raises `Forbidden` for secrets and integrations that the caller may not let a rule chain use."""
+
+    async def admit(uses: Uses) -> None:
+        await _check_named(call, uses.secrets, uses.integrations)
+        if uses.strangers and not may(call.principal, actions.INTEGRATION_CREATE):
+            reason = f"no integration has {', '.join(sorted(uses.strangers))}: one would be made"
+            await call.services.access.refuse(call.principal, actions.INTEGRATION_CREATE, "", reason)
+
+    return admit
+
+
+async def _check_named(call: AllowedCall, secrets: Collection[str], integrations: Collection[str]) -> None:
+    for name in sorted(secrets):
         await call.check_also(actions.SECRET_USE, secret=name)
+    for name in sorted(integrations):
+        await call.check_also(actions.INTEGRATION_USE, integration=name)
 
 
 def name_of(document: Any) -> str:

@@ -15,11 +15,12 @@ from tidemill.api.answers import empty_answer, json_answer
 from tidemill.api.call import AllowedCall, Call
 from tidemill.api.params import Text
 from tidemill.api.router import Routes
-from tidemill.api.saving import check_secrets
+from tidemill.api.saving import admitting
 from tidemill.core.errors import BadInput, Conflict, NotFound
 from tidemill.core.findings import Finding
 from tidemill.core.ids import new_id
 from tidemill.rules.chains.compiled import Chain, document_of
+from tidemill.rules.chains.uses import Admit, admit_all
 from tidemill.rules.formats.thingsboard import documents
 from tidemill.rules.formats.thingsboard.reading import FORMAT, id_of
 
@@ -101,8 +102,7 @@ async def import_chains(call: Call, overwrite: bool = False) -> Response:
     for about, nodes, id_ in zip(given.rule_chains, metadata, targets, strict=True):
         document = documents.with_chain(documents.empty(), about)
         changed = documents.with_metadata(document, documents.relinked(nodes, ids), lambda: new_id(now_ms))
-        await check_secrets(call, call.services.rules.secrets_used(changed))
-        saved = await _saved(call, id_, changed)
+        saved = await _saved(call, id_, changed, admitting(call))
         entity = {"tenantId": documents.TENANT, "ruleChainId": documents.chain_entity(saved.id)}
         told = {"ruleChainName": saved.built.draft.name, "updated": id_ in named.values(), "error": _reason(saved)}
         results.append(entity | told)
@@ -134,8 +134,7 @@ async def save_metadata(call: Call) -> Response:
     now_ms = call.services.clock.now_ms()
     nodes = {key: value for key, value in given.items() if key != "findings"}
     changed = documents.with_metadata(_document(found), nodes, lambda: new_id(now_ms))
-    await check_secrets(call, call.services.rules.secrets_used(changed))
-    saved = await _saved(call, found.id, changed)
+    saved = await _saved(call, found.id, changed, admitting(call))
     return json_answer({**_metadata(saved), "findings": [each.as_json() for each in saved.findings]})
 
 
@@ -194,8 +193,9 @@ async def _chain(call: AllowedCall, id_: str) -> Chain:
     raise NotFound(f"Rule chain with id [{id_}] is not found!")
 
 
-async def _saved(call: AllowedCall, id_: str, document: Mapping[str, Any]) -> Chain:
-    saved = await call.services.rules.save(id_, document, call.author)
+async def _saved(call: AllowedCall, id_: str, document: Mapping[str, Any], admit: Admit = admit_all) -> Chain:
+    """`admit` where what the chain does may be another: not where it is only renamed."""
+    saved = await call.services.rules.save(id_, document, call.author, admit=admit)
     await call.changed(actions.RULE_CHAIN_WRITE, f"rule_chain:{id_}")
     return saved
 

@@ -32,8 +32,9 @@ class Component:
     found no error. `entries` are its keys that name what it runs inside, and what they name (see `Batch.inside`),
     `reads` those that name a node whose output it needs, `asks_for` the nodes whose output it may read, `scripts` its
     keys that are user code, with what the sandbox is to check, `clusters` the Kafka clusters that it names and nobody
-    knows (`rules.ports.Stranger`), `publishes` the topics that it publishes to, as (cluster, topic), as far as they
-    are known before it runs. `holds`: messages may wait here. `gathers`, `is_last`, `is_pure`: see `graph.Vertex`."""
+    knows (`rules.ports.Stranger`), `servers` all clusters that it publishes to, by integration or bootstrap servers,
+    `publishes` the topics there, as (cluster, topic), as far as they are known before it runs. `holds`: messages may
+    wait here. `gathers`, `is_last`, `is_pure`: see `graph.Vertex`."""
 
     name: str
     group: str
@@ -47,6 +48,7 @@ class Component:
     asks_for: Callable[[Any], Sequence[str]] = lambda config: ()
     scripts: Callable[[Any, Any], Sequence[tuple[str, Any]]] = lambda config, site: ()
     clusters: Callable[[Any, Any], Sequence[Any]] = lambda config, site: ()
+    servers: Callable[[Any], Sequence[str]] = lambda config: ()
     publishes: Callable[[Any], Sequence[tuple[str, str]]] = lambda config: ()
     holds: Callable[[Any], bool] = lambda config: False
     gathers: bool = False

@@ -20,9 +20,9 @@ from tidemill.rules.chains.building import Built
 from tidemill.rules.chains.compiled import Chain, Chains, document_of
 from tidemill.rules.chains.data_loops import DOMAIN, flows_of, with_loops
 from tidemill.rules.chains.examination import check_shape, examine
+from tidemill.rules.chains.uses import Admit, admit_all, uses_of
 from tidemill.rules.chains.variables import secrets_named
 from tidemill.rules.chains.vault import covered_findings, masked_value
-from tidemill.rules.formats import read_chain
 from tidemill.rules.ports import Directory
 from tidemill.rules.scripts.scripts import StageKind, arguments
 from tidemill.rules.shown.differences import Difference, differences
@@ -49,10 +49,12 @@ class RuleCatalog:
         check_shape(document)
         return await self._examine(document, id_, to_json(document), frozenset())
 
-    async def save(self, id_: str, document: Any, author: str, kept: Definition | None = None) -> Chain:
-        """Secrets that are masked in it stay what they are in `kept`, or else in the chain as it is now. Clusters that
-        it names and nobody knows become integrations, and keep their passwords, too. Raises `BadInput` for what is no
-        chain at all."""
+    async def save(
+        self, id_: str, document: Any, author: str, kept: Definition | None = None, admit: Admit = admit_all
+    ) -> Chain:
+        """`admit` is asked before anything is stored. Secrets that are masked in it stay what they are in `kept`, or
+        else in the chain as it is now. Clusters that it names and nobody knows become integrations, and keep their
+        passwords, too. Raises `BadInput` for what is no chain at all."""
         if not _ID.fullmatch(id_):
             raise BadInput([Finding("id", "has 1 to 200 characters, none of them /, : or white space", "invalid")])
         check_shape(document)
@@ -60,6 +62,8 @@ class RuleCatalog:
         sealed, findings = self._chains.vault.seal_chain(document, known.document if known is not None else None)
         opened = self._chains.vault.opened(sealed)
         built, examined = await self._examine(opened.document, id_, sealed, opened.secrets)
+        named = secrets_named(sealed).difference(built.draft.secrets)
+        await admit(uses_of(named, built.servers, self._chains.setup.ports.clusters.integrations))
         findings += examined
         for stranger in built.strangers:
             findings += await self._directory.derive(stranger, author)
@@ -67,23 +71,16 @@ class RuleCatalog:
         await self._store.put("rule_chain", id_, 0, sealed, shown, author, self._clock.now_ms())
         return await self.chain(id_)
 
-    def secrets_used(self, document: Any) -> frozenset[str]:
-        """Names of secrets that the chain has not itself: for asking whether its author may use them. Raises `BadInput`
-        for what is no chain at all."""
-        check_shape(document)
-        draft, _ = read_chain(document, "")
-        return secrets_named(to_json(document)).difference(draft.secrets)
-
     async def change(self, id_: str, author: str, changed: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Chain:
         """Saves what `changed` makes of the chain's document. Raises `NotFound`."""
         return await self.save(id_, changed(document_of((await self.chain(id_)).definition)), author)
 
-    async def restore(self, id_: str, save: int, author: str) -> Chain:
+    async def restore(self, id_: str, save: int, author: str, admit: Admit = admit_all) -> Chain:
         """Saves an older save's document again, also of a chain that was removed. Raises `NotFound`."""
         found = await self._store.save_of("rule_chain", id_, 0, save)
         if found is None:
             raise NotFound(f"there is no save {save} of the rule chain {id_!r}")
-        return await self.save(id_, document_of(found), author, found)
+        return await self.save(id_, document_of(found), author, found, admit)
 
     async def _examine(
         self, document: Any, id_: str, named_in: bytes, secrets: Collection[str]

@@ -17,6 +17,8 @@ from tidemill.core.errors import BadInput, NotFound
 from tidemill.core.findings import Finding, near
 from tidemill.expressions.document import Fields, refuse_depth
 from tidemill.graph.registry import Registry
+from tidemill.ingest.clusters import IntegrationDirectory
+from tidemill.rules.chains.uses import Admit, Uses, admit_all, servers_of_node, uses_of
 from tidemill.rules.chains.variables import secrets_named
 from tidemill.rules.chains.vault import Vault, masked
 
@@ -32,27 +34,28 @@ class SharedNode(msgspec.Struct, frozen=True):
 
 
 class SharedNodeCatalog:
-    def __init__(self, store: DefinitionStore, registry: Registry, vault: Vault, clock: Clock) -> None:
+    def __init__(
+        self, store: DefinitionStore, directory: IntegrationDirectory, registry: Registry, vault: Vault, clock: Clock
+    ) -> None:
         self._store = store
+        self._directory = directory
         self._registry = registry
         self._vault = vault
         self._clock = clock
 
-    async def save(self, id_: str, document: Any, author: str) -> SharedNode:
-        """Secrets that are masked in it stay what they are. Raises `BadInput` for what is no node at all."""
+    async def save(self, id_: str, document: Any, author: str, admit: Admit = admit_all) -> SharedNode:
+        """`admit` is asked before anything is stored. Secrets that are masked in it stay what they are. Raises
+        `BadInput` for what is no node at all."""
         if not isinstance(document, dict):
             raise BadInput("a shared node is a JSON object")
         refuse_depth(document, "shared node")
+        await admit(await self._uses(document))
         known = await self._store.get("shared_node", id_, 0)
         kept = known.document if known is not None else None
         sealed, findings = self._vault.seal_node({**document, "id": id_}, kept)
         found = to_json([finding.as_json() for finding in [*self._findings(document), *findings]])
         now_ms = self._clock.now_ms()
         return _node(await self._store.put("shared_node", id_, 0, sealed, found, author, now_ms))
-
-    def secrets_used(self, document: Any) -> frozenset[str]:
-        """Names of secrets, for asking whether its author may use them."""
-        return secrets_named(to_json(document))
 
     async def all(self) -> Sequence[SharedNode]:
         return [_node(definition) for definition in await self._store.all("shared_node")]
@@ -71,6 +74,10 @@ class SharedNodeCatalog:
     async def remove(self, id_: str, author: str) -> None:
         """Raises `NotFound`."""
         await self._store.remove("shared_node", id_, 0, author, self._clock.now_ms())
+
+    async def _uses(self, document: Mapping[str, Any]) -> Uses:
+        known = await self._directory.integrations()
+        return uses_of(secrets_named(to_json(document)), servers_of_node(document), known)
 
     def _findings(self, document: Mapping[str, Any]) -> Sequence[Finding]:
         findings: list[Finding] = []

@@ -100,7 +100,7 @@ def rule_parts(
         RuleCatalog(definitions, chains, directory, clock, flows or Flows()),
         EndpointSubscriptions(chains, definitions, executor),
         RulesTaker(stores.outbox, stores.cache, stores.held, stores.letters, woken, held.ring, clock),
-        SharedNodeCatalog(definitions, setup.registry, vault, clock),
+        SharedNodeCatalog(definitions, directory, setup.registry, vault, clock),
         debug,
         held,
         EndpointCallers(chains, stores.held, clock),

@@ -36,7 +36,7 @@ NODES_MAX = 20_000
 class Built:
     """`graph` is None where an error is among the findings. `scripts` are what the sandbox has to judge, by path;
     `calls` the other chains, or nodes of them, that it runs: see `chain_calls`; `strangers` are clusters that nobody
-    knows, `publishes` the topics that it publishes to, by cluster."""
+    knows, `publishes` the topics that it publishes to, by cluster; `servers` are all clusters that it names."""
 
     draft: ChainDraft
     graph: Graph | None
@@ -45,6 +45,7 @@ class Built:
     calls: Sequence[ChainCall] = ()
     strangers: Sequence[Stranger] = ()
     publishes: Sequence[tuple[str, str]] = ()
+    servers: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,8 @@ def build(draft: ChainDraft, setup: Setup) -> Built:
     graph = None if errors(findings) else _graph(draft, placed)
     strangers = [stranger for one in placed for stranger in one.component.clusters(one.config, one.site)]
     publishes = [target for one in placed for target in one.component.publishes(one.config)]
-    return Built(draft, graph, findings, scripts, calls, strangers, publishes)
+    servers = [server for one in placed for server in one.component.servers(one.config)]
+    return Built(draft, graph, findings, scripts, calls, strangers, publishes, servers)
 
 
 def checked(model: type[C], value: Mapping[str, Any], path: str, findings: list[Finding]) -> C | None:

@@ -38,4 +38,5 @@ async def examine(
     built, endpoints = build(draft, setup), build_endpoints(draft, setup)
     found = [*findings, *built.findings, *endpoints.findings]
     found += await script_findings(setup.ports.sandbox, [*built.scripts, *endpoints.scripts])
-    return replace(built, strangers=[*built.strangers, *endpoints.strangers]), covered_findings(found, draft.hidden)
+    strangers, servers = [*built.strangers, *endpoints.strangers], [*built.servers, *endpoints.servers]
+    return replace(built, strangers=strangers, servers=servers), covered_findings(found, draft.hidden)

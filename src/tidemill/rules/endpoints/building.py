@@ -25,13 +25,14 @@ C = TypeVar("C", bound=Config)
 @dataclass(frozen=True, slots=True)
 class Workshop:
     """One chain's endpoints are built here; what is wrong with them goes into `findings`, what the sandbox has to judge
-    into `scripts`, and the bootstrap servers that no integration has into `strangers`."""
+    into `scripts`, the clusters that are named into `servers`, and those that no integration has into `strangers`."""
 
     draft: ChainDraft
     setup: Setup
     findings: list[Finding] = field(default_factory=list)
     scripts: list[tuple[str, Script]] = field(default_factory=list)
     strangers: list[Stranger] = field(default_factory=list)
+    servers: list[str] = field(default_factory=list)
 
     def add(self, path: str, message: str, kind: str = "invalid", level: Level = "error") -> None:
         self.findings.append(Finding(path, message, kind, level))
@@ -98,6 +99,7 @@ class Workshop:
         found = place(draft, self.draft, self.setup, self.findings)
         if found is None:
             return None
+        self.servers.extend(found.component.servers(found.config))
         keys = found.component.scripts(found.config, found.site)
         self.scripts.extend((f"{found.site.path}.{key}", script) for key, script in keys)
         node = found.component.build(found.config, found.site)

@@ -100,6 +100,7 @@ def _topics(shop: Workshop, router: RouterDraft) -> tuple[frozenset[str], frozen
 
 def _check_cluster(shop: Workshop, config: KafkaConfig, path: str) -> None:
     clusters = shop.setup.ports.clusters
+    shop.servers.append(config.cluster)
     if config.integration and config.server:
         shop.add(f"{path}.server", "is without effect beside `integration`", level="warning")
     key = "integration" if config.integration else "server"

@@ -29,6 +29,7 @@ class BuiltEndpoints:
     findings: Sequence[Finding] = ()
     scripts: Sequence[tuple[str, Script]] = ()
     strangers: Sequence[Stranger] = ()
+    servers: Sequence[str] = ()
 
 
 def build_endpoints(draft: ChainDraft, setup: Setup) -> BuiltEndpoints:
@@ -47,7 +48,7 @@ def build_endpoints(draft: ChainDraft, setup: Setup) -> BuiltEndpoints:
             schedules += schedule_routers(shop, endpoint)
         else:
             _refuse(shop, endpoint.type, f"{endpoint.path}.type")
-    return BuiltEndpoints(found, routers, schedules, shop.findings, shop.scripts, shop.strangers)
+    return BuiltEndpoints(found, routers, schedules, shop.findings, shop.scripts, shop.strangers, shop.servers)
 
 
 def is_of_endpoint(finding: Finding) -> bool:

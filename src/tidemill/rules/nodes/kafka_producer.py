@@ -163,6 +163,7 @@ COMPONENT = Component(
     KafkaProducer,
     check=_check,
     clusters=_clusters,
+    servers=lambda config: [config.server],
     publishes=_publishes,
     asks_for=_nodes,
     holds=lambda config: config.await_ack,

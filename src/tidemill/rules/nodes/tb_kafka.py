@@ -159,6 +159,7 @@ COMPONENT = Component(
     _build,
     check=_check,
     clusters=_clusters,
+    servers=lambda config: [config.server],
     publishes=_publishes,
     holds=lambda config: True,
     is_pure=True,
