@@ -25,9 +25,15 @@ _UNKNOWN = Secret(by_name)
 _ENDPOINTS: Mapping[str, Model] = {"kafka": KafkaConfig, "endpoint/kafka": KafkaConfig}
 
 
+class Owner(msgspec.Struct, frozen=True):
+    type: str
+    config: Mapping[str, Any]
+
+
 class Place(msgspec.Struct, frozen=True):
     """A text (or a number) at `holder[key]`. `path` names nodes and endpoints by their ids, so that it is the same when
-    others come and go; `shown` is where it stands in the document."""
+    others come and go; `shown` is where it stands in the document. `owner` is the node, endpoint or router that it
+    belongs to; None for a secret of the chain itself, called `name`."""
 
     path: tuple[str, ...]
     shown: str
@@ -35,6 +41,7 @@ class Place(msgspec.Struct, frozen=True):
     key: Any
     name: str
     secret: Secret
+    owner: Owner | None = None
 
     @property
     def text(self) -> str:
@@ -77,43 +84,50 @@ def _models(registry: Registry) -> Models:
 
 def _of_one(item: Mapping[str, Any], models: Models, path: tuple[str, ...], shown: str) -> Iterator[Place]:
     at = f"{shown}.configuration" if shown else "configuration"
-    yield from _of_config(_object(item, "configuration"), models(str(item.get("type"))), path, at)
+    type_, config = str(item.get("type")), _object(item, "configuration")
+    yield from _of_config(config, models(type_), path, at, Owner(type_, config))
 
 
 def _of_router(router: Mapping[str, Any], models: Models, path: tuple[str, ...], shown: str) -> Iterator[Place]:
     source, to = _object(router, "from"), _object(router, "to")
-    yield from _of_config(_object(source, "configuration"), None, (*path, "from"), f"{shown}.from.configuration")
+    config = _object(source, "configuration")
+    yield from _of_config(config, None, (*path, "from"), f"{shown}.from.configuration", Owner("", config))
     target = str(to.get("path")).strip()
     model = models(target.removeprefix(COMPONENT)) if target.startswith(COMPONENT) else None
-    yield from _of_config(_object(to, "configuration"), model, (*path, "to"), f"{shown}.to.configuration")
+    config = _object(to, "configuration")
+    yield from _of_config(config, model, (*path, "to"), f"{shown}.to.configuration", Owner(target, config))
 
 
-def _of_config(config: Mapping[str, Any], model: Model | None, path: tuple[str, ...], shown: str) -> Iterator[Place]:
+def _of_config(
+    config: Mapping[str, Any], model: Model | None, path: tuple[str, ...], shown: str, owner: Owner
+) -> Iterator[Place]:
     fields = _fields(model) if model is not None else {}
     for key, value in config.items():
         field, at, where = fields.get(key), (*path, key), f"{shown}.{key}"
         if field is None:
-            yield from _texts(config, key, key, _UNKNOWN, at, where)
+            yield from _texts(config, key, key, _UNKNOWN, at, where, owner)
             continue
         mark = next((each for each in field.metadata if isinstance(each, Secret)), None)
         inner = _model_in(field.annotation)
         if mark is not None:
-            yield from _texts(config, key, key, mark, at, where)
+            yield from _texts(config, key, key, mark, at, where, owner)
         elif inner is not None and isinstance(value, dict):
-            yield from _of_config(value, inner, at, where)
+            yield from _of_config(value, inner, at, where, owner)
 
 
-def _texts(holder: Any, key: Any, name: str, mark: Secret, path: tuple[str, ...], shown: str) -> Iterator[Place]:
+def _texts(
+    holder: Any, key: Any, name: str, mark: Secret, path: tuple[str, ...], shown: str, owner: Owner | None = None
+) -> Iterator[Place]:
     """The text at `holder[key]`, or those inside of it, each under its own key."""
     value = holder[key]
     if isinstance(value, dict):
         for each in value:
-            yield from _texts(value, each, each, mark, (*path, each), f"{shown}.{each}")
+            yield from _texts(value, each, each, mark, (*path, each), f"{shown}.{each}", owner)
     elif isinstance(value, list):
         for index in range(len(value)):
-            yield from _texts(value, index, name, mark, (*path, str(index)), f"{shown}[{index}]")
+            yield from _texts(value, index, name, mark, (*path, str(index)), f"{shown}[{index}]", owner)
     elif isinstance(value, str) or (type(value) in (int, float) and (mark.spans is whole or "passw" in name.lower())):
-        yield Place(path, shown, holder, key, name, mark)
+        yield Place(path, shown, holder, key, name, mark, owner)
 
 
 def _fields(model: Model) -> Mapping[str, FieldInfo]:

@@ -20,15 +20,15 @@ from tidemill.core.errors import BadInput
 from tidemill.core.findings import Finding
 from tidemill.graph.registry import Registry
 from tidemill.graph.secret import MASK, covered
+from tidemill.rules.chains.destinations import SEALED, destination_of, uses_of_own
 from tidemill.rules.chains.secret_places import Place, places_of_chain, places_of_node
 
 NOT_KEPT = "not_kept"
 """The kind of a finding about a mask in whose place nothing was kept."""
 
 _PREFIX = "encrypted:"
-_SEALED = re.compile(rb"encrypted:(gAAAA[A-Za-z0-9_-]+={0,2})")
+_SEALED = re.compile(SEALED.pattern.encode())
 """As `Cipher.encrypt` writes it. Nobody outside ever sees one, so one that comes in is refused."""
-_SEALED_TEXT = re.compile(_SEALED.pattern.decode())
 
 Places = Callable[[Mapping[str, Any], Registry], Iterator[Place]]
 
@@ -77,14 +77,21 @@ class Vault:
         given = to_json(document)
         if _SEALED.search(given):
             raise BadInput("a text in it looks like a secret as Tidemill stores it: give the secret in plain")
-        sealed, findings = from_json(given), []
-        old = {each.path: _SEALED_TEXT.findall(each.text) for each in places(_document(kept), self._registry)}
-        for place in places(sealed, self._registry):
-            text, is_all_kept = self._text(place, old.get(place.path, ()))
+        sealed, findings, before = from_json(given), [], _document(kept)
+        old = {each.path: each for each in places(before, self._registry)}
+        for place, as_given in zip(
+            places(sealed, self._registry), places(from_json(given), self._registry), strict=True
+        ):
+            known = old.get(place.path)
+            tokens = SEALED.findall(known.text) if known is not None else []
+            text, is_all_kept = self._text(place, tokens)
+            message = f"is {MASK}, and no secret is kept here: give it in plain"
+            if tokens and known is not None and MASK in as_given.text and _is_moved(known, before, as_given, document):
+                text, is_all_kept = self._text(place, [])
+                message = f"is {MASK}, and goes somewhere else than before: give it in plain"
             if text is not None:
                 place.holder[place.key] = text
             if not is_all_kept:
-                message = f"is {MASK}, and no secret is kept here: give it in plain"
                 findings.append(Finding(place.shown, message, NOT_KEPT))
         return to_json(sealed), findings
 
@@ -109,6 +116,14 @@ class Vault:
         except WrongKey:
             is_same = False
         return tokens[number] if is_same else None
+
+
+def _is_moved(known: Place, before: Mapping[str, Any], place: Place, document: Mapping[str, Any]) -> bool:
+    """Whether a secret that is kept would come to where it has not been."""
+    if place.owner is None or known.owner is None:
+        return not uses_of_own(document, place.name) <= uses_of_own(before, place.name)
+    was = destination_of(known.owner.type, known.owner.config, before)
+    return destination_of(place.owner.type, place.owner.config, document) != was
 
 
 def mask_findings(document: Mapping[str, Any], registry: Registry) -> Iterator[Finding]:
