@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from tidemill.core.definitions import Definition, Expect, Kind
 from tidemill.core.errors import Conflict, NotFound, StaleWrite
 from tidemill.core.transaction import Transaction
@@ -44,6 +46,17 @@ class MemoryDefinitions:
 
     async def saves(self, kind: Kind, name: str, version: int) -> Sequence[Definition]:
         return list(reversed(self._saves.get((kind, name, version), [])))
+
+    async def saves_after(self, kind: Kind, last: Definition | None, limit: int) -> Sequence[Definition]:
+        after = ("", 0, 0) if last is None else (last.name, last.version, last.save)
+        saves = [each for key in sorted(self._saves) for each in self._saves[key] if each.kind == kind]
+        return [each for each in saves if (each.name, each.version, each.save) > after][:limit]
+
+    async def rewrite(self, saves: Sequence[tuple[Definition, bytes]]) -> None:
+        for save, document in saves:
+            listed = self._saves[save.kind, save.name, save.version]
+            listed[save.save - 1] = msgspec.structs.replace(save, document=document)
+        self.counter += 1
 
     async def put(
         self,

@@ -41,6 +41,7 @@ from tidemill.kafka.rereading import Rereader
 from tidemill.rules.endpoints.processors import Processors
 from tidemill.rules.endpoints.schedules import Schedules
 from tidemill.rules.refused import PublicationRoute
+from tidemill.rules.resealing import Resealing
 from tidemill.rules.waiting.resuming import Resuming
 from tidemill.server.access import build_access
 from tidemill.server.gauges import sample_broker, sample_gauges
@@ -55,6 +56,7 @@ from tidemill.storage.definitions import StoredDefinitions
 from tidemill.storage.executions import StoredExecutions
 from tidemill.storage.held_runs import StoredHeldRuns
 from tidemill.storage.last_polls import StoredLastPolls
+from tidemill.storage.meta import Meta
 from tidemill.storage.outbox import StoredOutbox
 from tidemill.storage.places import StoredPlaces
 from tidemill.storage.rule_cache import StoredRuleCache
@@ -110,7 +112,7 @@ class Server:
     pumps: Pumps
     publishers: Publishers
     removals: Removals
-    runners: Sequence[TimerRunner | TurnKeeper | Schedules | Resuming]
+    runners: Sequence[TimerRunner | TurnKeeper | Schedules | Resuming | Resealing]
     calls: CallRunner
     polls: PollData
     waits: ExecutionWaits | None
@@ -168,7 +170,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack, broker:
     pumps = Pumps(sources, *around, PumpSettings(settings.batch_records, hops_max=hops_max))
     writer = partial(_writer, around, hops_max)
     wakes.connect(workers, waits, runners, publishers)
-    resuming = _resuming(ground, rules, door, places, faults)
+    of_rules = _rule_runners(ground, rules, definitions, door, places, faults)
     services = Services(
         executions=Executions(gate, executions, catalog, clock),
         control=Control(gate, executions, ExecutionRemovals(executions, database)),
@@ -195,7 +197,7 @@ async def build(settings: Settings, clock: Clock, stack: AsyncExitStack, broker:
         pumps=pumps,
         publishers=publishers,
         removals=_removals(ground, integrations, door, publishers),
-        runners=[*runners, Schedules(rules.subscriptions, places, writer, clock), resuming],
+        runners=[*runners, Schedules(rules.subscriptions, places, writer, clock), *of_rules],
         calls=CallRunner(workers, StoredTaskQueue(database), web, clock, ground.worker.text),
         polls=polls,
         waits=None if database.is_sqlite else waits,
@@ -258,11 +260,19 @@ def _rules(
     return rule_parts(definitions, integrations, ground.sandbox, stores, wake, clock, world, *safe, processors, flows)
 
 
-def _resuming(ground: Ground, rules: RuleParts, door: EffectDoor, places: StoredPlaces, faults: Faults) -> Resuming:
+def _rule_runners(
+    ground: Ground,
+    rules: RuleParts,
+    definitions: StoredDefinitions,
+    door: EffectDoor,
+    places: StoredPlaces,
+    faults: Faults,
+) -> Sequence[Resuming | Resealing]:
     runs, database = StoredHeldRuns(ground.database), ground.database
     chains, executor, bell = rules.chains, rules.executor, rules.held
     clock, callers = ground.clock, rules.callers
-    return Resuming(runs, chains, executor, door, database, places, clock, faults, bell, callers)
+    resuming = Resuming(runs, chains, executor, door, database, places, clock, faults, bell, callers)
+    return resuming, Resealing(definitions, Meta(database), chains.vault, clock)
 
 
 def _task_stores(database: Database) -> tuple[StoredTaskQueue, StoredTaskLogs]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, insert, select, tuple_, update
 
 from tidemill.core.definitions import Definition, Expect, Kind
 from tidemill.core.errors import Conflict, NotFound
@@ -45,6 +45,8 @@ _HIGHEST = select(*_COLUMNS).where(_OF_NAME, _CURRENT).order_by(definitions.c.ve
 _ONE = select(*_COLUMNS).where(_OF_VERSION, _CURRENT)
 _SAVES = select(*_COLUMNS).where(_OF_VERSION).order_by(definitions.c.save.desc())
 _SAVE = select(*_COLUMNS).where(_OF_VERSION, definitions.c.save == bindparam("save"))
+_PLACE_COLUMNS = (definitions.c.name, definitions.c.version, definitions.c.save)
+_PLACE = tuple_(*_PLACE_COLUMNS)
 _PAST = select(func.max(definitions.c.save), func.min(definitions.c.created_ms), func.count().filter(_CURRENT)).where(
     _OF_VERSION
 )
@@ -77,6 +79,20 @@ class StoredDefinitions:
 
     async def saves(self, kind: Kind, name: str, version: int) -> Sequence[Definition]:
         return await self._select(_SAVES, kind=kind, name=name, version=version)
+
+    async def saves_after(self, kind: Kind, last: Definition | None, limit: int) -> Sequence[Definition]:
+        """All saves of a kind, also of what was removed, by name, version and save; after that one."""
+        after = ("", 0, 0) if last is None else (last.name, last.version, last.save)
+        statement = select(*_COLUMNS).where(_OF_KIND, tuple_(*after) < _PLACE).order_by(*_PLACE_COLUMNS).limit(limit)
+        return await self._select(statement, kind=kind)
+
+    async def rewrite(self, saves: Sequence[tuple[Definition, bytes]]) -> None:
+        """Puts a document in the place of each one's own. A change, for those that keep what they have read."""
+        async with self._database.begin() as session:
+            await count_change(session)
+            for save, document in saves:
+                key = {"kind": save.kind, "name": save.name, "version": save.version, "save": save.save}
+                await session.execute(update(definitions).where(_same(key)).values(document=document))
 
     async def put(
         self,

@@ -29,6 +29,12 @@ class Meta:
             await session.execute(insert.values(name=name, value=value).on_conflict_do_nothing())
             return await _value(session, name) or value
 
+    async def put(self, name: str, value: str) -> None:
+        """Stores the value, whatever there was."""
+        async with self._database.begin() as session:
+            stored = insert_into(session, meta).values(name=name, value=value)
+            await session.execute(stored.on_conflict_do_update(index_elements=[meta.c.name], set_={"value": value}))
+
     async def installation_id(self) -> str:
         """Made once, the same ever after: names this installation towards Kafka."""
         stored = await self.get(_INSTALLATION_ID)

@@ -110,3 +110,22 @@ async def test_saves_at_one_time_come_one_after_another(database: Database) -> N
     assert created.count(True) == 1
     assert sorted(each.save for each in saved) == [1, 2, 3, 4, 5, 6]
     assert await StoredDefinitions(database).revision() == 7
+
+
+async def test_all_saves_are_walked_through_and_can_be_rewritten(database: Database) -> None:
+    store = StoredDefinitions(database)
+    for name, version in (("b", 2), ("a", 10), ("a", 9), ("a", 10), ("gone", 1)):
+        await put(database, name, version)
+    await store.put("task", "a", 0, b"{}", b"[]", "ann", 10)
+    await store.remove("workflow", "gone", 1, "ann", 20)
+    walked: list[Definition] = []
+    while some := await store.saves_after("workflow", walked[-1] if walked else None, 2):
+        walked += some
+    places = [(each.name, each.version, each.save) for each in walked]
+    assert places == [("a", 9, 1), ("a", 10, 1), ("a", 10, 2), ("b", 2, 1), ("gone", 1, 1)]
+    revision = await store.revision()
+    await store.rewrite([(walked[1], b"1"), (walked[3], b"2")])
+    assert await store.revision() > revision
+    again = await store.saves_after("workflow", None, 10)
+    assert [each.document for each in again] == [b"{}", b"1", b"{}", b"2", b"{}"]
+    assert (await store.get("workflow", "b")) == again[3]

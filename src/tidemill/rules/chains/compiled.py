@@ -166,7 +166,7 @@ class Chains:
     def _chain(self, definition: Definition) -> Chain:
         known = self._alone.get(definition.name)
         now_ms = self.setup.ports.clock.now_ms()
-        is_known = known is not None and known.definition.save == definition.save
+        is_known = known is not None and known.definition == definition
         if known is not None and is_known and not 0 < known.watched_until_ms <= now_ms:
             return known
         opened = self.vault.opened(definition.document)

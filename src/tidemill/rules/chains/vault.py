@@ -55,6 +55,13 @@ class Vault:
         """The same for a shared node."""
         return self._sealed(document, kept, places_of_node)
 
+    def resealed_chain(self, stored: bytes) -> bytes | None:
+        """A stored document with secrets encrypted that are in it in plain; None where there are none."""
+        return self._resealed(stored, places_of_chain)
+
+    def resealed_node(self, stored: bytes) -> bytes | None:
+        return self._resealed(stored, places_of_node)
+
     def opened(self, stored: bytes) -> Opened:
         """Secrets that were encrypted with another key are findings, and masked."""
         found: set[str] = set()
@@ -95,6 +102,16 @@ class Vault:
                 findings.append(Finding(place.shown, message, NOT_KEPT))
         return to_json(sealed), findings
 
+    def _resealed(self, stored: bytes, places: Places) -> bytes | None:
+        document = _document(stored)
+        before = to_json(document)
+        for place in places(document, self._registry):
+            text, _ = self._text(place, ())
+            if text is not None:
+                place.holder[place.key] = text
+        after = to_json(document)
+        return after if after != before else None
+
     def _text(self, place: Place, kept: Collection[str]) -> tuple[str | None, bool]:
         """The text to store, None where nothing of it is secret; and whether there was something for each mask."""
         text, tokens, pieces, at, is_all_kept = place.text, list(kept), [], 0, True
@@ -103,6 +120,8 @@ class Vault:
             if plain == MASK:
                 is_all_kept = is_all_kept and (token is not None or not place.secret.is_needed)
                 sealed = _PREFIX + token if token is not None else MASK
+            elif SEALED.fullmatch(plain):
+                sealed = plain
             else:
                 sealed = _PREFIX + (self._same(tokens, number, plain) or self._cipher.encrypt(plain))
             pieces += [text[at:begin], sealed]
