@@ -83,8 +83,8 @@ from tidemill.workflows.workers import Workers
 GRACE_S = 6.0
 """How long a stop waits for the batches in hand."""
 PUBLICATION_BATCH_TIMES = 5
-"""So many times a pump's batch is one of publications. Most of a Kafka transaction costs the same for any number, and the
-broker's part of a record falls from 12 µs to 8; nobody waits for more to come."""
+"""So many times a pump's batch is one of publications. Most of a Kafka transaction costs the same for any number: the
+broker's part of a record falls from 12 µs to 8. Nobody waits for more to come."""
 
 
 Around = tuple[Subscriptions, Places, EffectDoor, Transactions, Clock, Faults]
