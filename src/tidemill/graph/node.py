@@ -118,7 +118,7 @@ class Apart(msgspec.Struct, frozen=True):
         return f"{self.waiting.kept.graph}:{self.waiting.held[0].hold.slot}"
 
 
-class Result(msgspec.Struct):
+class Result(msgspec.Struct, gc=False):
     """What became of one message that came into the graph. Of most there is an end and nothing else."""
 
     ends: list[End] = []

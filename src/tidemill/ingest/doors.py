@@ -15,7 +15,7 @@ from tidemill.core.transaction import Transaction
 from tidemill.ingest.effect import Effect, EffectDoor, EffectGroup, Prepared, Verdict
 
 
-class Taken(msgspec.Struct, frozen=True):
+class Taken(msgspec.Struct, frozen=True, gc=False):
     """An effect with the group that it came in."""
 
     effect: Effect

@@ -22,7 +22,7 @@ Effect = Any
 """A frozen struct of some domain (`StartWorkflow`, `Published`, ...). The door knows its types."""
 
 
-class EffectGroup(msgspec.Struct, frozen=True):
+class EffectGroup(msgspec.Struct, frozen=True, gc=False):
     """Effects that happen together or not at all: those of one record in one route, or of one API call.
 
     `hops` is the count of the record that caused them, `traceparent` its trace, `cause` a short text

@@ -85,7 +85,12 @@ def effect_groups(lanes: Sequence[Lane]) -> tuple[list[EffectGroup], list[Owner]
         found = list(chain.from_iterable(map(_with_effects, together)))
         if len(together) > 1:
             found.sort(key=_offset)  # stable: at one offset the subscriptions keep their order
-        groups += map(_group, found)
+        groups += [
+            EffectGroup(lane.outcomes[index].effects, f"{lane.cause}{lane.records[index].offset}")
+            if not lane.records[index].headers
+            else _group(lane, index)
+            for lane, index in found
+        ]
         owners += found
     return groups, owners
 
@@ -114,11 +119,7 @@ def _offset(owner: Owner) -> int:
     return lane.records[index].offset
 
 
-def _group(owner: Owner) -> EffectGroup:
-    lane, index = owner
+def _group(lane: Lane, index: int) -> EffectGroup:
     record = lane.records[index]
     cause = f"{lane.cause}{record.offset}"
-    effects = lane.outcomes[index].effects
-    return (
-        EffectGroup(effects, cause, record.hops, record.traceparent) if record.headers else EffectGroup(effects, cause)
-    )
+    return EffectGroup(lane.outcomes[index].effects, cause, record.hops, record.traceparent)

@@ -24,7 +24,7 @@ class Lease(msgspec.Struct, frozen=True):
     last_number: int
 
 
-class OutboxRow(msgspec.Struct, frozen=True):
+class OutboxRow(msgspec.Struct, frozen=True, gc=False):
     id: int
     publication: Publication
 

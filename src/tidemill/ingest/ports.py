@@ -221,7 +221,7 @@ class DeadLetters(Protocol):
         ...
 
 
-class Seen(msgspec.Struct, frozen=True, array_like=True):
+class Seen(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What one route made of one record. `results` has the ids of executions started or touched."""
 
     offset: int

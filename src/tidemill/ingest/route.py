@@ -13,7 +13,7 @@ from tidemill.ingest.record import Record
 OutcomeKind = Literal["done", "filtered", "retry", "invalid"]
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What a route makes of one record: one of four, and only four.
 
     done      its `effects` are to be applied

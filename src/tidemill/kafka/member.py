@@ -156,7 +156,7 @@ class Member:
             records.append(
                 Record(
                     integration,
-                    topic,  # type: ignore[arg-type]
+                    reading.key.topic,
                     reading.topic_id,
                     partition,  # type: ignore[arg-type]
                     offset,  # type: ignore[arg-type]

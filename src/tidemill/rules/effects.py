@@ -12,7 +12,7 @@ from tidemill.rules.ports import CacheEntry, CacheKey
 from tidemill.rules.waiting.held import HeldRun
 
 
-class Publish(msgspec.Struct, frozen=True):
+class Publish(msgspec.Struct, frozen=True, gc=False):
     """Its headers are the user's; the door adds hops and trace."""
 
     publication: Publication

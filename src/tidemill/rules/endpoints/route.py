@@ -61,7 +61,13 @@ class EndpointRoute:
         messages = [self._message(record, self.name) for record in records]
         if not self._router.needs_exchanges:
             passed = await self._router.run(self._executor, messages)
-            return [self._outcome(*each, None, details) for each in zip(records, messages, passed, strict=True)]
+            pairs = zip(messages, passed, strict=True)
+            return [
+                self._outcome(record, message, each, None, details)
+                if (plain := details.plain(each)) is None
+                else Outcome("done", each.result.effects, None, plain)  # type: ignore[union-attr]
+                for record, (message, each) in zip(records, pairs, strict=True)
+            ]
         exchanges = [
             Exchange(Received(message, self._source, headers_of(record)))
             for record, message in zip(records, messages, strict=True)
@@ -76,9 +82,6 @@ class EndpointRoute:
             return self._refused(passed)
         if passed.result is None or passed.trails is None:
             return Outcome("filtered", reason="stopped by a processor")
-        plain = None if passed.answers else details.plain(passed.result, passed.trails)
-        if plain is not None:
-            return Outcome("done", passed.result.effects, None, plain)
         reason = failure_of(passed)
         if reason is not None and self._policy != "ignore":
             kind: OutcomeKind = "retry" if self._policy == "retry" else "invalid"
@@ -119,26 +122,47 @@ class RecordMessages:
 
     def __init__(self, route: str) -> None:
         self._route = route
-        self._ids: dict[tuple[str, str, str, int], tuple[DerivedIds, str]] = {}
+        self._ids: dict[tuple[str, str, str, int], DerivedIds] = {}
+        self._last = Record("", "", "", -1, -1, -1, None, None)
+        """Records come partition after partition: one is mostly like the one before it."""
+        self._of_last = DerivedIds(), "", ""
 
     def of(self, record: Record, _route: str) -> Message:
         """As RuleGo makes it, and what it leaves out: offset and timestamp."""
-        place = (record.integration, record.topic_id, record.topic, record.partition)
-        known = self._ids.get(place)
-        if known is None:
-            known = self._ids[place] = (DerivedIds(self._route, *place), str(record.partition))
-        ids, partition = known
-        topic, offset, timestamp_ms, key = record.topic, record.offset, record.timestamp_ms, record.key
+        last, topic, offset, timestamp_ms, key = (
+            self._last,
+            record.topic,
+            record.offset,
+            record.timestamp_ms,
+            record.key,
+        )
+        if (
+            timestamp_ms != last.timestamp_ms
+            or record.partition != last.partition
+            or topic != last.topic
+            or record.topic_id != last.topic_id
+            or record.integration != last.integration
+        ):
+            self._turn_to(record)
+        ids, partition, timestamp = self._of_last
         metadata = {
             "topic": topic,
             "partition": partition,
             "offset": str(offset),
-            "timestamp": str(timestamp_ms),
+            "timestamp": timestamp,
             "_triggerSource": "endpoint",
         }
         if key is not None:
             metadata["key"] = key.decode("utf-8", "replace")
         return Message(ids.id(timestamp_ms, offset), timestamp_ms, topic, record.value or b"", metadata)
+
+    def _turn_to(self, record: Record) -> None:
+        place = (record.integration, record.topic_id, record.topic, record.partition)
+        ids = self._ids.get(place)
+        if ids is None:
+            ids = self._ids[place] = DerivedIds(self._route, *place)
+        self._last = record
+        self._of_last = ids, str(record.partition), str(record.timestamp_ms)
 
 
 def headers_of(record: Record) -> dict[str, str]:
@@ -166,9 +190,12 @@ class Details:
     def __init__(self) -> None:
         self._known: dict[tuple[Any, ...], Mapping[str, Any]] = {}
 
-    def plain(self, result: Result, trails: Trails) -> Mapping[str, Any] | None:
+    def plain(self, passed: Passed) -> Mapping[str, Any] | None:
         """Of what most records come to: one end that is no failure, at most one publication, nothing that waits. None
         for any other."""
+        result, trails = passed.result, passed.trails
+        if result is None or trails is None or passed.refusal is not None:
+            return None
         ends, effects = result.ends, result.effects
         if len(ends) != 1 or result.held or result.nested or len(effects) > 1:
             return None

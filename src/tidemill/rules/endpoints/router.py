@@ -21,7 +21,7 @@ SKIP_NEXT, DEBUG = "_skipTellNext", "_debugMode"
 """Metadata that says how to run this one message: its first node only; with all nodes watched."""
 
 
-class Passed(msgspec.Struct):
+class Passed(msgspec.Struct, gc=False):
     """What became of one message in `chain`, which is empty where it was no chain. `refusal`: it did not run, and why;
     `is_waiting`: it may later. `answers`: what the processors after the chain made of each end. Filtered is what a
     processor before the chain stopped."""

@@ -62,7 +62,7 @@ class KafkaProducer:
                 batch.fail(index, f"there is no integration {self._server!r}")
             return
         now_ms = self._site.ports.clock.now_ms()
-        seen = [self._sight.of(batch, index) for index in range(len(batch.items))]
+        seen = self._sight.of_all(batch)
         rendered = zip(seen, self._topic.render_all(seen), self._key.render_all(seen), strict=True)
         for index, (each, topic, key) in enumerate(rendered):
             try:
