@@ -123,7 +123,7 @@ class RecordTracer:
         found = read.get((key, record.offset))
         if found is None:
             return []
-        prefix = f"{RecordMessages(run.route).of(found, run.route).id}:".encode()
+        prefix = f"{RecordMessages(run.route).of([found])[0].id}:".encode()
         shown: list[dict[str, Any]] = []
         for integration in dict.fromkeys(name for name, _, _ in names):
             topics = [topic for name, _, topic in names if name == integration]

@@ -20,8 +20,37 @@ BYTES_MAX = 1_000_000
 _BITS = 12
 _MASK = (1 << _BITS) - 1
 
+RECENT_MAX = 32
+"""So many blocks that this process has written are kept as they were before: mostly it is the one to publish them."""
+_MARK_BYTES = 96
+"""The beginning of a block has its first publication's id."""
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Publication | None]).decode
+
+
+class Recent:
+    """What some bytes are when they are decoded, without decoding them. The bytes count: who asks with others, be it
+    by one, gets None. Gives each once."""
+
+    def __init__(self, blocks_max: int) -> None:
+        self._blocks_max = blocks_max
+        self._found: dict[bytes, tuple[bytes, Sequence[Publication]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def put(self, data: bytes, publications: Sequence[Publication]) -> None:
+        self._found[data[:_MARK_BYTES]] = data, publications
+        if len(self._found) > self._blocks_max:
+            del self._found[next(iter(self._found))]
+
+    def take(self, data: bytes) -> Sequence[Publication] | None:
+        known = self._found.pop(data[:_MARK_BYTES], None)
+        return known[1] if known is not None and known[0] == data else None
+
+
+_recent = Recent(RECENT_MAX)
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -46,6 +75,7 @@ def _small(publications: Sequence[Publication]) -> Iterator[Block]:
     data = _encode(publications)
     middle = len(publications) // 2
     if len(data) <= BYTES_MAX or not middle:
+        _recent.put(data, publications)
         yield Block(publications, data)
         return
     yield from _small(publications[:middle])
@@ -63,7 +93,7 @@ def fitting(rows: Sequence[OutboxRow], bytes_max: int) -> int:
 
 
 def rows(block: int, data: bytes) -> list[OutboxRow]:
-    publications = _decode(data)
+    publications = _recent.take(data) or _decode(data)
     first = block << 2 * _BITS | len(publications) << _BITS
     return [OutboxRow(first | index, each) for index, each in enumerate(publications) if each is not None]
 

@@ -156,7 +156,7 @@ async def test_what_a_chain_published_is_found_by_the_ids_that_it_gave(room: Api
     )
     assert (await trace(api))["routes"][0]["publications"] == []  # the record is gone: nobody knows its id
     room.records.records[PARTITION, 7] = record()
-    id_ = RecordMessages(CHAIN_ROUTE).of(record(), CHAIN_ROUTE).id.encode()
+    id_ = RecordMessages(CHAIN_ROUTE).of([record()])[0].id.encode()
     room.records.sent = {
         ("shop", "out", 0, 3): id_ + b":c:out:1",
         ("shop", "out", 0, 4): b"other:c:out:1",

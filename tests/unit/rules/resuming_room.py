@@ -56,7 +56,7 @@ class ResumingRoom(RulesRoom):
         await self.parts.chains.refresh()
         graph = self.parts.chains.graph(chain)
         assert not isinstance(graph, str), graph
-        given = RecordMessages("endpoint:e").of(record, "endpoint:e")
+        given = RecordMessages("endpoint:e").of([record])[0]
         (result,), _ = await self.parts.executor.run(graph, [given])
         assert not result.failures, result.failures
         origin = Origin(given, "endpoint:e", policy, record, "g")

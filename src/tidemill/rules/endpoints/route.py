@@ -35,10 +35,10 @@ class EndpointRoute:
         group: GroupKey,
         executor: Executor,
         policy: FailurePolicy,
-        message: Callable[[Record, str], Message] | None = None,
+        messages: Callable[[Sequence[Record]], list[Message]] | None = None,
     ) -> None:
-        """`message` makes one of a record. Where the group has no integration there is nowhere to respond to."""
-        self._message = message or RecordMessages(router.name).of
+        """`messages` makes them of records. Where the group has no integration there is nowhere to respond to."""
+        self._messages = messages or RecordMessages(router.name).of
         self._router = router
         self._source = source
         self._integration = group.integration
@@ -58,7 +58,7 @@ class EndpointRoute:
 
     async def handle(self, records: Sequence[Record]) -> Sequence[Outcome]:
         details = Details()
-        messages = [self._message(record, self.name) for record in records]
+        messages = self._messages(records)
         if not self._router.needs_exchanges:
             passed = await self._router.run(self._executor, messages)
             pairs = zip(messages, passed, strict=True)
@@ -123,46 +123,39 @@ class RecordMessages:
     def __init__(self, route: str) -> None:
         self._route = route
         self._ids: dict[tuple[str, str, str, int], DerivedIds] = {}
-        self._last = Record("", "", "", -1, -1, -1, None, None)
-        """Records come partition after partition: one is mostly like the one before it."""
-        self._of_last = DerivedIds(), "", ""
 
-    def of(self, record: Record, _route: str) -> Message:
-        """As RuleGo makes it, and what it leaves out: offset and timestamp."""
-        last, topic, offset, timestamp_ms, key = (
-            self._last,
-            record.topic,
-            record.offset,
-            record.timestamp_ms,
-            record.key,
-        )
-        if (
-            timestamp_ms != last.timestamp_ms
-            or record.partition != last.partition
-            or topic != last.topic
-            or record.topic_id != last.topic_id
-            or record.integration != last.integration
-        ):
-            self._turn_to(record)
-        ids, partition, timestamp = self._of_last
-        metadata = {
-            "topic": topic,
-            "partition": partition,
-            "offset": str(offset),
-            "timestamp": timestamp,
-            "_triggerSource": "endpoint",
-        }
-        if key is not None:
-            metadata["key"] = key.decode("utf-8", "replace")
-        return Message(ids.id(timestamp_ms, offset), timestamp_ms, topic, record.value or b"", metadata)
+    def of(self, records: Sequence[Record]) -> list[Message]:
+        """As RuleGo makes them, and what it leaves out: offset and timestamp. One is mostly from where the one before
+        it was, and often of the same time."""
+        messages: list[Message] = []
+        topic, topic_id, partition, timestamp_ms = "", "", -1, -1
+        for record in records:
+            if not messages or record.partition != partition or record.topic != topic or record.topic_id != topic_id:
+                topic, topic_id, partition = record.topic, record.topic_id, record.partition
+                id_of, partition_text = self._ids_of(record).id, str(partition)
+            if not messages or record.timestamp_ms != timestamp_ms:
+                timestamp_ms = record.timestamp_ms
+                timestamp = str(timestamp_ms)
+            offset, key = record.offset, record.key
+            metadata = {
+                "topic": topic,
+                "partition": partition_text,
+                "offset": str(offset),
+                "timestamp": timestamp,
+                "_triggerSource": "endpoint",
+            }
+            if key is not None:
+                metadata["key"] = key.decode("utf-8", "replace")
+            data = record.value or b""
+            messages.append(Message(id_of(timestamp_ms, offset), timestamp_ms, topic, data, metadata))
+        return messages
 
-    def _turn_to(self, record: Record) -> None:
+    def _ids_of(self, record: Record) -> DerivedIds:
         place = (record.integration, record.topic_id, record.topic, record.partition)
         ids = self._ids.get(place)
         if ids is None:
             ids = self._ids[place] = DerivedIds(self._route, *place)
-        self._last = record
-        self._of_last = ids, str(record.partition), str(record.timestamp_ms)
+        return ids
 
 
 def headers_of(record: Record) -> dict[str, str]:

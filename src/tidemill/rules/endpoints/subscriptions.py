@@ -64,10 +64,13 @@ class EndpointSubscriptions:
         return Subscription(router.topics, route, router.start, patterns=router.patterns)
 
     def _by_time(self, router: ScheduleRouter) -> Subscription:
-        def message(record: Record, route: str) -> Message:
-            id_ = derived_id(record.offset, route, router.text, record.offset)
+        def message(record: Record) -> Message:
+            id_ = derived_id(record.offset, router.router.name, router.text, record.offset)
             metadata = {**router.metadata, "timestamp": str(record.timestamp_ms), "_triggerSource": "endpoint"}
             return Message(id_, record.timestamp_ms, router.text, record.value or b"", metadata, router.data_type)
 
-        route = EndpointRoute(router.router, router.text, GroupKey("", ""), self._executor, router.policy, message)
+        def messages(records: Sequence[Record]) -> list[Message]:
+            return [message(record) for record in records]
+
+        route = EndpointRoute(router.router, router.text, GroupKey("", ""), self._executor, router.policy, messages)
         return Subscription(frozenset({router.router.name}), route)
