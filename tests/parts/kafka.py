@@ -31,6 +31,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from tests.parts.certificate import make_certificate
 from tests.parts.folder import new_folder
 from tests.parts.missing import missing
 
@@ -54,6 +55,18 @@ node.id=1
 listeners=PLAINTEXT://127.0.0.1:{port}
 advertised.listeners=PLAINTEXT://127.0.0.1:{port}
 log.dirs={directory}/data
+"""
+
+# A second listener, where a client shows a certificate or is sent away; files in PEM.
+WITH_TLS = """\
+listeners=PLAINTEXT://127.0.0.1:{port},TLS://127.0.0.1:{tls_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},TLS://127.0.0.1:{tls_port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,TLS:SSL
+listener.name.tls.ssl.client.auth=required
+listener.name.tls.ssl.keystore.type=PEM
+listener.name.tls.ssl.keystore.location={directory}/server.pem
+listener.name.tls.ssl.truststore.type=PEM
+listener.name.tls.ssl.truststore.location={directory}/certificate.pem
 """
 
 # What the broker alone needs does not trouble the controller.
@@ -92,12 +105,17 @@ class KafkaServer:
         self._compiler = [] if is_for_long else ["-XX:TieredStopAtLevel=1"]
         self._directory = new_folder("tidemill-kafka-")
         self._processes: dict[Role, subprocess.Popen[bytes]] = {}
-        port, controller_port = free_ports(2)
-        self.address = f"127.0.0.1:{port}"
+        port, controller_port, tls_port = free_ports(3)
+        self.address, self.tls_address = f"127.0.0.1:{port}", f"127.0.0.1:{tls_port}"
+        self.certificate, self.key = make_certificate(self._directory)
+        """What the server shows at its TLS address, and what it takes from clients there."""
+        (self._directory / "server.pem").write_bytes(self.key.read_bytes() + self.certificate.read_bytes())
         own = "".join(f"{key}={value}\n" for key, value in (settings or {}).items())
         for role, usual in ROLES.items():
-            text = (usual + BOTH).format(port=port, controller_port=controller_port, directory=self._directory)
-            self._file(role).write_text(text + own)  # of a key that is there twice the last one counts
+            ports = {"port": port, "controller_port": controller_port, "tls_port": tls_port}
+            text = usual + BOTH + (WITH_TLS if role == "broker" else "")
+            own_text = text.format(**ports, directory=self._directory) + own
+            self._file(role).write_text(own_text)  # of a key that is there twice the last one counts
         self._format()
 
     @property

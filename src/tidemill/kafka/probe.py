@@ -20,6 +20,7 @@ from tidemill.kafka.security import SECRET_SETTINGS
 PROBE_TIMEOUT_S = 5.0
 _ASK_S = 0.5
 _REFUSALS = (KafkaError._AUTHENTICATION, KafkaError._SSL)
+_ALERT = "SSL alert number"
 
 
 class _StepFailed(Exception):
@@ -146,6 +147,12 @@ def _metadata(integration: Integration, timeout_s: float, now_s: Callable[[], fl
             return Metadata(str(found.cluster_id), len(found.brokers), len(found.topics))
         except KafkaException as error:
             admin.poll(0)  # what was wrong with the connection is told here, and not with the call
-            refusal = next((each for each in told if each.code() in _REFUSALS), None)
+            refusal = next((each for each in told if _is_refusal(each)), None)
             if refusal is not None or now_s() >= deadline_s - _ASK_S:
                 raise KafkaException(refusal or error.args[0]) from error
+
+
+def _is_refusal(error: KafkaError) -> bool:
+    """A cluster that demands a certificate of its clients says so when TLS is up already: for librdkafka the connection
+    broke."""
+    return error.code() in _REFUSALS or _ALERT in error.str()

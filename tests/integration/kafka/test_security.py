@@ -61,17 +61,17 @@ async def save(integrations: Integrations, broker: Broker, **configuration: Any)
     return (await integrations.active())["main"]
 
 
-async def round_trip(integrations: Integrations, name: str) -> bytes | None:
+async def round_trip(integrations: Integrations, name: str, topic: str = "orders") -> bytes | None:
     """Through the publisher's kind of client, and one that reads."""
 
     def publish_and_read(found: Integration) -> bytes | None:
         producer = Producer(producer_settings(found, f"test-{name}"))
         producer.init_transactions(TIMEOUT_S)
         producer.begin_transaction()
-        producer.produce("orders", b"x", partition=0)
+        producer.produce(topic, b"x", partition=0)
         producer.commit_transaction(TIMEOUT_S)
         consumer = Consumer(lookup_settings(found, "test"))
-        consumer.assign([TopicPartition("orders", 0, 0)])
+        consumer.assign([TopicPartition(topic, 0, 0)])
         read = consumer.consume(1, TIMEOUT_S)
         consumer.close()
         return read[0].value()
