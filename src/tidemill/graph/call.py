@@ -176,7 +176,7 @@ class Call:
         items, traversal, own = self.items, self._traversal, self.vertex
         for run, effects in self._effects.items():
             result = traversal.results[run]
-            result.effects = [*result.effects, *effects]
+            result.effects = [*result.effects, *effects] if result.effects else effects
         takes: dict[tuple[int, int, str], Take] = {}
         take: Take | None = None
         at_vertex, at_trail, by = -1, -1, ""

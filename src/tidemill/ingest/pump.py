@@ -66,6 +66,7 @@ class Pump:
         self._inspected_s = self._noted_s = self._seen_s = float("-inf")
         self._reload_failures = 0
         self._to_note: dict[PartitionKey, int] = {}
+        self._cut: tuple[Sequence[Record], Sequence[Sequence[Record]]] = ((), ())
         self.is_open = False
         """Whether there is a consumer."""
 
@@ -129,7 +130,7 @@ class Pump:
         """Portion by portion; while one is being committed, routes that can are asked about the one behind it."""
         # The broker answers while the routes compute.
         confirmed = asyncio.create_task(source.confirm(records))
-        left = deque(portions(records, self._settings.batch_bytes_max))
+        left = deque(self._portioned(records))
         try:
             while left:
                 portion = left.popleft()
@@ -143,7 +144,14 @@ class Pump:
 
     async def _coming(self, prefetch: Prefetch) -> Sequence[Record]:
         """The first portion of what is fetched now."""
-        return next(portions(await prefetch.coming(), self._settings.batch_bytes_max), ())
+        portioned = self._portioned(await prefetch.coming())
+        return portioned[0] if portioned else ()
+
+    def _portioned(self, records: Sequence[Record]) -> Sequence[Sequence[Record]]:
+        """Who looks ahead and whose turn it is ask for the same records, one after the other."""
+        if self._cut[0] is not records:
+            self._cut = records, list(portions(records, self._settings.batch_bytes_max))
+        return self._cut[1]
 
     async def _place(self, source: RecordSource, delivery: Delivery) -> None:
         if delivery.is_reassigned:

@@ -293,12 +293,11 @@ def _refusal(topic: str, error: KafkaError) -> str:
 
 
 def _headers(publication: Publication) -> list[tuple[str, str | bytes | None]]:
-    headers: list[tuple[str, str | bytes | None]] = [*publication.headers]
-    for name, _ in headers:
+    own = publication.headers
+    for name, _ in own:
         if name == ID_HEADER:
-            return headers
-    headers.append((ID_HEADER, publication.id.encode()))
-    return headers
+            return [*own]
+    return [*own, (ID_HEADER, publication.id.encode())]
 
 
 def _init_transactions(producer: Producer, timeout_s: float) -> bool:
