@@ -122,7 +122,7 @@ def test_records_with_all_that_they_have(address: str) -> None:
 
 def test_what_cannot_be_consumed_is_said(address: str) -> None:
     done("produce", address, "short", "x")
-    assert refusal("consume", address, "nowhere") == "There is no topic 'nowhere'."
+    assert refusal("consume", address, "nowhere") == "There is no topic 'nowhere'. --follow waits for it."
     assert "nowhere" not in done("topics", "list", address)
     assert refusal("consume", address, "short", "--partition", 1).startswith("The topic 'short' has no partition 1")
     assert "ut of range" in refusal("consume", address, "short", "--from", 9, "--partition", 0)
@@ -138,6 +138,16 @@ def test_follow_shows_what_comes_later(address: str) -> None:
         assert json.loads(reader.stdout.readline())["value"] == "first"
         done("produce", address, "later", "second")
         assert json.loads(reader.stdout.readline())["value"] == "second"
+        assert reader.wait(TIMEOUT_S) == 0
+
+
+def test_follow_waits_for_a_topic_that_is_not_there_yet(address: str) -> None:
+    command = [sys.executable, "-m", "tidemill", "consume", address, "to-come", "--follow", "--count", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as reader:
+        assert reader.stdout is not None and reader.stderr is not None
+        assert reader.stderr.readline() == "There is no topic 'to-come' yet.\n"
+        done("produce", address, "to-come", "first")
+        assert reader.stdout.readline() == "to-come 0 0: first\n"
         assert reader.wait(TIMEOUT_S) == 0
 
 

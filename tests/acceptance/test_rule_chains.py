@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,7 @@ def test_what_rulegos_editor_calls(shop: Shop, chain: str) -> None:
 def test_debug_mode_from_the_command_line(shop: Shop, chain: str, signed_in: Mapping[str, str]) -> None:
     done = tidemill("chain", "debug", chain, "--on", "--node", "is_warm", signed_in=signed_in)
     assert (done.exit_code, done.stderr) == (0, "")
+    assert re.fullmatch(rf"{chain}: debug mode is on until \d\d:\d\d:\d\d UTC\n", done.stdout)
     shop.http.post(f"/api/v1/rules/{chain}/notify/T", json={"device": "e", "temperature": 1})
     lines = tidemill("chain", "debug", chain, signed_in=signed_in).stdout.splitlines()
     shown = [line.partition(" ")[2] for line in lines if '"e"' in line]
@@ -110,7 +112,7 @@ def test_debug_mode_from_the_command_line(shop: Shop, chain: str, signed_in: Map
         'log_cold Log cold: {"device":"e","temperature":1}',
     ]
     off = tidemill("chain", "debug", chain, "--off", "--json", signed_in=signed_in)
-    assert off.exit_code == 0
+    assert (off.exit_code, json.loads(off.stdout)) == (0, {"until": None})
     listed = json.loads(tidemill("chain", "list", "--json", signed_in=signed_in).stdout)
     assert [(each["id"], each["save"], each["isAvailable"]) for each in listed] == [(chain, 3, True)]
     assert "at work" in tidemill("chain", "list", signed_in=signed_in).stdout

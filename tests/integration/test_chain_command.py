@@ -122,3 +122,9 @@ def test_files_that_are_not_there_and_options_that_are_none(folder: Path) -> Non
     assert (done.exit_code, "none.json cannot be read: No such file" in done.stderr) == (1, True)
     done = tidemill("run", folder / "readings.json", "--msg", folder / "warm.json", "--metadata", "a")
     assert (done.exit_code, done.stderr) == (1, "--metadata is NAME=VALUE, not 'a'\n")
+
+
+def test_a_node_that_is_not_there_is_a_mistake(folder: Path) -> None:
+    done = tidemill("run", folder / "readings.json", "--msg", folder / "warm.json", "--node", "transfrom")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "the chain readings has no node 'transfrom'; did you mean 'transform'?" in done.stderr

@@ -75,17 +75,32 @@ def debug(
     as_json: AsJson = False,
 ) -> None:
     """Print what went in and out of the nodes of a chain in debug mode, and the lines of its log nodes. Debug mode ends
-    by itself half an hour after it was switched on. A process of several shows its own only."""
+    by itself half an hour after it was switched on. A process of several shows its own only. With --on or --off, prints
+    only until when it is on, unless it is to follow."""
     path = f"/api/tidemill/rules/{quote(chain, safe='')}/debug"
     with closing(ApiClient(url, token)) as client:
         if switch is not None:
             client.post(path, {"on": switch, "nodes": node or None})
+            if not follow:
+                _print_switched(client, path, chain, as_json)
+                return
         after, is_on = _print_entries(client, path, 0, node or (), as_json)
         while follow:
             asyncio.run(SystemClock().sleep(FOLLOW_S))
             after, is_on = _print_entries(client, path, after, node or (), as_json)
     if not is_on and not as_json:
         typer.echo(f"{chain} is not in debug mode: --on switches it on", err=True)
+
+
+def _print_switched(client: ApiClient, path: str, chain: str, as_json: bool) -> None:
+    until_ms = client.get(path, limit=1)["until"]
+    if as_json:
+        print(json.dumps({"until": until_ms}))
+    elif until_ms is None:
+        print(f"{chain}: debug mode is off")
+    else:
+        until = datetime.fromtimestamp(until_ms / 1000, UTC)
+        print(f"{chain}: debug mode is on until {until:%H:%M:%S} UTC")
 
 
 def _print_entries(client: ApiClient, path: str, after: int, nodes: Collection[str], as_json: bool) -> tuple[int, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from confluent_kafka import (
 from tidemill.cli.client import DEFAULT_URL, Token, Url
 from tidemill.cli.cluster import ASK_TIMEOUT_S, Cluster, plainly, settings_of
 from tidemill.cli.failure import fail
+from tidemill.core.clock import SystemClock
 
 POLL_S = 0.5
 PLACES = {"beginning": OFFSET_BEGINNING, "end": OFFSET_END}
@@ -33,7 +35,12 @@ def consume(
     start: Annotated[str, typer.Option("--from", help="beginning, end, or an offset (with --partition)")] = "beginning",
     partition: Annotated[int | None, typer.Option(help="This one only; all if not given")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="Stop after so many records")] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more at the end, until Ctrl-C")] = False,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow", "-f", help="Wait for more at the end, and for a topic that is not there yet, until Ctrl-C"
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a line")] = False,
     url: Url = DEFAULT_URL,
     token: Token = "",
@@ -56,7 +63,13 @@ def consume(
     )
     try:
         with plainly():
-            _assign(consumer, topic, partition, PLACES[start] if start in PLACES else int(start))
+            place = PLACES[start] if start in PLACES else int(start)
+            if not _assign(consumer, topic, partition, place):
+                if not follow:
+                    fail(f"There is no topic {topic!r}. --follow waits for it.")
+                typer.echo(f"There is no topic {topic!r} yet.", err=True)
+                while not _assign(consumer, topic, partition, place):
+                    asyncio.run(SystemClock().sleep(POLL_S))
             for shown, message in enumerate(_records(consumer, is_endless=follow), 1):
                 typer.echo(_line(message, as_json))
                 if shown == count:
@@ -67,15 +80,16 @@ def consume(
         consumer.close()
 
 
-def _assign(consumer: Consumer, topic: str, partition: int | None, offset: int) -> None:
-    """Asks for no topic by its name: some brokers would make it."""
+def _assign(consumer: Consumer, topic: str, partition: int | None, offset: int) -> bool:
+    """Whether there is such a topic. Asks for none by its name: some brokers would make it."""
     found = consumer.list_topics(timeout=ASK_TIMEOUT_S).topics.get(topic)
     if found is None:
-        fail(f"There is no topic {topic!r}.")
+        return False
     if partition is not None and partition not in found.partitions:
         fail(f"The topic {topic!r} has no partition {partition}: it has {len(found.partitions)}, from 0 on.")
     wanted = sorted(found.partitions) if partition is None else [partition]
     consumer.assign([TopicPartition(topic, number, offset) for number in wanted])
+    return True
 
 
 def _records(consumer: Consumer, *, is_endless: bool) -> Iterator[Message]:

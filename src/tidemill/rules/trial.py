@@ -11,11 +11,12 @@ from typing import Any
 import msgspec
 
 from tidemill.core.errors import BadInput
-from tidemill.core.findings import Finding, errors
+from tidemill.core.findings import Finding, errors, near
 from tidemill.graph.executor import Executor
 from tidemill.graph.graph import Graph, Vertex
 from tidemill.graph.message import Message
 from tidemill.graph.node import Apart, Effect, End, Held, Item, Result, Waiting, Wake
+from tidemill.graph.refusal import no_entry
 from tidemill.graph.resumption import Resumed, all_held, next_ms
 from tidemill.ingest.clusters import IntegrationInfo
 from tidemill.rules.chains.building import Built, Setup
@@ -119,6 +120,8 @@ class Trial:
         graph = self.graph(id_)
         if isinstance(graph, str):
             raise BadInput(graph)
+        if node is not None and node not in graph.index:
+            raise BadInput(f"{no_entry(graph, node)}{near(node, graph.index)}")
         logs: list[Logged] = []
         passed: list[Passed] = []
         self._watcher.logs, self._watcher.passed = logs, passed
