@@ -107,3 +107,27 @@ async def test_variables_are_filled_in_when_the_chain_is_built() -> None:
     assert built.graph is not None
     source = built.graph.vertices[0].node.script.source  # type: ignore[attr-defined]
     assert "return 'C' + '${vars.none}' + 'boiler' + '${global.site}';" in source
+
+
+async def test_what_is_missing_in_a_connection_is_said_once() -> None:
+    document = chain([{"id": "a", "type": "comment"}])
+    document["metadata"]["connections"] = [{"fromId": "a"}]
+    saved = await RulesRoom().parts.catalog.save("c", document, "anna")
+    found = sorted((each.path.removeprefix("metadata.connections"), each.kind) for each in saved.findings)
+    assert found == [("[0].toId", "missing"), ("[0].type", "missing")]
+    assert isinstance(saved.graph, str)
+
+
+async def test_variables_are_texts_and_those_that_are_named_are_there() -> None:
+    nodes = [{"id": "a", "type": "exprFilter", "configuration": {"expr": "msg.n > ${vars.limt} && ${vars.on}"}}]
+    document = chain(nodes)
+    document["ruleChain"]["configuration"] = {"vars": {"limit": 1, "on": True, "bad": {}}, "secrets": [], "secret": {}}
+    saved = await RulesRoom().parts.catalog.save("c", document, "anna")
+    about = "ruleChain.configuration"
+    assert {(each.path, each.kind, each.level) for each in saved.findings} == {
+        (f"{about}.vars.bad", "type", "error"),
+        (f"{about}.secrets", "type", "error"),
+        (f"{about}.secret", "unknown_key", "warning"),
+        ("metadata.nodes[0].configuration.expr", "unknown_variable", "warning"),
+    }
+    assert saved.built.draft.vars == {"limit": "1", "on": "true"}

@@ -19,7 +19,7 @@ from tidemill.graph.registry import Registry
 from tidemill.rules.chains.chain_calls import ChainCall
 from tidemill.rules.chains.draft import ChainDraft, NodeDraft
 from tidemill.rules.chains.references import SharedNodes, with_connection
-from tidemill.rules.chains.variables import Secrets, filled, secret_findings
+from tidemill.rules.chains.variables import Secrets, filled, secret_findings, variable_findings
 from tidemill.rules.endpoints.processors import Processors
 from tidemill.rules.loops import BREAK
 from tidemill.rules.ports import Ports, Stranger
@@ -63,6 +63,8 @@ class Setup:
         """A configuration with its variables filled in."""
         secrets = self.secrets.of(draft)
         findings += secret_findings(value, path, draft, secrets)
+        if draft.format == "rulego":
+            findings += variable_findings(value, path, draft)
         return filled(value, draft, self.globals_, secrets)
 
 
@@ -139,11 +141,13 @@ def _edge_findings(draft: ChainDraft, components: Mapping[str, Component]) -> It
     ids = {node.id for node in draft.nodes}
     for edge in draft.edges:
         for end, id_ in (("fromId", edge.origin), ("toId", edge.target)):
-            if id_ not in ids:
+            if not id_:
+                yield Finding(f"{edge.path}.{end}", "is missing", "missing")
+            elif id_ not in ids:
                 yield Finding(f"{edge.path}.{end}", f"there is no node {id_!r}{near(id_, ids)}", "unknown_node")
         component = components.get(edge.origin)
         relations = component.relations if component is not None else None
-        if relations is not None and edge.relation not in relations:
+        if relations is not None and edge.relation and edge.relation not in relations:
             message = f"{edge.origin} never tells {edge.relation!r}{near(edge.relation, relations)}"
             yield Finding(f"{edge.path}.type", message, "unknown_relation", "warning")
 

@@ -68,6 +68,21 @@ def secret_findings(value: Any, path: str, draft: ChainDraft, secrets: Mapping[s
             yield from secret_findings(item, f"{path}[{index}]", draft, secrets)
 
 
+def variable_findings(value: Any, path: str, draft: ChainDraft) -> Iterator[Finding]:
+    """The variables that a configuration names and the chain has not: what is written stays as it is."""
+    if isinstance(value, str):
+        for room, name in _VARIABLE.findall(value) if "${" in value else ():
+            if room == "vars" and name not in draft.vars:
+                message = f"there is no variable {name!r}{near(name, draft.vars)}"
+                yield Finding(path, message, "unknown_variable", "warning")
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from variable_findings(item, f"{path}.{key}", draft)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from variable_findings(item, f"{path}[{index}]", draft)
+
+
 def secrets_named(stored: bytes) -> frozenset[str]:
     """By a document, anywhere in it."""
     found = _SECRET_BYTES.findall(stored) if b"secrets." in stored else ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from tidemill.core.codec import to_json
 from tidemill.core.findings import Finding
 from tidemill.expressions.document import Fields
 from tidemill.rules.chains.draft import ChainDraft, EdgeDraft, EndpointDraft, NodeDraft, RouterDraft
@@ -19,7 +20,7 @@ def read(document: Any, id_: str = "") -> tuple[ChainDraft, list[Finding]]:
     chain = whole.fields("ruleChain") if whole.raw("ruleChain") is not None else Fields({}, "ruleChain", findings)
     metadata = whole.fields("metadata")
     nodes = list(_nodes(metadata))
-    configuration = chain.object("configuration")
+    configuration = chain.fields("configuration")
     own = chain.text("id")
     draft = ChainDraft(
         id_ or own,
@@ -32,10 +33,11 @@ def read(document: Any, id_: str = "") -> tuple[ChainDraft, list[Finding]]:
         edges=[*_edges(metadata), *_chain_edges(metadata, nodes)],
         endpoints=list(_endpoints(metadata)),
         first=_first(metadata, nodes),
-        vars=_texts(configuration.get("vars")),
-        secrets=_texts(configuration.get("secrets")),
+        vars=_values(configuration, "vars"),
+        secrets=_values(configuration, "secrets"),
         about={"id": id_ or own, "name": chain.text("name"), **chain.object("additionalInfo")},
     )
+    configuration.finish()
     chain.finish()
     metadata.finish()
     whole.finish()
@@ -75,7 +77,7 @@ def _first(metadata: Fields, nodes: Sequence[NodeDraft]) -> str | None:
 
 def _edges(metadata: Fields) -> Iterator[EdgeDraft]:
     for edge in metadata.each("connections"):
-        yield EdgeDraft(edge.name("fromId"), edge.name("type"), edge.name("toId"), edge.path)
+        yield EdgeDraft(edge.text("fromId"), edge.name("type"), edge.text("toId"), edge.path)
         edge.finish(["label"])
 
 
@@ -151,7 +153,14 @@ def _names(fields: Fields, key: str) -> list[str]:
     return found
 
 
-def _texts(value: Any) -> Mapping[str, str]:
-    if not isinstance(value, dict):
-        return {}
-    return {name: item if isinstance(item, str) else str(item) for name, item in value.items()}
+def _values(configuration: Fields, key: str) -> Mapping[str, str]:
+    """Each as it is put into a text."""
+    found = {}
+    for name, value in configuration.object(key).items():
+        if isinstance(value, str):
+            found[name] = value
+        elif isinstance(value, bool | int | float):
+            found[name] = to_json(value).decode()
+        else:
+            configuration.add(f"{key}.{name}", "must be a text, a number, true or false", "type")
+    return found
