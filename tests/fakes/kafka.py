@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 from tidemill.core.errors import StaleWrite
 from tidemill.core.faults import Faults, Point
-from tidemill.core.transaction import Transaction
+from tidemill.core.transaction import Transaction, Transactions
 from tidemill.ingest.effect import Effect, EffectGroup, Verdict
 from tidemill.ingest.outbox import Lease, NumberedBatch, Outbox, OutboxRow
 
@@ -68,6 +69,21 @@ class CrashAt(Faults):
                 raise Crash(point)
 
 
+class CrashBeforeCommit:
+    """The transactions of a process that dies with its first one in hand, as soon as `ready` has returned."""
+
+    def __init__(self, transactions: Transactions, ready: Callable[[], Awaitable[None]]) -> None:
+        self._transactions = transactions
+        self._ready = ready
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Transaction]:
+        async with self._transactions.begin() as tx:
+            yield tx
+            await self._ready()
+            raise Crash("before the commit")
+
+
 class HoldAt(Faults):
     """Stands still where it gets to the point, the first so many times, until `go`."""
 
@@ -125,12 +141,12 @@ class FreezableOutbox:
         _ = await self._runs.wait()
         return await self._outbox.unfinished(lease)
 
-    async def oldest(self, lease: Lease, rows_max: int) -> Sequence[OutboxRow]:
+    async def oldest(self, lease: Lease, rows_max: int, beside: int = 0) -> Sequence[OutboxRow]:
         _ = await self._runs.wait()
-        return await self._outbox.oldest(lease, rows_max)
+        return await self._outbox.oldest(lease, rows_max, beside)
 
-    async def number(self, tx: Transaction, lease: Lease, number: int, rows_max: int) -> NumberedBatch | None:
-        return await self._outbox.number(tx, lease, number, rows_max)
+    async def number(self, tx: Transaction, lease: Lease, batch: NumberedBatch) -> None:
+        await self._outbox.number(tx, lease, batch)
 
     async def number_rows(self, tx: Transaction, lease: Lease, number: int, ids: Sequence[int]) -> NumberedBatch:
         return await self._outbox.number_rows(tx, lease, number, ids)

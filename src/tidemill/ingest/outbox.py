@@ -62,18 +62,18 @@ class Outbox(Protocol):
         """Batches that were numbered and not finished, in order: after a crash, usually one."""
         ...
 
-    async def oldest(self, lease: Lease, rows_max: int) -> Sequence[OutboxRow]:
-        """The rows that `number` would take now. Changes nothing."""
+    async def oldest(self, lease: Lease, rows_max: int, beside: int = 0) -> Sequence[OutboxRow]:
+        """The oldest rows that no batch has, fewer where they are large. Changes nothing. `beside`: how many rows
+        batches have, if the caller knows; behind large ones it may find less than there is."""
         ...
 
-    async def number(self, tx: Transaction, lease: Lease, number: int, rows_max: int) -> NumberedBatch | None:
-        """Makes the oldest rows that no batch has into the batch `number` (the last one plus 1), fewer of them
-        where they are large; None where there are none. Raises `StaleWrite` if the lease is no longer ours or
-        `number` is not the next."""
+    async def number(self, tx: Transaction, lease: Lease, batch: NumberedBatch) -> None:
+        """Makes what `oldest` gave this lease into a batch; its number is the last one plus 1. With the commit at the
+        latest, which raises `StaleWrite` if the lease is no longer ours or the number is not the next."""
         ...
 
     async def number_rows(self, tx: Transaction, lease: Lease, number: int, ids: Sequence[int]) -> NumberedBatch:
-        """The same with these rows; for taking a batch apart that the broker refused, and
+        """The same with rows that are told by their ids; for taking a batch apart that the broker refused, and
         for rows that are finished in the same transaction. Raises `StaleWrite` also where one of them is gone or in
         another batch."""
         ...

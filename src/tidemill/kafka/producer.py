@@ -6,7 +6,7 @@ Decides nothing about leases and writes nothing to the database.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TypeVar
 
@@ -35,6 +35,7 @@ _NO_ANSWER = frozenset({KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError
 _TURN_S = 2.0
 _FLUSH_STEP_S = 1.0
 _ROOM_STEP_S = 0.1
+_LAST_CALL_S = 1.0
 
 Place = tuple[int | None, int | None]
 """Partition and offset of a record that is out."""
@@ -84,6 +85,10 @@ class BatchProducer:
         self._deadline_s = 0.0
         self._is_abandoned = False
         self._reports_all = not is_transactional
+        self._begun: int | None = None
+        """The number of the batch for which a transaction is open that has its cursor and no records."""
+        self._flight: Flight | None = None
+        """Of a batch that was sent and waits for its `commit`."""
 
     @property
     def is_open(self) -> bool:
@@ -106,8 +111,21 @@ class BatchProducer:
                 self._producer = Producer(plain_producer_settings(self._integration))
             return self._patiently(self._cursor.read)
 
+    def begin(self, number: int) -> None:
+        """Opens the transaction of the batch that will have this number, with the cursor in it: Kafka needs a moment
+        for the end of the last one, and answers nobody else as fast. Raises `Unavailable`."""
+        self._begin_call()
+        with _translated():
+            self._begin_transaction(self._opened(), number)
+
     def publish(self, batch: NumberedBatch) -> Sent:
         """Raises `Unavailable`: then the batch is out or not, and the cursor knows."""
+        sent = self.send(batch)
+        return self.commit(batch) if sent is None else sent
+
+    def send(self, batch: NumberedBatch) -> Sent | None:
+        """Returns when the broker has the records; with transactions nobody sees them before `commit`. Where there is
+        nothing to commit, it says what became of them. Raises `Unavailable`."""
         self._begin_call()
         producer, rows = self._opened(), batch.rows
         with _translated():
@@ -118,27 +136,47 @@ class BatchProducer:
                     refused={index: _refusal(topic, missing[topic]) for index, topic in topics if topic in missing}
                 )
             flight = Flight()
-            self._begin_transaction(producer)
+            self._begin_transaction(producer, batch.number)
+            self._begun = None
             try:
                 self._produce(producer, rows, flight)
                 self._flush(producer, batch.number, flight)
-                if flight.errors:
-                    return self._given_up(producer, rows, flight)
-                self._faults.reached("inside_kafka_transaction")
+            except KafkaException as error:
+                return self._given_up_after(error, producer, rows, flight)
+            if flight.errors:
+                return self._given_up(producer, rows, flight)
+        self._flight = flight
+        return None
+
+    def commit(self, batch: NumberedBatch) -> Sent:
+        """What was sent. Raises as `publish`."""
+        self._begin_call()
+        producer, flight = self._opened(), self._flight
+        self._flight = None
+        if flight is None:
+            raise Unavailable("nothing has been sent")
+        self._faults.reached("inside_kafka_transaction")
+        with _translated():
+            try:
                 self._commit(producer, batch.number)
             except KafkaException as error:
-                if self._reports_all or not error.args[0].txn_requires_abort():
-                    raise
-                return self._given_up(producer, rows, flight)
+                return self._given_up_after(error, producer, batch.rows, flight)
         self._faults.reached("after_kafka_commit")
         self._reports_all = not self.is_transactional
-        return Sent(out=dict.fromkeys(range(len(rows)), _UNTOLD) | flight.places)
+        return Sent(out=dict.fromkeys(range(len(batch.rows)), _UNTOLD) | flight.places)
+
+    def let_go(self) -> None:
+        """Undoes what was begun or sent, if something was. Raises `Unavailable`."""
+        self._begin_call()
+        with _translated():
+            self._let_go(self._remaining_s())
 
     def refresh(self, number: int) -> None:
         """Commits the cursor alone: Kafka forgets the offsets of a group that is idle for long."""
         self._begin_call()
         with _translated():
-            self._begin_transaction(self._opened())
+            self._begin_transaction(self._opened(), number)
+            self._begun = None
             self._commit(self._opened(), number)
 
     def abandon(self) -> None:
@@ -146,6 +184,8 @@ class BatchProducer:
         self._is_abandoned = True
 
     def close(self) -> None:
+        with suppress(KafkaException):  # then the next one to open does it, or the broker after its time
+            self._let_go(_LAST_CALL_S)
         self._drop_producer()
         if self._cursor is not None:
             self._cursor.close()
@@ -164,10 +204,23 @@ class BatchProducer:
         if self._producer is not None:
             self._producer.purge()
             self._producer = None
+            self._begun = self._flight = None
 
-    def _begin_transaction(self, producer: Producer) -> None:
-        if self.is_transactional:
-            producer.begin_transaction()
+    def _begin_transaction(self, producer: Producer, number: int) -> None:
+        """The cursor goes first. Where Kafka is not done with the last transaction yet, librdkafka asks again after a
+        millisecond for the cursor, and after 20 for records."""
+        if not self.is_transactional or self._begun == number:
+            return
+        self._let_go(self._remaining_s())
+        producer.begin_transaction()
+        self._send_cursor(producer, number)
+        self._begun = number
+
+    def _let_go(self, timeout_s: float) -> None:
+        """Only what the broker has acknowledged all of: see above."""
+        if self._producer is not None and (self._begun is not None or self._flight is not None):
+            self._begun = self._flight = None
+            self._producer.abort_transaction(timeout_s)
 
     def _produce(self, producer: Producer, rows: Sequence[OutboxRow], flight: Flight) -> None:
         reports_all = self._reports_all or not self.is_transactional
@@ -204,6 +257,13 @@ class BatchProducer:
                 # Raises what has stopped the transaction, if something has: no record's report would say it.
                 self._send_cursor(producer, number)
 
+    def _given_up_after(
+        self, error: KafkaException, producer: Producer, rows: Sequence[OutboxRow], flight: Flight
+    ) -> Sent:
+        if self._reports_all or not error.args[0].txn_requires_abort():
+            raise error
+        return self._given_up(producer, rows, flight)
+
     def _given_up(self, producer: Producer, rows: Sequence[OutboxRow], flight: Flight) -> Sent:
         """Without an error of a record, only the transaction knows of one: then all of it waits again."""
         permanent = {index: error for index, error in flight.errors.items() if error.code() in PERMANENT_ERRORS}
@@ -227,7 +287,6 @@ class BatchProducer:
         if not self.is_transactional:
             self._opened_cursor().store(number)
             return
-        self._send_cursor(producer, number)
         self._check_abandoned()
         producer.commit_transaction(self._remaining_s())
 

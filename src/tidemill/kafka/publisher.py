@@ -23,8 +23,6 @@ from tidemill.kafka.term import LEASE_MS, LeaseLost, Term
 log = structlog.get_logger(__name__)
 
 ROWS_MAX = 1_000
-IDLE_REST_S = 5.0
-"""A publisher is woken when there is something; this is for a ring that got lost."""
 
 _BACKOFF_FIRST_S = 0.1
 _BACKOFF_MAX_S = 5.0
@@ -147,9 +145,9 @@ class Publisher:
             is_transactional=shared.is_transactional,
         )
 
-    async def _rest(self) -> None:
+    async def _rest(self, most_s: float) -> None:
         self.is_resting = True
-        await self._bell.rest(IDLE_REST_S)
+        await self._bell.rest(most_s)
         self.is_resting = False
 
     def _failed(self, error: Unavailable) -> None:

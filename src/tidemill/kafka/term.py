@@ -1,35 +1,31 @@
 """One term of office of a publisher: from taking the lease to losing it, with one producer.
 
-Numbers a batch in the database, has it published, writes the receipts and numbers the next one. What a crash
-or a lost answer left open is settled by the cursor at the beginning of the next term.
+Finds a batch, numbers it in the database while Kafka takes its records, has Kafka commit what is numbered, and writes
+the receipts with the number of the next one (decision 0027). What a crash or a lost answer left open is settled by the
+cursor at the beginning of the next term.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import TypeVar
 
 import structlog
 
 from tidemill.core import metrics
-from tidemill.core.blocking import BlockingThread
 from tidemill.core.clock import Clock
 from tidemill.core.errors import StaleWrite, Unavailable
-from tidemill.core.transaction import Transaction, Transactions
+from tidemill.core.transaction import Transactions
 from tidemill.ingest.effect import EffectDoor, EffectGroup
 from tidemill.ingest.outbox import Lease, NumberedBatch, Outbox
 from tidemill.ingest.publication import PublicationRefused, Published, hears_of_success
+from tidemill.kafka.calls import Calls
 from tidemill.kafka.integration import Integration
-from tidemill.kafka.producer import CALL_TIMEOUT_S, BatchProducer, Sent
+from tidemill.kafka.producer import BatchProducer, Sent
 from tidemill.kafka.receipts import SEARCH_TIMEOUT_S, find_places
 
 log = structlog.get_logger(__name__)
-
-T = TypeVar("T")
-Numbering = Callable[[Transaction], Awaitable[NumberedBatch | None]]
 
 LEASE_MS = 10_000
 REPEATS_MAX = 10
@@ -38,8 +34,11 @@ REPEATS_MAX = 10
 CURSOR_REFRESH_MS = 86_400_000
 """Kafka forgets the offsets of an idle group after 7 days."""
 
-_WATCHDOG_SLACK_S = 5.0
-"""librdkafka's calls can outlive their timeout; past this they are taken for stuck."""
+HELD_MAX_S = 1.0
+"""How long a transaction is held open for a batch that may come."""
+
+IDLE_REST_S = 5.0
+"""A publisher is woken when there is something; this is for a ring that got lost."""
 
 
 class LeaseLost(Exception):
@@ -67,7 +66,7 @@ class Term:
         self.lease = lease
         self._integration = integration
         self._producer = producer
-        self._thread = BlockingThread(f"publisher-{integration.name}")
+        self._calls = Calls(integration.name, producer, clock)
         self._outbox = outbox
         self._door = door
         self._transactions = transactions
@@ -78,7 +77,6 @@ class Term:
         self._last_number = lease.last_number
         self._parts: deque[Sequence[int]] = deque()
         self._cursor_at_ms = clock.now_ms()
-        self._is_stuck = False
 
     async def begin(self) -> str | None:
         """Fences the predecessor and settles what it left. Returns what a user should know of it.
@@ -92,29 +90,27 @@ class Term:
             log.warning("cursor lost", integration=self._integration.name, notice=notice, cursor=cursor)
         for batch in batches:
             if cursor is not None and batch.number <= cursor:
-                _ = await self._finish(batch, await self._places(batch), None)
+                _ = await self._finish(batch, await self._places(batch), is_last=True)
             else:
-                _ = await self._finish(batch, await self._publish(batch), None)
+                _ = await self._finish(batch, await self._publish(batch), is_last=True)
         if cursor is not None and cursor > self._last_number:
             # The database is a restored one. Its next numbers must not be taken for those that are out.
             await self._set_cursor()
         return notice
 
-    async def run(self, rest: Callable[[], Awaitable[None]], is_stopping: Callable[[], bool]) -> None:
-        """Publishes until `is_stopping`; `rest` waits until there may be more.
+    async def run(self, rest: Callable[[float], Awaitable[None]], is_stopping: Callable[[], bool]) -> None:
+        """Publishes until `is_stopping`; `rest` waits until there may be more, and no longer than it is told.
 
         Raises `LeaseLost` and `Unavailable`.
         """
-        batch: NumberedBatch | None = None
-        while not is_stopping() or batch is not None:
+        while not is_stopping():
+            batch = await self._next_batch()
             if batch is None:
-                batch = await self._next_batch()
-            else:
-                sent = await self._publish(batch)
-                batch = await self._finish(batch, sent, None if is_stopping() else self._number)
-            if batch is None and not is_stopping():
-                await rest()
+                await self._rest(rest)
                 await self._refresh()
+            while batch is not None:
+                sent = await self._publish(batch)
+                batch = await self._finish(batch, sent, is_last=is_stopping())
 
     async def keep(self) -> None:
         """Renews the lease until it is lost or the task is cancelled."""
@@ -123,30 +119,28 @@ class Term:
 
     async def end(self) -> None:
         """Closes the producer. One that is stuck is left alone, with its thread."""
-        if not self._is_stuck:
-            try:
-                await self._call(self._producer.close, CALL_TIMEOUT_S)
-            except Unavailable as error:
-                log.warning("producer not closed", integration=self._integration.name, error=str(error))
-        self._thread.close()
+        await self._calls.close()
+
+    async def _rest(self, rest: Callable[[float], Awaitable[None]]) -> None:
+        """Nothing is held open for long: a broker that is killed meanwhile has more to put in order."""
+        begun_for_s = self._calls.begun_for_s
+        if begun_for_s is not None and begun_for_s >= HELD_MAX_S:
+            await self._calls.let_go()
+        await rest(HELD_MAX_S if self._calls.begun_for_s is not None else IDLE_REST_S)
 
     async def _open(self) -> int | None:
         """The cursor. Raises `LeaseLost` and `Unavailable`."""
-        cursor = await self._call(self._producer.open, CALL_TIMEOUT_S)
+        cursor = await self._calls.open()
         # Only now: whoever took the lease while we were opening has been fenced by us, and not we by them.
         await self._verify()
         return cursor
 
     async def _publish(self, batch: NumberedBatch) -> Sent:
-        begin_s = self._clock.monotonic_s()
-        sent = await self._call(partial(self._producer.publish, batch), CALL_TIMEOUT_S)
+        sent = await self._calls.publish(batch)
         if not self._producer.is_open:
             _ = await self._open()
-        name = self._integration.name
         if sent.out:
             self._cursor_at_ms = self._clock.now_ms()
-            metrics.publish_seconds.labels(name).observe(self._clock.monotonic_s() - begin_s)
-            metrics.publish_batch_records.labels(name).observe(len(sent.out))
         for number in [number for number in self._kept if number < batch.number - 1]:
             del self._kept[number]
         if _is_out(batch, sent):
@@ -157,18 +151,26 @@ class Term:
             self._put_back(batch, sent)
         return sent
 
-    async def _finish(self, batch: NumberedBatch, sent: Sent, then: Numbering | None) -> NumberedBatch | None:
-        """Receipts, rows and the next batch in one transaction."""
+    async def _finish(self, batch: NumberedBatch, sent: Sent, *, is_last: bool) -> NumberedBatch | None:
+        """Receipts, rows and the next batch in one transaction. None if none was found, or if something of this one has
+        to be tried again and goes before it."""
+        is_ahead = not is_last and _is_out(batch, sent) and not self._parts
+        if is_ahead:
+            self._calls.begin(self._last_number + 1)
         gone = [row.id for index, row in enumerate(batch.rows) if index in sent.out or index in sent.refused]
         groups = list(_effects(batch, sent))
-        for _ in range(REPEATS_MAX):
+        following: NumberedBatch | None = None
+        for attempt in range(REPEATS_MAX):
             prepared = await self._door.prepare(groups) if groups else None
+            if is_ahead and attempt == 0:
+                following = await self._find(len(batch.rows))
             try:
                 async with self._transactions.begin() as tx:
                     if prepared is not None:
                         await prepared.write(tx)
                     await self._outbox.finish(tx, self.lease, batch.number, gone)
-                    following = await then(tx) if then is not None else None
+                    if following is not None:
+                        await self._outbox.number(tx, self.lease, following)
             except StaleWrite:
                 metrics.stale_writes.labels("publisher").inc()
                 await self._verify()
@@ -183,10 +185,18 @@ class Term:
         raise Unavailable(f"batch {batch.number} of {self._integration.name} could not be finished")
 
     async def _next_batch(self) -> NumberedBatch | None:
+        found = None if self._parts else await self._find(0)
+        if found is None and not self._parts:
+            return None
         for _ in range(REPEATS_MAX):
             try:
                 async with self._transactions.begin() as tx:
-                    batch = await self._number(tx)
+                    if found is None:
+                        ids = self._parts[0]
+                        batch = await self._outbox.number_rows(tx, self.lease, self._last_number + 1, ids)
+                    else:
+                        batch = found
+                        await self._outbox.number(tx, self.lease, found)
             except StaleWrite:
                 await self._verify()
                 continue
@@ -194,11 +204,16 @@ class Term:
             return batch
         raise Unavailable(f"no batch of {self._integration.name} could be numbered")
 
-    async def _number(self, tx: Transaction) -> NumberedBatch | None:
-        number = self._last_number + 1
-        if self._parts:
-            return await self._outbox.number_rows(tx, self.lease, number, self._parts[0])
-        return await self._outbox.number(tx, self.lease, number, self._rows_max)
+    async def _find(self, beside: int) -> NumberedBatch | None:
+        """The next batch, not numbered yet: Kafka gets its records while the database does that, and commits after it.
+        What comes while Kafka is busy with the last one is in it."""
+        await self._calls.begun()
+        rows = await self._outbox.oldest(self.lease, self._rows_max, beside)
+        if not rows:
+            return None
+        batch = NumberedBatch(self._last_number + 1, rows)
+        self._calls.send(batch)
+        return batch
 
     def _count(self, batch: NumberedBatch | None) -> None:
         """After the transaction that numbered it has committed."""
@@ -223,7 +238,7 @@ class Term:
         if kept is not None:
             return kept
         search = partial(find_places, self._integration, batch.rows, self._clock)
-        found = await self._call(search, SEARCH_TIMEOUT_S * 2)
+        found = await self._calls.run(search, SEARCH_TIMEOUT_S * 2)
         return Sent(out=found)
 
     async def _refresh(self) -> None:
@@ -233,7 +248,7 @@ class Term:
         await self._set_cursor()
 
     async def _set_cursor(self) -> None:
-        await self._call(partial(self._producer.refresh, self._last_number), CALL_TIMEOUT_S)
+        await self._calls.run(partial(self._producer.refresh, self._last_number))
         self._cursor_at_ms = self._clock.now_ms()
 
     async def _verify(self) -> None:
@@ -245,20 +260,6 @@ class Term:
             return await self._outbox.renew(self.lease, self._clock.now_ms(), self._lease_ms)
         except Unavailable:
             return True  # the next write will tell
-
-    async def _call(self, call: Callable[[], T], timeout_s: float) -> T:
-        try:
-            return await asyncio.wait_for(self._thread.run(call), timeout_s + _WATCHDOG_SLACK_S)
-        except asyncio.CancelledError:
-            self._give_up()
-            raise
-        except TimeoutError as error:
-            self._give_up()
-            raise Unavailable("a call of the Kafka client hung and was given up") from error
-
-    def _give_up(self) -> None:
-        self._is_stuck = True
-        self._producer.abandon()
 
 
 def _notice(cursor: int | None, last_number: int, batches: Sequence[NumberedBatch]) -> str | None:

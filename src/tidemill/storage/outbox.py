@@ -73,15 +73,14 @@ class StoredOutbox:
             batches = await _unfinished(session, lease.integration)
             return [NumberedBatch(number, await _rows(session, ids)) for number, ids in batches.items()]
 
-    async def oldest(self, lease: Lease, rows_max: int) -> Sequence[OutboxRow]:
+    async def oldest(self, lease: Lease, rows_max: int, beside: int = 0) -> Sequence[OutboxRow]:
         async with self._database.read() as session:
-            return await _oldest(session, lease.integration, rows_max)
+            return await _oldest(session, lease.integration, rows_max, beside)
 
-    async def number(self, tx: Transaction, lease: Lease, number: int, rows_max: int) -> NumberedBatch | None:
+    async def number(self, tx: Transaction, lease: Lease, batch: NumberedBatch) -> None:
         session = session_of(tx)
         leases.lock(session, lease)
-        rows = await _oldest(session, lease.integration, rows_max)
-        return _store(session, lease, number, rows) if rows else None
+        _ = _store(session, lease, batch.number, batch.rows)
 
     async def number_rows(self, tx: Transaction, lease: Lease, number: int, ids: Sequence[int]) -> NumberedBatch:
         session = session_of(tx)
@@ -117,11 +116,11 @@ def add_publications(session: Session, publications: Sequence[Publication]) -> N
     _INSERT.write(session, rows)
 
 
-async def _oldest(session: Session, integration: str, rows_max: int) -> list[OutboxRow]:
+async def _oldest(session: Session, integration: str, rows_max: int, beside: int) -> list[OutboxRow]:
     """Those that no batch has."""
-    answer = await _OLDEST.run(session, integration, rows_max, BATCH_BYTES_MAX)
+    answer = await _OLDEST.run(session, integration, rows_max + beside, BATCH_BYTES_MAX)
     taken = {id_ for is_batch, _, ids in answer if is_batch for id_ in _decode_ids(ids)}
-    if taken:
+    if len(taken) > beside:
         answer = await _OLDEST.run(session, integration, rows_max + len(taken), BATCH_BYTES_MAX)
     oldest = sorted((id_, data) for is_batch, id_, data in answer if not is_batch)
     rows = [row for id_, data in oldest for row in blocks.rows(id_, data)]

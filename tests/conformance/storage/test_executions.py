@@ -151,10 +151,7 @@ async def test_queue_timers_and_publications_are_of_the_same_write(database: Dat
     )
     lease = await StoredOutbox(database).take_lease("main", "me", 0, 1_000)
     assert lease is not None
-    async with database.begin() as tx:
-        batch = await StoredOutbox(database).number(tx, lease, 1, 10)
-
-    assert batch is not None and [each.publication for each in batch.rows] == [publication]
+    assert [each.publication for each in await StoredOutbox(database).oldest(lease, 10)] == [publication]
     assert await queue.sizes() == {"ship": 2}
     assert [timer.id for timer in await timers.due(100, 10)] == ["b.1", "a.1"]
 

@@ -37,8 +37,13 @@ async def lease_of(database: Database, holder: str = "me", now_ms: int = 0) -> L
 
 
 async def number(database: Database, lease: Lease, number: int, rows_max: int = 10) -> NumberedBatch | None:
+    outbox = StoredOutbox(database)
+    batch = NumberedBatch(number, await outbox.oldest(lease, rows_max))
+    if not batch.rows:
+        return None
     async with database.begin() as tx:
-        return await StoredOutbox(database).number(tx, lease, number, rows_max)
+        await outbox.number(tx, lease, batch)
+    return batch
 
 
 async def finish(database: Database, lease: Lease, number: int, rows_gone: Sequence[int]) -> None:
@@ -247,8 +252,10 @@ async def test_who_lost_the_lease_writes_nothing(database: Database) -> None:
 async def test_a_take_over_waits_for_the_write_before_it(database: Database) -> None:
     await publish(database, "a")
     outbox, old = StoredOutbox(database), await lease_of(database, "a", 0)
+    batch = NumberedBatch(1, await outbox.oldest(old, 10))
     async with database.begin() as tx:
-        await outbox.number(tx, old, 1, 10)
+        await outbox.number(tx, old, batch)
+        await tx.flush()
         taking = asyncio.create_task(outbox.take_lease("main", "b", 5_000, 1_000))
         await asyncio.sleep(0.05)
         assert not taking.done()
@@ -260,9 +267,11 @@ async def test_a_take_over_waits_for_the_write_before_it(database: Database) -> 
 async def test_what_is_rolled_back_is_not_numbered(database: Database) -> None:
     await publish(database, "a")
     outbox, lease = StoredOutbox(database), await lease_of(database)
+    batch = NumberedBatch(1, await outbox.oldest(lease, 10))
     with pytest.raises(LookupError):
         async with database.begin() as tx:
-            await outbox.number(tx, lease, 1, 10)
+            await outbox.number(tx, lease, batch)
+            await tx.flush()
             raise LookupError
 
     assert await outbox.unfinished(lease) == []

@@ -14,6 +14,7 @@ from tidemill.core.clock import HeldClock
 from tidemill.core.codec import to_json
 from tidemill.core.transaction import Transaction
 from tidemill.ingest.effect import EffectGroup
+from tidemill.ingest.outbox import NumberedBatch
 from tidemill.ingest.publication import Publication, PublicationRefused
 from tidemill.kafka import vault
 from tidemill.kafka.integrations import Integrations
@@ -126,8 +127,9 @@ async def test_what_was_on_its_way_is_refused_with_a_word_about_it(room: Room) -
     await room.add("on its way", "behind")
     lease = await room.outbox.take_lease("main", "dead", room.clock.now_ms(), LEASE_MS)
     assert lease is not None
+    batch = NumberedBatch(1, await room.outbox.oldest(lease, 1))
     async with room.database.begin() as tx:
-        _ = await room.outbox.number(tx, lease, 1, 1)
+        await room.outbox.number(tx, lease, batch)
     removals = await room.looked_once()
     assert await removals.settle() == 0, "the dead one's time is not over"
     room.clock.advance(LEASE_MS / 1000)

@@ -14,6 +14,7 @@ from tests.fakes.kafka import ReceiptDoor
 from tests.parts.kafka import KafkaServer
 from tidemill.core.clock import SystemClock
 from tidemill.core.faults import Faults
+from tidemill.core.transaction import Transactions
 from tidemill.ingest.outbox import Outbox
 from tidemill.ingest.publication import Publication, Published
 from tidemill.kafka.integration import Integration
@@ -72,11 +73,12 @@ class PublishingRoom:
         holder: str = "one",
         rows_max: int = 1_000,
         is_transactional: bool = True,
+        transactions: Transactions | None = None,
     ) -> Publisher:
         shared = Publishing(
             outbox or self.outbox,
             self.door,
-            self.database,
+            transactions or self.database,
             self.clock,
             faults or Faults(),
             self.installation_id,
@@ -106,6 +108,16 @@ class PublishingRoom:
     async def values(self, topic: str | None = None) -> list[str]:
         """What a `read_committed` consumer sees on the topic from its beginning to its end."""
         return await asyncio.to_thread(_values, self.kafka.address, topic or self.topic)
+
+    async def wait_for_records(self, count: int) -> None:
+        """On the topic, committed or not."""
+        settings = {"group.id": "counts", "isolation.level": "read_uncommitted"}
+        consumer = Consumer({"bootstrap.servers": self.kafka.address, **settings})
+        place = TopicPartition(self.topic, 0)
+        async with asyncio.timeout(60):
+            while (await asyncio.to_thread(consumer.get_watermark_offsets, place, 5))[1] < count:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        consumer.close()
 
     async def close(self) -> None:
         for task in self._tasks:

@@ -97,3 +97,25 @@ async def test_what_nobody_waits_for_is_refused_alone(room: PublishingRoom) -> N
     (refused,) = room.door.effects
     assert isinstance(refused, PublicationRefused)
     assert refused.publication is not None and refused.publication.id == "large"
+
+
+async def test_what_was_begun_for_another_batch_or_given_back_is_undone(room: PublishingRoom) -> None:
+    producer = BatchProducer(room.integration, "goes-ahead", room.clock, Faults())
+    batch = NumberedBatch(1, [OutboxRow(0, room.publication("one"))])
+
+    def publish() -> None:
+        assert producer.open() is None
+        producer.begin(7)
+        assert producer.send(batch) is None
+        producer.let_go()
+        with pytest.raises(Unavailable, match="nothing"):
+            producer.commit(batch)
+        producer.begin(1)
+        assert producer.publish(batch).out.keys() == {0}
+        producer.begin(2)
+        producer.close()
+        assert producer.open() == 1
+        producer.close()
+
+    await asyncio.to_thread(publish)
+    assert await room.values() == ["one"]

@@ -7,11 +7,11 @@ import asyncio
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from tests.fakes.kafka import Crash, CrashAt, FreezableOutbox, HoldAt
+from tests.fakes.kafka import Crash, CrashAt, CrashBeforeCommit, FreezableOutbox, HoldAt
 from tests.integration.kafka.conftest import PublishingRoom
 from tidemill.core.faults import Point
 from tidemill.ingest.publication import PublicationRefused
-from tidemill.kafka import term
+from tidemill.kafka import calls, term
 from tidemill.kafka.cursor import Cursor
 
 pytestmark = pytest.mark.kafka
@@ -34,9 +34,10 @@ async def test_publishes_in_order_with_receipts(room: PublishingRoom) -> None:
 
 
 async def test_writes_receipts_again_when_somebody_wrote_first(room: PublishingRoom) -> None:
+    """With the next batch in Kafka's hands already."""
     room.door.stale_writes = 3
-    ids = await room.add_many(5)
-    room.start(room.publisher())
+    ids = await room.add_many(6)
+    room.start(room.publisher(rows_max=2))
     await room.wait_until_empty()
 
     assert await room.values() == ids
@@ -74,6 +75,33 @@ async def test_a_crash_neither_loses_nor_doubles(room: PublishingRoom, point: Po
     receipts = room.receipts()
     assert [receipt.origin for receipt in receipts] == [f"task-{id_}" for id_ in ids]
     assert all(receipt.offset is not None for receipt in receipts), "found again by their header"
+
+
+async def test_what_goes_ahead_is_not_out_before_it_is_numbered(room: PublishingRoom) -> None:
+    ids = await room.add_many(30)
+
+    async def kafka_has_them() -> None:
+        await room.wait_for_records(len(ids))
+
+    with pytest.raises(Crash):
+        await room.publisher(transactions=CrashBeforeCommit(room.database, kafka_has_them)).run()
+    assert await room.values() == []
+
+    room.start(room.publisher(holder="successor"))
+    await room.wait_until_empty()
+    assert await room.values() == ids
+    assert len(room.receipts()) == len(ids)
+
+
+async def test_no_transaction_is_held_open_for_long(room: PublishingRoom, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one is open, Kafka does not tell the cursor."""
+    monkeypatch.setattr(term, "HELD_MAX_S", 0.1)
+    _ = await room.add_many(3)
+    room.start(room.publisher())
+    await room.wait_until_empty()
+    cursor = Cursor(room.integration, f"tidemill-{room.installation_id}-main")
+    assert await asyncio.to_thread(cursor.read, 20.0) == 1
+    cursor.close()
 
 
 @pytest.mark.parametrize("point", ["inside_kafka_transaction", "after_kafka_commit"])
@@ -172,8 +200,8 @@ async def test_records_that_fail_together_are_told_apart_in_order(room: Publishi
 async def test_a_call_that_hangs_is_given_up_and_nothing_doubles(
     room: PublishingRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(term, "CALL_TIMEOUT_S", 0.5)
-    monkeypatch.setattr(term, "_WATCHDOG_SLACK_S", 1.5)
+    monkeypatch.setattr(calls, "CALL_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(calls, "_WATCHDOG_SLACK_S", 1.5)
     ids = await room.add_many(20)
     faults = HoldAt("inside_kafka_transaction", times=1)
     publisher = room.publisher(faults)
