@@ -24,6 +24,8 @@ Whole = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=10 * 365 * 86_400)]
 
 BODY_BYTES_MAX = 16 * 1024 * 1024
+BODY_KEY = "tidemill.body"
+"""Where in the scope of a request its body is, if it was there before the request was looked at."""
 
 _PLACE = re.compile(r" - at `\$?\.?(?P<path>[^`]*)`$")
 _MISSING = re.compile(r"Object missing required field `(?P<key>[^`]*)`")
@@ -32,12 +34,23 @@ _OFFSET = re.compile(r"\((?:byte|char) (?P<offset>\d+)\)")
 
 def check_size(request: Request, bytes_max: int) -> None:
     """Turns away what announces itself as too large, before anything of it is read."""
-    announced = request.headers.get("content-length", "0")
+    announced = header(request, b"content-length") or "0"
     if announced.isdigit() and int(announced) > bytes_max:
         raise _too_large(bytes_max)
 
 
+def header(request: Request, name: bytes) -> str:
+    """Empty where it is missing. `Request.headers` looks at all of them as text, for each that is asked for."""
+    for key, value in request.scope["headers"]:
+        if key == name:
+            return str(value, "latin-1")
+    return ""
+
+
 async def read_bytes(request: Request, bytes_max: int) -> bytes:
+    known: bytes | None = request.scope.get(BODY_KEY)
+    if known is not None:
+        return known
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():

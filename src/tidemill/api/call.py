@@ -16,7 +16,7 @@ from tidemill.access import actions
 from tidemill.access.actions import Action, ThingKind
 from tidemill.access.permission import may, may_on
 from tidemill.access.principal import ANONYMOUS, Principal
-from tidemill.api.body import check_size, parse_json, parse_text, read_bytes
+from tidemill.api.body import check_size, header, parse_json, parse_text, read_bytes
 from tidemill.api.router import CALL_KEY, Target, declared_by
 from tidemill.api.services import Services
 from tidemill.core.errors import BadInput, Forbidden, Unauthenticated, Unavailable
@@ -41,7 +41,7 @@ class AllowedCall:
 
     @property
     def traceparent(self) -> str | None:
-        return self.request.headers.get("traceparent")
+        return header(self.request, b"traceparent") or None
 
     # --- what it is done to ---------------------------------------------------------------------------
 
@@ -157,5 +157,5 @@ def _check_address(request: Request) -> None:
 
 def _token(request: Request) -> str | None:
     """The SDK sends the bare token in `X-Authorization`; curl users know `Authorization: Bearer`."""
-    token = request.headers.get("x-authorization") or request.headers.get("authorization", "")
+    token = header(request, b"x-authorization") or header(request, b"authorization")
     return token.removeprefix("Bearer ").strip()

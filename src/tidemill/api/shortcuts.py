@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_type_hints
 from urllib.parse import parse_qsl
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
@@ -47,20 +47,20 @@ class Shortcut:
         except ValueError:
             return None
 
-    async def serve(self, arguments: Arguments, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
+    async def answer(self, request: Request, arguments: Arguments) -> Response:
+        """Raises nothing: an error is an answer, too."""
         try:
-            scope["path_params"] = arguments
+            request.scope["path_params"] = arguments
             call = await admit(request, self._endpoint.action, self._endpoint.path, self._endpoint.on)
             answer = await self._endpoint.handler(call, **arguments)
             call.check_settled()
         except TidemillError as error:
-            answer = await self._errors.ours(request, error)
+            return await self._errors.ours(request, error)
         except HTTPException as error:
-            answer = await self._errors.http(request, error)
+            return await self._errors.http(request, error)
         except Exception as error:  # noqa: BLE001 - as on the long way, a bug is an answer
-            answer = await self._errors.unexpected(request, error)
-        await answer(scope, receive, send)
+            return await self._errors.unexpected(request, error)
+        return answer
 
 
 class Shortcuts:
@@ -91,7 +91,8 @@ class ShortcutApp(FastAPI):
         else:
             shortcut, arguments = found
             scope["app"] = self
-            await shortcut.serve(arguments, scope, receive, send)
+            answer = await shortcut.answer(Request(scope, receive), arguments)
+            await answer(scope, receive, send)
 
 
 def shortcuts_to(hot: Iterable[Routes], errors: ErrorAnswers) -> Shortcuts:

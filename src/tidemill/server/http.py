@@ -9,6 +9,7 @@ from typing import Any
 import uvicorn
 
 from tidemill.server.listener import Listener
+from tidemill.server.quick_requests import QuickProtocol
 
 GRACE_S = 5
 
@@ -28,7 +29,13 @@ class HttpServer:
     async def serve(self, app: Any) -> None:
         """Returns after `stop`, when the open requests have been answered or the grace is over."""
         config = uvicorn.Config(
-            app, ws="none", log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE_S
+            app,
+            http=QuickProtocol,
+            ws="none",
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=GRACE_S,
         )
         self._uvicorn = _Uvicorn(config)
         await self._uvicorn.serve(sockets=[self._socket])
