@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -18,6 +19,7 @@ from tidemill.storage import schema
 from tidemill.storage.connections import Connections
 from tidemill.storage.engines import READERS_MAX, database_url, make_engines, sqlite_file
 from tidemill.storage.failures import translated
+from tidemill.storage.remembered import Remembered
 from tidemill.storage.session import Session
 
 log = structlog.get_logger(__name__)
@@ -41,6 +43,8 @@ class Database:
         # On PostgreSQL a session begins and ends its transaction itself, so that both can have one lot.
         self._writers = Connections(self._writer, 1) if self._file else self._readers
         self.clock = clock
+        self.remembered: Remembered[Any] | None = Remembered() if self._file else None
+        """Rows by table and key, where only this process writes them."""
 
     @property
     def is_sqlite(self) -> bool:

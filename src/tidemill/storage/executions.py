@@ -15,6 +15,7 @@ from tidemill.storage.database import Database
 from tidemill.storage.definitions import verify_revision
 from tidemill.storage.finished_tasks import count_finished, read_finished, read_page, remove_finished, write_finished
 from tidemill.storage.outbox import add_publications
+from tidemill.storage.running_rows import RunningRows
 from tidemill.storage.session import Session, session_of
 from tidemill.storage.tables import executions, idempotency, task_queue, timers
 from tidemill.storage.task_cache import read_cached, write_cached
@@ -39,6 +40,8 @@ _INSERT = bulk.insert(executions, _COLUMNS)
 _UPDATE = bulk.update(
     executions, ("id", "revision"), ("status", "updated_ms", "ended_ms", "document"), counting="revision"
 )
+_STEP = bulk.update(executions, ("id", "revision"), ("updated_ms", "document"), counting="revision")
+"""For most: no index knows these."""
 _MOVE = bulk.update(executions, ("id",), ("version", "correlation_id"))
 """Rare, and apart from the others: what is written to an index costs, whether it changes or not."""
 _LOAD = bulk.BulkSelect(executions, ("id",), _COLUMNS)
@@ -50,6 +53,7 @@ _QUEUE = bulk.upsert(task_queue, QueuedTask.__struct_fields__)
 _DROP_TIMERS = bulk.delete(timers, ("id",))
 _SET_TIMERS = bulk.upsert(timers, Timer.__struct_fields__)
 
+_CHANGED = "executions were changed by somebody else"
 _REMOVE = bulk.delete(executions, ("id", "revision"))
 _GIVE_KEYS_BACK = bulk.delete(idempotency, ("workflow", "key", "execution_id"))
 _COUNTS = select(executions.c.status, func.count()).group_by(executions.c.status)
@@ -58,11 +62,15 @@ _COUNTS = select(executions.c.status, func.count()).group_by(executions.c.status
 class StoredExecutions:
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._running = RunningRows(database.remembered)
 
     async def load(self, ids: Sequence[str]) -> Mapping[str, ExecutionRow]:
-        async with self._database.read() as session:
-            rows = await _LOAD.run(session, [(id_,) for id_ in _storable(ids)])
-            return {row[0]: ExecutionRow(*row) for row in rows}
+        found = self._running.of(ids)
+        wanted = [(id_,) for id_ in _storable(ids) if id_ not in found]
+        if wanted:
+            async with self._database.read() as session:
+                found.update((row[0], ExecutionRow(*row)) for row in await _LOAD.run(session, wanted))
+        return found
 
     async def idempotent(self, keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
         asked = {(workflow, storable(key)): (workflow, key) for workflow, key in keys}
@@ -92,8 +100,10 @@ class StoredExecutions:
         session = session_of(tx)
         if changes.definitions_revision is not None:
             verify_revision(session, changes.definitions_revision)
+        unchanged = self._running.write(session, changes)
         _INSERT.write(session, sorted(_inserted(row) for row in changes.inserts))
-        _update(session, changes.updates)
+        _update(session, [row for row in changes.updates if row.id not in unchanged])
+        _step(session, [row for row in changes.updates if row.id in unchanged])
         _MOVE.write(session, sorted((row.id, row.version, _correlation(row)) for row in changes.moved))
         write_finished(session, changes)
         _take_keys(session, changes.idempotency)
@@ -118,6 +128,7 @@ class StoredExecutions:
     async def remove(self, tx: Transaction, removals: Sequence[Removal]) -> None:
         session = session_of(tx)
         removals = sorted(removals, key=lambda each: each.execution_id)
+        self._running.forget(each.execution_id for each in removals)
         _REMOVE.write(
             session,
             [(each.execution_id, each.revision) for each in removals],
@@ -141,7 +152,12 @@ class StoredExecutions:
 
 def _update(session: Session, rows: Sequence[ExecutionRow]) -> None:
     values = sorted((row.id, row.revision, row.status, row.updated_ms, row.ended_ms, row.document) for row in rows)
-    _UPDATE.write(session, values, all_or="executions were changed by somebody else")
+    _UPDATE.write(session, values, all_or=_CHANGED)
+
+
+def _step(session: Session, rows: Sequence[ExecutionRow]) -> None:
+    values = sorted((row.id, row.revision, row.updated_ms, row.document) for row in rows)
+    _STEP.write(session, values, all_or=_CHANGED)
 
 
 def _take_keys(session: Session, rows: Sequence[IdempotencyRow]) -> None:

@@ -67,6 +67,7 @@ class Session:
         self._waiting: list[Write] = []
         self.known: set[object] = set()
         """What was asked of the database already and stays so in this transaction, by names of those who ask."""
+        self._after: list[Callable[[], None]] = []
 
     @property
     def is_postgres(self) -> bool:
@@ -87,6 +88,10 @@ class Session:
     def later(self, statement: Statement[V, T], values: V, check: Callable[[T], None] | None = None) -> None:
         """Runs it before the next answer or with the commit. What `check` raises, whoever waits then gets."""
         self._waiting.append((statement, values, check))
+
+    def once_committed(self, call: Callable[[], None]) -> None:
+        """Calls it as soon as that is known; on SQLite before the next transaction begins. It must not raise."""
+        self._after.append(call)
 
     async def flush(self) -> None:
         if self._waiting:
@@ -115,6 +120,8 @@ class Session:
                 await self._transaction.commit()
             if self.connection.in_transaction():
                 await self.connection.commit()
+        for call in self._after:
+            call()
 
     async def roll_back(self) -> None:
         self._waiting.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from sqlalchemy import text
 
 from tidemill.core.errors import StaleWrite
 from tidemill.ingest.publication import Publication
@@ -14,7 +15,7 @@ from tidemill.storage.outbox import StoredOutbox
 from tidemill.storage.task_logs import StoredTaskLogs
 from tidemill.storage.task_queue import StoredTaskQueue
 from tidemill.storage.timers import StoredTimers
-from tidemill.workflows.ports import Changes, ExecutionRow, IdempotencyRow, QueuedTask, TaskLog, Timer
+from tidemill.workflows.ports import Changes, ExecutionQuery, ExecutionRow, IdempotencyRow, QueuedTask, TaskLog, Timer
 
 
 def row(
@@ -36,6 +37,12 @@ def row(
 async def write(database: Database, changes: Changes) -> None:
     async with database.begin() as tx:
         await StoredExecutions(database).write(tx, changes)
+
+
+async def stored(database: Database, *ids: str) -> dict[str, ExecutionRow]:
+    """Not what the process remembers of them."""
+    _, rows = await StoredExecutions(database).find(ExecutionQuery(ids=ids))
+    return {each.id: each for each in rows}
 
 
 async def test_what_is_written_comes_back_with_revision_1(database: Database) -> None:
@@ -73,9 +80,61 @@ async def test_version_and_correlation_id_change_only_where_that_is_said(databas
     updates = [msgspec.structs.replace(row(id_, revision=1, correlation_id="d\x00"), version=7) for id_ in ("a", "b")]
     await write(database, Changes(updates=updates, moved=updates[:1]))
 
-    found = await StoredExecutions(database).load(["a", "b"])
+    found = await stored(database, "a", "b")
     assert (found["a"].version, found["b"].version, found["b"].correlation_id) == (7, row("b").version, "c")
     assert found["a"].correlation_id not in (None, "c") and found["a"].revision == 2
+
+
+async def test_what_is_loaded_is_what_is_stored_after_each_step(database: Database) -> None:
+    store = StoredExecutions(database)
+    await write(database, Changes(inserts=[row("a", correlation_id="c"), row("b", correlation_id="d\x00")]))
+    steps = [
+        row("a", correlation_id="c", revision=1, updated_ms=5, document=b"first"),
+        row("a", correlation_id="c", revision=2, updated_ms=6, document=b"second"),
+        row("a", correlation_id="c", revision=3, status="PAUSED", updated_ms=7, document=b"third"),
+        row("a", correlation_id="c", revision=4, status="PAUSED", updated_ms=8, document=b"x" * 100_000),
+        row("a", correlation_id="c", revision=5, status="FAILED", updated_ms=9, ended_ms=9, document=b"end"),
+        row("a", correlation_id="c", revision=6, status="FAILED", updated_ms=9, ended_ms=9, document=b"told"),
+        row("a", correlation_id="c", revision=7, updated_ms=12, document=b"again"),
+    ]
+    for step in steps:
+        await write(database, Changes(updates=[step]))
+        after = msgspec.structs.replace(step, revision=step.revision + 1)
+        assert await store.load(["a", "b"]) == await stored(database, "a", "b")
+        assert (await store.load(["a"]))["a"] == after
+        _, found = await store.find(ExecutionQuery(statuses=[step.status]))
+        assert after in found
+        _, found = await store.find(ExecutionQuery(names=["order"], ended_from_ms=1))
+        assert found == ([after] if step.ended_ms else [])
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "PAUSED"])
+async def test_nothing_is_remembered_of_a_transaction_that_failed(database: Database, status: str) -> None:
+    store = StoredExecutions(database)
+    await write(database, Changes(inserts=[row("a"), row("b")]))
+    before = await stored(database, "a", "b")
+    with pytest.raises(ZeroDivisionError):
+        async with database.begin() as tx:
+            await store.write(tx, Changes(inserts=[row("c")], updates=[row("a", revision=1, document=b"lost")]))
+            assert 1 // 0
+    assert await store.load(["a", "b", "c"]) == before
+    both = [row("a", revision=1, document=b"lost", status=status), row("b", revision=7, document=b"lost")]
+    with pytest.raises(StaleWrite):
+        await write(database, Changes(updates=both))
+    assert await store.load(["a", "b", "c"]) == before
+
+
+async def test_what_somebody_else_wrote_is_not_written_over(database: Database) -> None:
+    store = StoredExecutions(database)
+    await write(database, Changes(inserts=[row("a")]))
+    async with database.begin() as tx:
+        await tx.execute(text("UPDATE executions SET status = 'PAUSED', revision = 2 WHERE id = 'a'"))
+    read = (await store.load(["a"]))["a"]
+    if read.revision == 1:
+        with pytest.raises(StaleWrite):
+            await write(database, Changes(updates=[row("a", revision=1, document=b"over")]))
+    found = (await store.load(["a"]))["a"]
+    assert (found.status, found.revision, found.document) == ("PAUSED", 2, row("a").document)
 
 
 async def test_the_second_of_two_updates_from_one_revision_loses_with_all_it_wrote(database: Database) -> None:
