@@ -41,6 +41,19 @@ def ranges_of(query: ExecutionQuery) -> Iterator[Range]:
         yield from (Range(conditions, axis) for conditions in _ranges(piece, axis))
 
 
+def ranges_by_end(query: ExecutionQuery) -> Iterator[Range]:
+    """The same rows; those of which the query bounds the end are of an index of ends."""
+    for piece, axis in _pieces(query):
+        axis = "end" if _has_ends(piece) else axis
+        yield from (Range(conditions, axis) for conditions in _ranges(piece, axis))
+
+
+def ranges_before(query: ExecutionQuery, start_ms: int) -> Iterator[Range]:
+    """Whatever started before that, whenever it ended or changed: what a walk from the oldest of the query passes."""
+    anyway = {f"{time}_{bound}_ms": None for time in ("ended", "updated") for bound in ("from", "to")}
+    return ranges_of(msgspec.structs.replace(query, created_to_ms=start_ms - 1, sorted_by="start", **anyway))
+
+
 def ranges_to_count(query: ExecutionQuery) -> Iterator[Range]:
     """The same rows in whatever order: by what the query bounds."""
     sorted_by = "start"

@@ -25,7 +25,16 @@ from sqlalchemy.sql import Executable
 
 from tidemill.core.errors import BadInput
 from tidemill.storage.execution_order import order_columns, pairs_of_names, parts_in_order
-from tidemill.storage.execution_ranges import AXES, Range, is_few, ranges_of, ranges_to_count
+from tidemill.storage.execution_place import NEAR, place_of
+from tidemill.storage.execution_ranges import (
+    AXES,
+    Range,
+    is_few,
+    ranges_before,
+    ranges_by_end,
+    ranges_of,
+    ranges_to_count,
+)
 from tidemill.storage.session import Session
 from tidemill.storage.tables import executions
 from tidemill.workflows.ports import COUNTED_MAX, ExecutionQuery, ExecutionRow
@@ -39,6 +48,10 @@ FAR = 1_000
 """A page further back than this is gone to by the index alone."""
 LOOK = 500
 """How many rows with one time are told apart there."""
+FEW = 60_000
+"""Not more than these are sorted by their start, where their ends say which they are."""
+WALKED = 200_000
+"""To walk past so many by an index takes as long as to sort some 40,000."""
 
 
 async def find(session: Session, query: ExecutionQuery) -> tuple[int, Sequence[ExecutionRow]]:
@@ -77,23 +90,63 @@ async def page(session: Session, query: ExecutionQuery) -> Sequence[ExecutionRow
         if not ranges:
             continue
         wanted = msgspec.structs.replace(part, start=skipped, count=query.count - len(rows))
-        found = await _rows(session, wanted, ranges)
+        found, passed = await _rows(session, wanted, ranges)
         rows += found
-        skipped = 0 if found or not skipped else skipped - await _counted(session, ranges, skipped)
+        skipped = 0 if found else skipped - passed
     return rows
 
 
-async def _rows(session: Session, query: ExecutionQuery, ranges: Sequence[Range]) -> Sequence[ExecutionRow]:
-    if query.start > FAR and not is_few(query):
-        place = _place(query, ranges, is_postgres=session.is_postgres)
-        times = [row[0] for row in await session.execute(place)]
-        if len(times) <= LOOK:
-            return []
-        before = times[:LOOK].count(times[LOOK])
-        if before < LOOK:
-            ranges = [_from(each, times[LOOK], query) for each in ranges]
-            query = msgspec.structs.replace(query, start=before)
+async def _rows(session: Session, query: ExecutionQuery, ranges: Sequence[Range]) -> tuple[Sequence[ExecutionRow], int]:
+    """Or how many of those that are skipped there are, where there are no more."""
+    by_end = await _by_end(session, query)
+    if by_end is None and query.start > FAR and not is_few(query):
+        return await _far_back(session, query, ranges)
+    ranges = ranges if by_end is None else by_end
+    rows = await _read(session, query, ranges)
+    return rows, 0 if rows or not query.start else await _counted(session, ranges, query.start)
+
+
+async def _far_back(
+    session: Session, query: ExecutionQuery, ranges: Sequence[Range]
+) -> tuple[Sequence[ExecutionRow], int]:
+    """Two steps: SQLite counts faster than it merges ranges, PostgreSQL does not."""
+    passed = 0
+    if query.start > NEAR and not session.is_postgres:
+        at_ms, passed = await place_of(session, query, ranges)
+        if at_ms is None:
+            return (), passed
+        ranges = [_from(each, at_ms, query) for each in ranges]
+        query = msgspec.structs.replace(query, start=query.start - passed)
+    look = min(LOOK, query.start)
+    times = [row[0] for row in await session.execute(_place(query, ranges, look, is_postgres=session.is_postgres))]
+    if len(times) <= look:
+        return (), passed + await _counted(session, ranges, query.start)
+    before = times[:look].count(times[look])
+    if before < look or not look:
+        ranges = [_from(each, times[look], query) for each in ranges]
+        query = msgspec.structs.replace(query, start=before)
+    return await _read(session, query, ranges), 0
+
+
+async def _read(session: Session, query: ExecutionQuery, ranges: Sequence[Range]) -> Sequence[ExecutionRow]:
     return [ExecutionRow(*row) for row in await session.execute(_page(query, ranges))]
+
+
+async def _by_end(session: Session, query: ExecutionQuery) -> Sequence[Range] | None:
+    """For few that ended far from where the order begins: to walk along the starts takes longer."""
+    from_ms = query.ended_from_ms if query.updated_from_ms is None else query.updated_from_ms
+    if query.sorted_by in ("end", "change") or query.order == "newest" or from_ms is None or is_few(query):
+        return None
+    far = [_one_after(each, WALKED) for each in ranges_before(query, from_ms)]
+    if not (await session.execute(union_all(*far))).first():
+        return None
+    ranges = list(ranges_by_end(query))
+    return ranges if await _counted(session, ranges, FEW + 1) <= FEW else None
+
+
+def _one_after(one: Range, others: int) -> Select[Any]:
+    row = select(literal(1).label("one")).where(*one.conditions).order_by(AXES[one.axis]).offset(others).limit(1)
+    return select(row.subquery().c.one)
 
 
 async def _counted(session: Session, ranges: Sequence[Range], bound: int) -> int:
@@ -113,7 +166,7 @@ def _page(query: ExecutionQuery, ranges: Sequence[Range]) -> Select[Any]:
     return select(*(_C[name] for name in _COLUMNS)).join(page, _C.id == page.c.id).order_by(*_order(query))
 
 
-def _place(query: ExecutionQuery, ranges: Sequence[Range], *, is_postgres: bool) -> Executable:
+def _place(query: ExecutionQuery, ranges: Sequence[Range], look: int, *, is_postgres: bool) -> Executable:
     """The times of the rows before the page, and of its first: nothing but the indexes is read. Ranges are read side by
     side, without sorting, by each database if it is asked in its own way."""
     times = [select(AXES[one.axis].label("at")).where(*one.conditions) for one in ranges]
@@ -124,13 +177,13 @@ def _place(query: ExecutionQuery, ranges: Sequence[Range], *, is_postgres: bool)
         found = select(at).select_from(_joined(parts))
     else:
         found = times[0] if len(times) == 1 else union_all(*times)
-    return found.order_by(_turned(query, at)).offset(query.start - LOOK).limit(LOOK + 1)
+    return found.order_by(_turned(query, at)).offset(query.start - look).limit(look + 1)
 
 
 def _from(one: Range, at_ms: int, query: ExecutionQuery) -> Range:
     """What is left of it from that time on."""
     axis = AXES[one.axis]
-    return one._replace(conditions=[*one.conditions, axis <= at_ms if query.order == "newest" else axis >= at_ms])
+    return one._replace(conditions=[axis <= at_ms if query.order == "newest" else axis >= at_ms, *one.conditions])
 
 
 def _count(ranges: Sequence[Range], bound: int) -> Select[Any]:
@@ -151,6 +204,8 @@ def _within(query: ExecutionQuery, one: Range) -> Sequence[ColumnElement[Any]]:
     """The order inside of a range: the same, in the words of its index."""
     if query.sorted_by == "change" and one.axis == "end":
         return [_turned(query, column) for column in (_C.ended_ms, _C.created_ms, _C.id)]
+    if query.sorted_by != "end" and one.axis == "end":
+        return [_turned(query, column) for column in (_C.created_ms + 0, _C.id)]  # not to tempt a planner
     return _order(query)
 
 

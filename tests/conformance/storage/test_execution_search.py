@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -15,9 +16,9 @@ from sqlalchemy.sql import ClauseElement, Executable
 from tests.conformance.storage.test_executions import row, write
 from tidemill.core.clock import HeldClock
 from tidemill.core.errors import BadInput
-from tidemill.storage import execution_order, execution_ranges, execution_search
+from tidemill.storage import execution_order, execution_place, execution_ranges, execution_search
 from tidemill.storage.database import Database
-from tidemill.storage.execution_ranges import ranges_of
+from tidemill.storage.execution_ranges import ranges_by_end, ranges_of
 from tidemill.storage.executions import StoredExecutions
 from tidemill.workflows.ports import COUNTED_MAX, Changes, ExecutionQuery, ExecutionRow
 
@@ -123,16 +124,35 @@ def place(query: ExecutionQuery, row: ExecutionRow) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize(
-    ("ranges_max", "look", "counted"),
-    [(execution_ranges.RANGES_MAX, execution_search.LOOK, COUNTED_MAX), (2, 3, COUNTED_MAX), (64, 15, 30)],
+    ("ranges_max", "near", "look", "walked", "counted"),
+    [
+        (
+            execution_ranges.RANGES_MAX,
+            execution_place.NEAR,
+            execution_search.LOOK,
+            execution_search.WALKED,
+            COUNTED_MAX,
+        ),
+        (2, 0, 3, 0, COUNTED_MAX),
+        (64, 25, 15, 5, 30),
+    ],
     ids=["as_it_is", "row_by_row_and_far_back", "far_back_and_few_counted"],
 )
 async def test_any_query_finds_what_a_look_at_each_row_finds(
-    database: Database, ranges_max: int, look: int, counted: int, monkeypatch: pytest.MonkeyPatch
+    database: Database,
+    ranges_max: int,
+    near: int,
+    look: int,
+    walked: int,
+    counted: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(execution_ranges, "RANGES_MAX", ranges_max)
-    monkeypatch.setattr(execution_search, "LOOK", look)
+    for module in (execution_place, execution_search):
+        monkeypatch.setattr(module, "NEAR", near)
     monkeypatch.setattr(execution_search, "FAR", min(look, execution_search.FAR))
+    monkeypatch.setattr(execution_search, "LOOK", look)
+    monkeypatch.setattr(execution_search, "WALKED", walked)
     monkeypatch.setattr(execution_search, "COUNTED_MAX", counted)
     random = Random(5)
     rows = many(random)
@@ -212,6 +232,36 @@ async def test_other_orders_are_read_from_indexes_too(tmp_path: Path) -> None:
     await database.close()
 
 
+async def test_few_that_ended_far_from_the_oldest_are_read_by_their_ends(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'tidemill.db'}", HeldClock())
+    await database.open()
+    query = ExecutionQuery(ended_from_ms=7, order="oldest")
+    for named, index in ((query, "ix_executions_ended"), (replace(query, names=["order"]), "ix_executions_name_ended")):
+        steps = _of_executions(await _explained(database, execution_search._page(named, list(ranges_by_end(named)))))
+        assert steps and all(f"{index} " in step and "ended_ms>?" in step for step in steps), steps
+    await database.close()
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+async def test_a_page_far_back_where_times_are_uneven(
+    database: Database, order: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Days without any, many at once, and others one by one."""
+    for module in (execution_place, execution_search):
+        monkeypatch.setattr(module, "NEAR", 100)
+    times = [*range(0, 900, 3), *[500_000] * 1_500, *range(600_000, 601_000), *(2_000_000 + n * n for n in range(700))]
+    rows = [row(f"{number:04}", created_ms=at) for number, at in enumerate(times)]
+    await write(database, Changes(inserts=rows))
+    wanted = [each.id for each in rows]
+    if order == "newest":
+        wanted.reverse()
+    for start in (1_001, 1_400, 1_799, 1_801, 2_600, 3_400, 3_499):
+        query = ExecutionQuery(order=order, start=start, count=3)
+        assert (await find(database, query))[1] == wanted[start : start + 3], start
+    assert await find(database, ExecutionQuery(order=order, start=3_500)) == (3_500, [])
+    assert await find(database, ExecutionQuery(order=order, start=20_000)) == (3_500, [])
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -224,11 +274,17 @@ async def test_other_orders_are_read_from_indexes_too(tmp_path: Path) -> None:
 async def test_the_way_to_a_page_far_back_reads_no_row(tmp_path: Path, query: ExecutionQuery) -> None:
     database = Database(f"sqlite:///{tmp_path / 'tidemill.db'}", HeldClock())
     await database.open()
-    place = execution_search._place(query, list(ranges_of(query)), is_postgres=False)
-    said = await _explained(database, place)
-    steps = _of_executions(said)
-    assert not [step for step in said if "TEMP B-TREE" in step], said
-    assert steps and all("USING COVERING INDEX" in step for step in steps), steps
+    ranges = list(ranges_of(query))
+    slice_ms = {"first": 1, "last": 2}
+    place = execution_search._place(query, ranges, 500, is_postgres=False)
+    ways: Any = ((execution_place.slice_of(ranges), slice_ms), (execution_place.ends_of(ranges), {}), (place, {}))
+    for statement, values in ways:
+        said = await _explained(database, statement, values)
+        steps = _of_executions(said)
+        assert not [step for step in said if "TEMP B-TREE" in step], said
+        assert steps and all("USING COVERING INDEX" in step for step in steps), steps
+        # Each slice begins where it is, and not where its index does.
+        assert not values or all(">? AND" in step for step in steps), steps
     await database.close()
 
 
@@ -252,9 +308,9 @@ def _of_executions(steps: Sequence[str]) -> list[str]:
     return [step for step in steps if "executions" in step and "(id=?)" not in step]
 
 
-async def _explained(database: Database, statement: Executable) -> list[str]:
+async def _explained(database: Database, statement: Executable, values: Mapping[str, int] | None = None) -> list[str]:
     assert isinstance(statement, ClauseElement)
-    text = statement.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
+    text = statement.params(values or {}).compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
     async with database.read() as session:
         return [step.detail for step in await session.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
 
