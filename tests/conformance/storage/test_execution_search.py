@@ -242,8 +242,39 @@ async def test_few_that_ended_far_from_the_oldest_are_read_by_their_ends(tmp_pat
     await database.close()
 
 
+async def test_few_by_their_ends_come_in_the_order_of_their_starts(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution_search, "WALKED", 3)
+    early = [row(f"early-{number}", created_ms=number) for number in range(9)]
+    late = [row(f"{number}", status="FAILED", created_ms=50 + number, ended_ms=99 - number) for number in range(9)]
+    await write(database, Changes(inserts=[*early, *late]))
+    for query in (ExecutionQuery(ended_from_ms=60), ExecutionQuery(ended_from_ms=60, sorted_by="name")):
+        for start in (0, 4):
+            page = replace(query, order="oldest", start=start, count=3)
+            assert await find(database, page) == (9, [f"{number}" for number in range(start, start + 3)])
+
+
 @pytest.mark.parametrize("order", ["newest", "oldest"])
-async def test_a_page_far_back_where_times_are_uneven(
+async def test_a_page_far_back_where_one_part_ends(
+    database: Database, order: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"FAR": 10, "LOOK": 5, "NEAR": 40}.items():
+        monkeypatch.setattr(execution_search, name, value)
+    monkeypatch.setattr(execution_place, "NEAR", 40)
+    names = ("first", "second", "third")
+    rows = [row(f"{name}-{at:03}", name=name, created_ms=at) for name in names for at in range(100)]
+    await write(database, Changes(inserts=rows))
+    wanted = [each.id for each in rows]
+    if order == "newest":
+        wanted.reverse()
+    for start in (45, 95, 99, 100, 101, 120, 139, 141, 198, 205, 260, 299):
+        found = await find(database, ExecutionQuery(sorted_by="name", order=order, start=start, count=2))
+        assert found[1] == wanted[start : start + 2], start
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+async def test_a_page_far_back_where_times_times_are_uneven(
     database: Database, order: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Days without any, many at once, and others one by one."""
@@ -283,8 +314,10 @@ async def test_the_way_to_a_page_far_back_reads_no_row(tmp_path: Path, query: Ex
         steps = _of_executions(said)
         assert not [step for step in said if "TEMP B-TREE" in step], said
         assert steps and all("USING COVERING INDEX" in step for step in steps), steps
-        # Each slice begins where it is, and not where its index does.
         assert not values or all(">? AND" in step for step in steps), steps
+    # SQLite begins with the bound that it reads first: that of the slice, and not of the index.
+    text = str(execution_place.slice_of(ranges))
+    assert query.sorted_by != "end" or text.index(">= :first") < text.index("ended_ms > 0")
     await database.close()
 
 
