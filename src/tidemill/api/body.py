@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Annotated, Any, TypeVar
+from collections.abc import Hashable, Sequence
+from functools import lru_cache
+from typing import Annotated, Any, TypeVar, cast
 
 import msgspec
 from fastapi import Request
@@ -64,13 +65,18 @@ async def read_bytes(request: Request, bytes_max: int) -> bytes:
 def parse_json(body: bytes, kind: type[T]) -> T:
     """The body as `kind`. Raises `BadInput` with the place of the mistake."""
     try:
-        return msgspec.json.decode(body if body.strip() else b"{}", type=kind)
+        return _decoder(cast("Hashable", kind)).decode(body if body.strip() else b"{}")  # type: ignore[no-any-return]
     except msgspec.ValidationError as error:
         raise BadInput([_type_finding(str(error))]) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadInput([_syntax_finding(body, error)]) from error
     except RecursionError as error:
         raise BadInput("the JSON is nested too deeply") from error
+
+
+@lru_cache
+def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(cast("Any", kind))
 
 
 def convert(value: Any, kind: type[T]) -> T:

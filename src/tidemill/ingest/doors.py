@@ -39,11 +39,12 @@ class Doors:
 
     async def prepare(self, groups: Sequence[EffectGroup], verified: int | None = None) -> Prepared:
         takes = self._taker.takes
-        if groups and all(takes(effect) for group in groups for effect in group.effects):
+        each = [takes(effect) for group in groups for effect in group.effects]
+        if not any(each):
+            return await self._engine.prepare(groups, verified)
+        if all(each):
             return self._all_taken(groups)
         shares = [[takes(effect) for effect in group.effects] for group in groups]
-        if not any(map(any, shares)):
-            return await self._engine.prepare(groups, verified)
         left = [
             (index, msgspec.structs.replace(group, effects=_where(group.effects, share, False)))
             for index, (group, share) in enumerate(zip(groups, shares, strict=True))

@@ -39,6 +39,7 @@ class Cycle:
         self.arguments = arguments
         self.request = request
         self.body = bytearray()
+        self.task: asyncio.Task[None] | None = None
         self.keep_alive = True
         self.disconnected = False
         self.response_complete = False
@@ -105,9 +106,8 @@ class QuickProtocol(HttpToolsProtocol):
         if cycle is None:
             super().on_message_complete()
             return
-        task = self.loop.create_task(self._serve(cycle))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        cycle.task = self.loop.create_task(self._serve(cycle))
+        self.tasks.add(cycle.task)
 
     # --- the answer -----------------------------------------------------------------------------------
 
@@ -120,6 +120,8 @@ class QuickProtocol(HttpToolsProtocol):
         except BaseException:
             self.transport.close()  # it is being stopped: no answer is better than a wrong one
             raise
+        finally:
+            self.tasks.discard(cycle.task)  # type: ignore[arg-type]
         cycle.response_complete = True
         if not cycle.disconnected and not self.transport.is_closing():
             self._write(answer, keep_alive=cycle.keep_alive)

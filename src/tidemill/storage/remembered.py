@@ -28,7 +28,8 @@ class Remembered(Generic[V]):
         return None if found is None else found[0]
 
     def put(self, key: Hashable, value: V, size: int) -> None:
-        self.drop(key)
+        if key in self._values:
+            self.drop(key)
         if size > EACH_MAX:
             return
         self._values[key] = value, size + OVERHEAD

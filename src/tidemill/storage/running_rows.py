@@ -34,11 +34,11 @@ class RunningRows:
         if not, somebody else has written them, and the revision is not what they say."""
         if self._rows is None or not (changes.inserts or changes.updates):
             return ()
-        known = self.of(row.id for row in changes.updates)
+        unchanged = {row.id for row in changes.updates if _is_step(self._rows.get(row.id), row)}
         written = [*changes.inserts, *changes.updates]
         self.forget(row.id for row in written)
         session.once_committed(lambda: self._remember(written))
-        return {row.id for row in changes.updates if row.id in known and _is_step(known[row.id], row)}
+        return unchanged
 
     def forget(self, ids: Iterable[str]) -> None:
         if self._rows is not None:
@@ -53,6 +53,8 @@ class RunningRows:
                 self._rows.put(row.id, row, len(row.document))
 
 
-def _is_step(before: ExecutionRow, row: ExecutionRow) -> bool:
-    """`before` is what the database has if it has the revision that the row was made from."""
-    return (before.revision, before.status, before.ended_ms) == (row.revision, row.status, row.ended_ms)
+def _is_step(before: ExecutionRow | None, row: ExecutionRow) -> bool:
+    """`before` is what the database has, if the row was made from it."""
+    if before is None or before.revision + 1 != row.revision:
+        return False
+    return before.status == row.status and before.ended_ms == row.ended_ms

@@ -237,14 +237,15 @@ class Batch:
             if draft.row is not None:
                 (changes.updates if draft.revision else changes.inserts).append(draft.row)
             decision = draft.decision
-            changes.finished.extend(draft.finished.values())
+            if draft.finished:
+                changes.finished.extend(draft.finished.values())
             if decision.is_moved and draft.row is not None:
                 changes.moved.append(draft.row)
-            changes.queued.extend(decision.queued.values())
-            changes.unqueued.extend(decision.unqueued)
-            changes.timers.extend(decision.timers.values())
-            changes.timers_gone.extend(decision.timers_gone)
-            changes.publications.extend(decision.publications)
+            changes.queued += decision.queued.values()
+            changes.unqueued += decision.unqueued
+            changes.timers += decision.timers.values()
+            changes.timers_gone += decision.timers_gone
+            changes.publications += decision.publications
             if draft.row is not None:
                 changes.publications.extend(announcements(decision, draft.revision))
             changes.logs.extend(decision.logs)

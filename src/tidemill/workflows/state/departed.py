@@ -45,15 +45,22 @@ class Departed:
     """The tasks of one execution that have left its document, as far as they have been read. The facts are shared with
     its copies; a task that the decision has changed is its own."""
 
-    __slots__ = ("_facts", "_tasks")
+    __slots__ = ("_known", "_tasks")
 
     def __init__(self) -> None:
-        self._facts = _Facts()
+        self._known: _Facts | None = None
         self._tasks: dict[int, Task] = {}
+
+    @property
+    def _facts(self) -> _Facts:
+        """Made when they are asked for: of most executions nothing is."""
+        if self._known is None:
+            self._known = _Facts()
+        return self._known
 
     def copy(self) -> Departed:
         copy = Departed()
-        copy._facts = self._facts
+        copy._known = self._facts
         copy._tasks = {seq: task_of(pack_task(task)) for seq, task in self._tasks.items()}
         return copy
 

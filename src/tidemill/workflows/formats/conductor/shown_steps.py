@@ -44,7 +44,7 @@ def _task(execution: Execution, seq: int) -> Task | None:
 
 def reference_name(task: Task, step: Step | None) -> str:
     """With the number of the iteration of each loop that it is in, from the outside in: `ref__2`, `ref__2__1`."""
-    if step is None:
+    if step is None or not task.path:
         return task.ref
     return task.ref + "".join(f"__{number}" for number in iterations(task.path, step.within))
 
