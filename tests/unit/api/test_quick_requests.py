@@ -13,6 +13,8 @@ import pytest
 import uvicorn
 
 from tests.fakes.api import ApiRoom
+from tidemill.access.principal import Principal
+from tidemill.access.service import FRESH_S
 from tidemill.api.shortcuts import ShortcutApp
 from tidemill.server.http import HttpServer
 from tidemill.server.listener import Listener
@@ -130,6 +132,23 @@ def told(answer: httpx.Response) -> Any:
         return answer.text
     says = answer.json()
     return {key: value for key, value in says.items() if key != "instance"} if isinstance(says, dict) else says
+
+
+async def test_a_key_that_is_switched_off_is_refused_on_an_open_connection(
+    room: ApiRoom, url: str, taken: list[str]
+) -> None:
+    applications, admin = room.access.applications, Principal("admin", "Administrator", ("ADMIN",))
+    worker = await applications.create("worker", admin)
+    key, secret = await applications.create_key(worker.id, admin)
+    token = await room.access.access.sign_in_key(key.id, secret)
+    async with httpx.AsyncClient(headers={"X-Authorization": token}) as client:
+        assert (await client.get(url + POLL)).status_code == 403
+        await applications.add_role(worker.id, "ADMIN", admin)
+        room.clock.advance(FRESH_S + 0.1)
+        assert (await client.get(url + POLL)).status_code == 200
+        await applications.toggle_key(worker.id, key.id, admin)
+        assert (await client.get(url + POLL)).json()["error"] == "INVALID_TOKEN"
+    assert taken == []
 
 
 async def test_a_request_comes_in_pieces(room: ApiRoom, url: str, taken: list[str]) -> None:
