@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -50,3 +51,14 @@ def test_the_first_handler(server: ServerProcess) -> None:
     shown = wait_for(shown_once_published)
     assert "event_handler:big-orders: done, condition true" in shown
     assert "greet: COMPLETED → record shop greetings 0 0" in shown
+
+
+def test_the_first_rule_chain(tmp_path: Path) -> None:
+    """From a directory that has the examples, as a clone has."""
+    (tmp_path / "examples").symlink_to(README.parent / "examples")
+    (commands,) = blocks("Rule chains")
+    command = commands.replace(".venv/bin/tidemill", f"{sys.executable} -m tidemill")
+    done = subprocess.run(
+        ["bash", "-ec", command], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert [json.loads(line)["node"] for line in done.stdout.splitlines()] == ["to_kafka"]
