@@ -129,8 +129,10 @@ class RecordMessages:
         it was, and often of the same time."""
         messages: list[Message] = []
         topic, topic_id, partition, timestamp_ms = "", "", -1, -1
+        partition_text, timestamp = "", ""
+        id_of: Callable[[int, int], str] | None = None
         for record in records:
-            if not messages or record.partition != partition or record.topic != topic or record.topic_id != topic_id:
+            if id_of is None or record.partition != partition or record.topic != topic or record.topic_id != topic_id:
                 topic, topic_id, partition = record.topic, record.topic_id, record.partition
                 id_of, partition_text = self._ids_of(record).id, str(partition)
             if not messages or record.timestamp_ms != timestamp_ms:
