@@ -5,10 +5,9 @@ Decides nothing about leases and writes nothing to the database.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TypeVar
 
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -21,18 +20,15 @@ from tidemill.ingest.publication import Publication, hears_of_success
 from tidemill.ingest.record import ID_HEADER
 from tidemill.kafka.client import error_text, plain_producer_settings, producer_settings
 from tidemill.kafka.cursor import Cursor
+from tidemill.kafka.deadline import Deadline
 from tidemill.kafka.integration import Integration
 from tidemill.kafka.refusal import NO_TRANSACTIONS, PERMANENT_ERRORS, TOPIC_ERRORS, guilty
 from tidemill.kafka.topics import Topics
-
-T = TypeVar("T")
 
 CALL_TIMEOUT_S = 30.0
 """For everything that one batch takes. Past this and a little, the watchdog gives the producer up."""
 
 _FENCED = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
-_NO_ANSWER = frozenset({KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError.REQUEST_TIMED_OUT})
-_TURN_S = 2.0
 _FLUSH_STEP_S = 1.0
 _ROOM_STEP_S = 0.1
 _LAST_CALL_S = 1.0
@@ -77,13 +73,11 @@ class BatchProducer:
         self.is_transactional = is_transactional
         self._integration = integration
         self._transactional_id = transactional_id
-        self._clock = clock
         self._faults = faults
         self._topics = Topics(clock)
         self._producer: Producer | None = None
         self._cursor: Cursor | None = None
-        self._deadline_s = 0.0
-        self._is_abandoned = False
+        self._deadline = Deadline(clock, CALL_TIMEOUT_S)
         self._reports_all = not is_transactional
         self._begun: int | None = None
         """The number of the batch for which a transaction is open that has its cursor and no records."""
@@ -99,22 +93,22 @@ class BatchProducer:
 
         On a cluster without transactions it goes on without them. Raises `Unavailable`.
         """
-        self._begin_call()
+        self._deadline.begin()
         with _translated():
             if self._cursor is None:
                 self._cursor = Cursor(self._integration, self._transactional_id)
-                self._patiently(self._cursor.prepare)
+                self._deadline.patiently(self._cursor.prepare)
             if self.is_transactional:
                 self._producer = Producer(producer_settings(self._integration, self._transactional_id))
-                self.is_transactional = self._patiently(partial(_init_transactions, self._producer))
+                self.is_transactional = self._deadline.patiently(partial(_init_transactions, self._producer))
             if not self.is_transactional:
                 self._producer = Producer(plain_producer_settings(self._integration))
-            return self._patiently(self._cursor.read)
+            return self._deadline.patiently(self._cursor.read)
 
     def begin(self, number: int) -> None:
         """Opens the transaction of the batch that will have this number, with the cursor in it: Kafka needs a moment
         for the end of the last one, and answers nobody else as fast. Raises `Unavailable`."""
-        self._begin_call()
+        self._deadline.begin()
         with _translated():
             self._begin_transaction(self._opened(), number)
 
@@ -126,10 +120,12 @@ class BatchProducer:
     def send(self, batch: NumberedBatch) -> Sent | None:
         """Returns when the broker has the records; with transactions nobody sees them before `commit`. Where there is
         nothing to commit, it says what became of them. Raises `Unavailable`."""
-        self._begin_call()
+        self._deadline.begin()
         producer, rows = self._opened(), batch.rows
         with _translated():
-            missing = self._topics.missing(producer, {row.publication.topic for row in rows}, self._remaining_s())
+            missing = self._topics.missing(
+                producer, {row.publication.topic for row in rows}, self._deadline.remaining_s()
+            )
             if missing:
                 topics = ((index, row.publication.topic) for index, row in enumerate(rows))
                 return Sent(
@@ -139,10 +135,14 @@ class BatchProducer:
             self._begin_transaction(producer, batch.number)
             self._begun = None
             try:
-                self._produce(producer, rows, flight)
+                _produce(
+                    producer, rows, flight, self._deadline, reports_all=self._reports_all or not self.is_transactional
+                )
                 self._flush(producer, batch.number, flight)
             except KafkaException as error:
-                return self._given_up_after(error, producer, rows, flight)
+                if self._reports_all or not error.args[0].txn_requires_abort():
+                    raise
+                return self._given_up(producer, rows, flight)
             if flight.errors:
                 return self._given_up(producer, rows, flight)
         self._flight = flight
@@ -150,7 +150,7 @@ class BatchProducer:
 
     def commit(self, batch: NumberedBatch) -> Sent:
         """What was sent. Raises as `publish`."""
-        self._begin_call()
+        self._deadline.begin()
         producer, flight = self._opened(), self._flight
         self._flight = None
         if flight is None:
@@ -160,20 +160,22 @@ class BatchProducer:
             try:
                 self._commit(producer, batch.number)
             except KafkaException as error:
-                return self._given_up_after(error, producer, batch.rows, flight)
+                if self._reports_all or not error.args[0].txn_requires_abort():
+                    raise
+                return self._given_up(producer, batch.rows, flight)
         self._faults.reached("after_kafka_commit")
         self._reports_all = not self.is_transactional
         return Sent(out=dict.fromkeys(range(len(batch.rows)), _UNTOLD) | flight.places)
 
     def let_go(self) -> None:
         """Undoes what was begun or sent, if something was. Raises `Unavailable`."""
-        self._begin_call()
+        self._deadline.begin()
         with _translated():
-            self._let_go(self._remaining_s())
+            self._let_go(self._deadline.remaining_s())
 
     def refresh(self, number: int) -> None:
         """Commits the cursor alone: Kafka forgets the offsets of a group that is idle for long."""
-        self._begin_call()
+        self._deadline.begin()
         with _translated():
             self._begin_transaction(self._opened(), number)
             self._begun = None
@@ -181,7 +183,7 @@ class BatchProducer:
 
     def abandon(self) -> None:
         """From another thread: whatever call hangs, nothing more is to come after it."""
-        self._is_abandoned = True
+        self._deadline.give_up()
 
     def close(self) -> None:
         with suppress(KafkaException):  # then the next one to open does it, or the broker after its time
@@ -190,15 +192,6 @@ class BatchProducer:
         if self._cursor is not None:
             self._cursor.close()
             self._cursor = None
-
-    def _patiently(self, call: Callable[[float], T]) -> T:
-        """Calls again after each timeout, in short turns: a producer that is given up meanwhile ends soon."""
-        while True:
-            try:
-                return call(min(_TURN_S, self._remaining_s()))
-            except KafkaException as error:
-                if error.args[0].code() not in _NO_ANSWER or self._clock.monotonic_s() >= self._deadline_s:
-                    raise
 
     def _drop_producer(self) -> None:
         if self._producer is not None:
@@ -211,7 +204,7 @@ class BatchProducer:
         millisecond for the cursor, and after 20 for records."""
         if not self.is_transactional or self._begun == number:
             return
-        self._let_go(self._remaining_s())
+        self._let_go(self._deadline.remaining_s())
         producer.begin_transaction()
         self._send_cursor(producer, number)
         self._begun = number
@@ -222,47 +215,15 @@ class BatchProducer:
             self._begun = self._flight = None
             self._producer.abort_transaction(timeout_s)
 
-    def _produce(self, producer: Producer, rows: Sequence[OutboxRow], flight: Flight) -> None:
-        reports_all = self._reports_all or not self.is_transactional
-        for index, row in enumerate(rows):
-            publication = row.publication
-            headers = _headers(publication)
-            partition = -1 if publication.partition is None else publication.partition
-            is_told = reports_all or hears_of_success(publication)
-            on_delivery = partial(flight.delivered, index) if is_told else None
-            while True:
-                try:
-                    producer.produce(
-                        publication.topic,
-                        publication.value,
-                        publication.key,
-                        partition,
-                        on_delivery=on_delivery,
-                        headers=headers,
-                    )
-                except BufferError:
-                    producer.poll(min(_ROOM_STEP_S, self._remaining_s()))
-                    continue
-                except KafkaException as error:
-                    flight.not_accepted(index, error.args[0])
-                break
-
     def _flush(self, producer: Producer, number: int, flight: Flight) -> None:
         """Until every record is acknowledged, or one of a transaction has failed: after that librdkafka sends no more
         of them."""
-        while producer.flush(min(_FLUSH_STEP_S, self._remaining_s())) > 0:
+        while producer.flush(min(_FLUSH_STEP_S, self._deadline.remaining_s())) > 0:
             if self.is_transactional:
                 if flight.errors:
                     return
                 # Raises what has stopped the transaction, if something has: no record's report would say it.
                 self._send_cursor(producer, number)
-
-    def _given_up_after(
-        self, error: KafkaException, producer: Producer, rows: Sequence[OutboxRow], flight: Flight
-    ) -> Sent:
-        if self._reports_all or not error.args[0].txn_requires_abort():
-            raise error
-        return self._given_up(producer, rows, flight)
 
     def _given_up(self, producer: Producer, rows: Sequence[OutboxRow], flight: Flight) -> Sent:
         """Without an error of a record, only the transaction knows of one: then all of it waits again."""
@@ -270,7 +231,7 @@ class BatchProducer:
         if flight.errors and not permanent:
             raise KafkaException(next(iter(flight.errors.values())))
         if self.is_transactional:
-            producer.abort_transaction(self._remaining_s())
+            producer.abort_transaction(self._deadline.remaining_s())
             self._drop_producer()
             self._reports_all = True
         for index, error in permanent.items():
@@ -287,27 +248,15 @@ class BatchProducer:
         if not self.is_transactional:
             self._opened_cursor().store(number)
             return
-        self._check_abandoned()
-        producer.commit_transaction(self._remaining_s())
+        self._deadline.check()
+        producer.commit_transaction(self._deadline.remaining_s())
 
     def _send_cursor(self, producer: Producer, number: int) -> None:
-        self._check_abandoned()
+        self._deadline.check()
         cursor = self._opened_cursor()
-        producer.send_offsets_to_transaction(cursor.offsets(number), cursor.group_metadata(), self._remaining_s())
-
-    def _begin_call(self) -> None:
-        self._deadline_s = self._clock.monotonic_s() + CALL_TIMEOUT_S
-
-    def _remaining_s(self) -> float:
-        self._check_abandoned()
-        remaining_s = self._deadline_s - self._clock.monotonic_s()
-        if remaining_s <= 0:
-            raise Unavailable(f"the broker did not answer within {CALL_TIMEOUT_S:.0f} s")
-        return remaining_s
-
-    def _check_abandoned(self) -> None:
-        if self._is_abandoned:
-            raise Unavailable("this producer has been given up")
+        producer.send_offsets_to_transaction(
+            cursor.offsets(number), cursor.group_metadata(), self._deadline.remaining_s()
+        )
 
     def _opened(self) -> Producer:
         if self._producer is None:
@@ -340,6 +289,33 @@ class Flight:
     def not_accepted(self, index: int, error: KafkaError) -> None:
         self.errors[index] = error
         self.alone.add(index)
+
+
+def _produce(
+    producer: Producer, rows: Sequence[OutboxRow], flight: Flight, deadline: Deadline, *, reports_all: bool
+) -> None:
+    for index, row in enumerate(rows):
+        publication = row.publication
+        headers = _headers(publication)
+        partition = -1 if publication.partition is None else publication.partition
+        is_told = reports_all or hears_of_success(publication)
+        on_delivery = partial(flight.delivered, index) if is_told else None
+        while True:
+            try:
+                producer.produce(
+                    publication.topic,
+                    publication.value,
+                    publication.key,
+                    partition,
+                    on_delivery=on_delivery,
+                    headers=headers,
+                )
+            except BufferError:
+                producer.poll(min(_ROOM_STEP_S, deadline.remaining_s()))
+                continue
+            except KafkaException as error:
+                flight.not_accepted(index, error.args[0])
+            break
 
 
 def sent_id(publication: Publication) -> bytes:
