@@ -121,7 +121,7 @@ class QuickProtocol(HttpToolsProtocol):
             self.transport.close()  # it is being stopped: no answer is better than a wrong one
             raise
         finally:
-            self.tasks.discard(cycle.task)  # type: ignore[arg-type]
+            self.tasks.discard(cycle.task)
         cycle.response_complete = True
         if not cycle.disconnected and not self.transport.is_closing():
             self._write(answer, keep_alive=cycle.keep_alive)
