@@ -122,7 +122,9 @@ async def _oldest(session: Session, integration: str, rows_max: int, beside: int
     taken = {id_ for is_batch, _, ids in answer if is_batch for id_ in _decode_ids(ids)}
     if len(taken) > beside:
         answer = await _OLDEST.run(session, integration, rows_max + len(taken), BATCH_BYTES_MAX)
-    oldest = sorted((id_, data) for is_batch, id_, data in answer if not is_batch)
+    # Blocks of the batch that is under way, as a rule all that is taken: nobody needs to look into them.
+    whole = set(blocks.by_block(sorted(taken))[0])
+    oldest = sorted((id_, data) for is_batch, id_, data in answer if not is_batch and id_ not in whole)
     rows = [row for id_, data in oldest for row in blocks.rows(id_, data)]
     if taken:
         rows = [row for row in rows if row.id not in taken]

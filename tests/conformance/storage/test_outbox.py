@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from tidemill.core.errors import StaleWrite
-from tidemill.ingest.outbox import Lease, NumberedBatch
+from tidemill.ingest.outbox import Lease, NumberedBatch, OutboxRow
 from tidemill.ingest.publication import Publication
 from tidemill.storage import blocks
 from tidemill.storage import outbox as outbox_store
@@ -302,3 +302,26 @@ async def test_a_backlog_that_shrinks_is_never_empty_before_its_end(database: Da
         while not draining.done():
             assert (await outbox.backlog())["main"][0] > 0
     assert await outbox.backlog() == {"main": (1, 5)}
+
+
+async def test_nobody_looks_into_the_blocks_of_the_batch_that_is_under_way(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are asked for beside it, for each batch that goes out."""
+    lease = await lease_of(database)
+    for first in ("a", "b", "c", "d"):
+        await publish(database, f"{first}1", f"{first}2")
+    batch = await number(database, lease, 1, rows_max=4)
+    assert ids(batch) == ["a1", "a2", "b1", "b2"]
+
+    decoded: list[int] = []
+    rows = blocks.rows
+
+    def counted(block: int, data: bytes) -> list[OutboxRow]:
+        decoded.append(block)
+        return rows(block, data)
+
+    monkeypatch.setattr(blocks, "rows", counted)
+    following = await StoredOutbox(database).oldest(lease, 4, beside=4)
+    assert [row.publication.id for row in following] == ["c1", "c2", "d1", "d2"]
+    assert len(decoded) == 2
