@@ -83,7 +83,7 @@ class Rig:
         environment = {
             "TIDEMILL_SECRET_KEY": "a key that all workers of this test share",
             "TIDEMILL_LEASE_S": "2",
-            "TIDEMILL_BATCH_RECORDS": "100",  # many transactions, so that many borders are crossed
+            "TIDEMILL_BATCH_RECORDS": "40",  # many transactions, so that many borders are crossed
             "TIDEMILL_SESSION_TIMEOUT_S": "6",
             "TIDEMILL_EMBEDDED_BROKER": "false",  # a broker is there already, outside of what dies
         }
