@@ -25,8 +25,6 @@ Whole = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=10 * 365 * 86_400)]
 
 BODY_BYTES_MAX = 16 * 1024 * 1024
-BODY_KEY = "tidemill.body"
-"""Where in the scope of a request its body is, if it was there before the request was looked at."""
 
 _PLACE = re.compile(r" - at `\$?\.?(?P<path>[^`]*)`$")
 _MISSING = re.compile(r"Object missing required field `(?P<key>[^`]*)`")
@@ -49,9 +47,6 @@ def header(request: Request, name: bytes) -> str:
 
 
 async def read_bytes(request: Request, bytes_max: int) -> bytes:
-    known: bytes | None = request.scope.get(BODY_KEY)
-    if known is not None:
-        return known
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():

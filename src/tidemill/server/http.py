@@ -9,7 +9,6 @@ from typing import Any
 import uvicorn
 
 from tidemill.server.listener import Listener
-from tidemill.server.quick_requests import QuickProtocol
 
 GRACE_S = 5
 
@@ -29,13 +28,7 @@ class HttpServer:
     async def serve(self, app: Any) -> None:
         """Returns after `stop`, when the open requests have been answered or the grace is over."""
         config = uvicorn.Config(
-            app,
-            http=QuickProtocol,
-            ws="none",
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            timeout_graceful_shutdown=GRACE_S,
+            app, ws="none", log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE_S
         )
         self._uvicorn = _Uvicorn(config)
         await self._uvicorn.serve(sockets=[self._socket])
