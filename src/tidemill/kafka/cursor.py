@@ -26,6 +26,8 @@ HELD = (
 )
 
 _NO_OFFSET = -1
+_LOOKS_MAX = 20
+_LOOK_S = 0.05
 
 
 class Cursor:
@@ -45,10 +47,10 @@ class Cursor:
         # A cluster without a controller takes no such request; there, naming a topic makes it.
         if known.controller_id in known.brokers:
             self._create(admin, timeout_s)
-        topic = admin.list_topics(CURSOR_TOPIC, timeout=timeout_s).topics[CURSOR_TOPIC]
-        if topic.error is not None:
+        error = self._awaited(admin, timeout_s)
+        if error is not None:
             raise Unavailable(
-                f"the topic {CURSOR_TOPIC} is not there: {error_text(topic.error)}; if Tidemill may not create it, "
+                f"the topic {CURSOR_TOPIC} is not there: {error_text(error)}; if Tidemill may not create it, "
                 "create it by hand, with one partition"
             )
 
@@ -77,6 +79,15 @@ class Cursor:
 
     def close(self) -> None:
         self._consumer.close()
+
+    def _awaited(self, admin: AdminClient, timeout_s: float) -> KafkaError | None:
+        """What is wrong with the topic. Brokers hear of it a moment after the controller has made it."""
+        for _ in range(_LOOKS_MAX):
+            error: KafkaError | None = admin.list_topics(CURSOR_TOPIC, timeout=timeout_s).topics[CURSOR_TOPIC].error
+            if error is None or error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                return error
+            _ = self._consumer.poll(_LOOK_S)
+        return KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)
 
     def _is_held(self, timeout_s: float) -> bool:
         """Whether Kafka says at once what it had before the transaction."""

@@ -1,4 +1,4 @@
-"""The cursor behind a transaction that never ends: said as such, and not as a time that was out."""
+"""The cursor's topic, made where it is missing; and a transaction that never ends is said to be one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from confluent_kafka import Producer
 from tests.integration.kafka.conftest import integration
 from tests.parts.kafka import KafkaServer
 from tidemill.core.errors import Unavailable
-from tidemill.kafka.cursor import HELD, Cursor
+from tidemill.kafka.cursor import CURSOR_TOPIC, HELD, Cursor
 
 pytestmark = pytest.mark.kafka
 
@@ -29,3 +29,12 @@ def test_a_transaction_that_hangs_is_named(kafka: KafkaServer) -> None:
         other.commit_transaction(10)
     assert cursor.read(10) == 8
     cursor.close()
+
+
+def test_a_topic_that_was_just_made_is_waited_for(kafka: KafkaServer) -> None:
+    for number in range(5):
+        cursor = Cursor(integration(kafka.address), f"group-of-the-first-{number}")
+        cursor.prepare(10)
+        assert cursor.read(10) is None
+        cursor.close()
+        kafka.delete_topic(CURSOR_TOPIC)
