@@ -4,7 +4,7 @@ Two processes, as in production, and only the broker is killed. A node that is b
 writes the markers of one, it begins with what it knew of itself, is fenced by its own controller, takes the partitions
 for deleted and the transaction for ended ("likely deleted already and hence can be skipped", Kafka 4.3.1). No reader of
 committed records gets past that place any more, whoever wrote it. One in fifteen kills between short transactions.
-The session of a broker lasts its usual 9 s, which a restart after a kill waits for: with 2 a busy machine had one fenced.
+A broker's session lasts its usual 9 s, for which a restart waits: with 2 s a busy machine had one fenced.
 
 By hand: `python -m tests.parts.kafka` starts one, prints its address and runs until it is interrupted.
 """
