@@ -112,11 +112,6 @@ class BatchProducer:
         with _translated():
             self._begin_transaction(self._opened(), number)
 
-    def publish(self, batch: NumberedBatch) -> Sent:
-        """Raises `Unavailable`: then the batch is out or not, and the cursor knows."""
-        sent = self.send(batch)
-        return self.commit(batch) if sent is None else sent
-
     def send(self, batch: NumberedBatch) -> Sent | None:
         """Returns when the broker has the records; with transactions nobody sees them before `commit`. Where there is
         nothing to commit, it says what became of them. Raises `Unavailable`."""
@@ -149,7 +144,7 @@ class BatchProducer:
         return None
 
     def commit(self, batch: NumberedBatch) -> Sent:
-        """What was sent. Raises as `publish`."""
+        """What was sent. Raises `Unavailable`: then the batch is out or not, and the cursor knows."""
         self._deadline.begin()
         producer, flight = self._opened(), self._flight
         self._flight = None

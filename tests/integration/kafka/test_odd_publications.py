@@ -11,9 +11,15 @@ from tidemill.core.errors import Unavailable
 from tidemill.core.faults import Faults
 from tidemill.ingest.outbox import NumberedBatch, OutboxRow
 from tidemill.ingest.publication import REFUSALS, PublicationRefused
-from tidemill.kafka.producer import BatchProducer
+from tidemill.kafka.producer import BatchProducer, Sent
 
 pytestmark = pytest.mark.kafka
+
+
+def publish_whole(producer: BatchProducer, batch: NumberedBatch) -> Sent:
+    """Nothing ahead of anything."""
+    sent = producer.send(batch)
+    return producer.commit(batch) if sent is None else sent
 
 
 async def test_names_that_are_no_names_are_refused_alone(room: PublishingRoom) -> None:
@@ -41,14 +47,14 @@ async def test_no_transaction_begins_on_a_producer_that_gave_one_up(room: Publis
 
     def publish() -> None:
         assert producer.open() is None
-        sent = producer.publish(NumberedBatch(1, rows))
+        sent = publish_whole(producer, NumberedBatch(1, rows))
         assert set(sent.refused) == {0}
         assert not sent.out
         assert not producer.is_open
         with pytest.raises(Unavailable, match="closed"):
-            producer.publish(NumberedBatch(2, rows[1:]))
+            publish_whole(producer, NumberedBatch(2, rows[1:]))
         assert producer.open() is None, "nothing is out"
-        assert producer.publish(NumberedBatch(2, rows[1:])).out.keys() == {0}
+        assert publish_whole(producer, NumberedBatch(2, rows[1:])).out.keys() == {0}
         assert producer.is_open
         producer.close()
 
@@ -68,14 +74,14 @@ async def test_of_records_that_nobody_waits_for_the_guilty_one_is_found(room: Pu
 
     def publish() -> None:
         assert producer.open() is None
-        assert producer.publish(NumberedBatch(1, rows[:1])).out == {0: (None, None)}
-        sent = producer.publish(NumberedBatch(2, rows))
+        assert publish_whole(producer, NumberedBatch(1, rows[:1])).out == {0: (None, None)}
+        sent = publish_whole(producer, NumberedBatch(2, rows))
         assert not sent.out and not sent.refused and not producer.is_open
         assert producer.open() == 1, "nothing of it is out"
-        sent = producer.publish(NumberedBatch(3, rows))
+        sent = publish_whole(producer, NumberedBatch(3, rows))
         assert not sent.out and set(sent.refused) == {1}
         assert producer.open() == 1
-        sent = producer.publish(NumberedBatch(4, rows[::2]))
+        sent = publish_whole(producer, NumberedBatch(4, rows[::2]))
         assert set(sent.out) == {0, 1} and None not in sent.out[1]
         producer.close()
 
@@ -111,7 +117,7 @@ async def test_what_was_begun_for_another_batch_or_given_back_is_undone(room: Pu
         with pytest.raises(Unavailable, match="nothing"):
             producer.commit(batch)
         producer.begin(1)
-        assert producer.publish(batch).out.keys() == {0}
+        assert publish_whole(producer, batch).out.keys() == {0}
         producer.begin(2)
         producer.close()
         assert producer.open() == 1
